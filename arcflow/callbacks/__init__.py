@@ -1,0 +1,1 @@
+"""Lightning callbacks: test-time fine-tuning, evaluation, submission."""

@@ -1,0 +1,1 @@
+"""Grids, tasks, augmentations, votes and metrics: numpy and the standard library only."""

@@ -1,0 +1,96 @@
+"""Grid: a read-only int8 array of shape (H, W), sides 1..30, cells 0..9."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcflow.core.errors import DataError
+
+MAX_SIDE = 30
+N_COLORS = 10
+
+Grid = NDArray[np.int8]
+"""Read-only, C-contiguous or a view; shape (H, W) in cells."""
+
+GridKey = tuple[int, int, bytes]
+"""(H, W, cells row by row): equal for equal grids, hashable."""
+
+_NEXT = "Correct the grid in its file or generator."
+
+
+def make_grid(cells: Sequence[Sequence[int]] | NDArray[Any], where: str = "grid") -> Grid:
+    """Check ``cells`` and freeze them: the one way from outside data to a Grid.
+
+    Args:
+        cells: rows of colours 0..9; 1..30 rows of one length 1..30.
+        where: what the grid is, for the message, e.g. ``"task 1a2b, train pair 0, input"``.
+
+    Raises:
+        DataError: naming row, column and value of the first thing that is wrong.
+    """
+    if isinstance(cells, np.ndarray):
+        if cells.ndim != 2 or cells.dtype.kind not in "iu":
+            raise DataError(
+                f"{where}: not a grid",
+                value=f"array of shape {cells.shape}, dtype {cells.dtype}",
+                expected="a 2-D array of integers",
+                next_step=_NEXT,
+            )
+        rows: Sequence[Sequence[int]] = cells.tolist()
+    else:
+        rows = cells
+    if not isinstance(rows, list | tuple) or not rows:
+        raise DataError(
+            f"{where}: not a grid",
+            value=rows,
+            expected=f"a list of 1 to {MAX_SIDE} rows",
+            next_step=_NEXT,
+        )
+    if len(rows) > MAX_SIDE:
+        raise DataError(
+            f"{where}: too many rows",
+            value=len(rows),
+            expected=f"1 to {MAX_SIDE} rows",
+            next_step=_NEXT,
+        )
+    for r, row in enumerate(rows):
+        _check_row(row, r, len(rows[0]) if isinstance(rows[0], list | tuple) else 0, where)
+    return freeze(np.array(rows, dtype=np.int8))
+
+
+def _check_row(row: object, r: int, width: int, where: str) -> None:
+    if not isinstance(row, list | tuple) or not 1 <= len(row) <= MAX_SIDE:
+        raise DataError(
+            f"{where}: bad row {r}",
+            value=len(row) if isinstance(row, list | tuple) else row,
+            expected=f"a list of 1 to {MAX_SIDE} cells",
+            next_step=_NEXT,
+        )
+    if len(row) != width:
+        raise DataError(
+            f"{where}: ragged rows, row {r} has another length than row 0",
+            value=len(row),
+            expected=f"{width} cells, as in row 0",
+            next_step=_NEXT,
+        )
+    for c, cell in enumerate(row):
+        if not isinstance(cell, int) or isinstance(cell, bool) or not 0 <= cell < N_COLORS:
+            raise DataError(
+                f"{where}: bad cell at row {r}, column {c}",
+                value=cell,
+                expected=f"an integer 0..{N_COLORS - 1}",
+                next_step=_NEXT,
+            )
+
+
+def freeze(array: NDArray[np.int8]) -> Grid:
+    """Mark an int8 array that is known to be a valid grid read-only; no check, no copy."""
+    array.setflags(write=False)
+    return array
+
+
+def grid_key(grid: Grid) -> GridKey:
+    """A hashable value, equal exactly for equal grids."""
+    return (grid.shape[0], grid.shape[1], grid.tobytes())

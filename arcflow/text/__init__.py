@@ -1,0 +1,1 @@
+"""Grids to text to token ids, and back."""

@@ -1,0 +1,1 @@
+"""Command-line tools that import no torch."""
