@@ -1,0 +1,46 @@
+# make quickstart   set up what training needs, then train, adapt, evaluate and write a submission
+# make test         set up everything and run all tests
+# make check        format, lint, types, import floors and the quick tests
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --constraint constraints.txt
+
+.PHONY: setup setup-dev quickstart test check format clean
+
+setup: $(VENV)/.setup
+setup-dev: $(VENV)/.setup-dev
+
+# torch comes first and pinned: an unpinned torch resolves to the newest build, several GB of it.
+$(VENV)/.setup: pyproject.toml constraints.txt
+	@echo "arcflow: setting up $(VENV) (a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(INSTALL) "$$(grep '^torch==' constraints.txt)"
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.setup-dev: $(VENV)/.setup
+	@echo "arcflow: setting up what the tests need"
+	@$(INSTALL) --editable ".[dev,bnb]"
+	@touch $@
+
+quickstart: setup
+	$(BIN)/arcflow quickstart
+
+test: setup-dev
+	$(BIN)/python -m pytest -q
+
+check: setup-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "not slow"
+
+format: setup-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) runs build dist *.egg-info

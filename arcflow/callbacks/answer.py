@@ -1,0 +1,136 @@
+"""Answer tasks: views, prompts, the engine, answers turned back into candidates."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from arcflow.callbacks.views import evaluation_views
+from arcflow.core.augment import Augmentation
+from arcflow.core.errors import ConfigError
+from arcflow.core.grid import MAX_SIDE
+from arcflow.core.seeds import derive
+from arcflow.core.task import Task
+from arcflow.core.vote import Candidate
+from arcflow.engines.base import AdapterRef, Engine, Request, Sampling
+from arcflow.text.context import fit_context
+from arcflow.text.encode import Encoder
+
+
+@dataclass(frozen=True)
+class AnswerConfig:
+    """How answers are made.
+
+    Attributes:
+        views: augmented views of each task; the first one is the task as it is.
+        samples: answers for each view; more than one needs a temperature.
+        temperature: 0 takes the most probable token each time.
+        top_p: smallest set of tokens with this total probability that is sampled from.
+        side_margin: answers may be longer than the longest side of a task's known grids by
+            this factor (at most 30 cells); a lower bound saves time on answers that never end.
+        max_batch_tokens: tokens, prompts and answers together, the engine holds at once.
+    """
+
+    views: int = 8
+    samples: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    side_margin: float = 1.5
+    max_batch_tokens: int = 16384
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if self.views < 1 or self.samples < 1 or (self.samples > 1 and self.temperature <= 0):
+            raise ConfigError(
+                "pass_n.answer: impossible number of answers",
+                value={
+                    "views": self.views,
+                    "samples": self.samples,
+                    "temperature": self.temperature,
+                },
+                expected="views >= 1, samples >= 1, and a temperature above 0 for samples > 1",
+                next_step="Set --pass_n.answer.temperature 0.7, or samples 1.",
+            )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    task: Task
+    test_index: int
+    view: Augmentation
+
+
+def answer_tasks(
+    engine: Engine,
+    encoder: Encoder,
+    tasks: Sequence[Task],
+    adapters: Mapping[str, AdapterRef],
+    config: AnswerConfig,
+    max_tokens: int,
+    seed: int,
+) -> dict[str, list[Candidate]]:
+    """Candidates of each task, by id; ``views`` x ``samples`` for each test input.
+
+    Args:
+        engine: who writes the answers.
+        encoder: prompts and parser.
+        tasks: answers hidden.
+        adapters: by task id; tasks without one are answered by the model as it is.
+        config: how many views and samples, and how they are drawn.
+        max_tokens: prompt and answer together; views lose train pairs until they fit. A view
+            that never fits counts as unanswered.
+        seed: views and samples are functions of (seed, task id).
+    """
+    found: dict[str, list[Candidate]] = {task.id: [] for task in tasks}
+    by_length: dict[int, list[tuple[_Asked, Request]]] = {}
+    for task in tasks:
+        room = answer_tokens(encoder, task, config.side_margin)
+        for v, view in enumerate(evaluation_views(task, config.views, seed=seed)):
+            seen = view.apply(task)
+            for i in range(len(task.test)):
+                ask = _Asked(task, i, view)
+                fitted = fit_context(encoder, seen, max_tokens, i, answer_tokens=room)
+                if fitted is None:
+                    found[task.id].extend(
+                        Candidate(task.id, i, None, 0.0, 0, view.name)
+                        for _ in range(config.samples)
+                    )
+                    continue
+                request = Request(
+                    tuple(encoder.prompt(fitted, i).tolist()),
+                    adapters.get(task.id),
+                    derive(seed, "sample", zlib.crc32(task.id.encode()), v, i),
+                )
+                by_length.setdefault(room, []).append((ask, request))
+    for room, entries in by_length.items():
+        sampling = Sampling(
+            n=config.samples,
+            temperature=config.temperature,
+            top_p=config.top_p,
+            max_tokens=room,
+            stop_ids=encoder.stop_ids,
+        )
+        completions = engine.generate([request for _, request in entries], sampling)
+        for (ask, _), answers in zip(entries, completions, strict=True):
+            for answer in answers:
+                text, grid = encoder.decode(answer.token_ids)
+                usable = grid is not None and answer.finished
+                grid = ask.view.invert(grid) if usable else None
+                found[ask.task.id].append(
+                    Candidate(
+                        ask.task.id,
+                        ask.test_index,
+                        grid,
+                        answer.log_prob,
+                        answer.n_tokens,
+                        ask.view.name,
+                        text,
+                    )
+                )
+    return found
+
+
+def answer_tokens(encoder: Encoder, task: Task, margin: float) -> int:
+    """Tokens of the largest answer that is waited for: the task's longest side times ``margin``."""
+    longest = max(max(grid.shape) for grid in task.grids())
+    side = min(MAX_SIDE, max(longest + 1, round(longest * margin)))
+    return encoder.max_answer_tokens(side, side)

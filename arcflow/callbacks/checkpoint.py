@@ -1,0 +1,86 @@
+"""Checkpoints of a run: one folder, one ``last.ckpt``, never another run's."""
+
+from pathlib import Path
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from arcflow.core.errors import CheckpointError, ConfigError
+
+
+class RunCheckpoint(ModelCheckpoint):
+    """Saves the run to ``<trainer.default_root_dir>/checkpoints``.
+
+    ``last.ckpt`` is always the newest; ``arcflow fit --ckpt_path last`` continues from it bit
+    for bit.
+
+    Args:
+        every_n_steps: save after so many optimizer steps; 0 saves after each validation.
+        keep: how many checkpoints to keep besides ``last.ckpt``, by ``monitor``; 0 keeps none.
+        monitor: the logged value that ranks checkpoints (smaller is better); empty ranks by age.
+        overwrite: let a new run (no ``--ckpt_path``) replace the checkpoints in its folder.
+    """
+
+    def __init__(
+        self,
+        every_n_steps: int = 0,
+        keep: int = 0,
+        monitor: str = "",
+        overwrite: bool = False,
+    ) -> None:
+        if every_n_steps < 0 or keep < 0:
+            raise ConfigError(
+                "checkpoint: negative number",
+                value={"every_n_steps": every_n_steps, "keep": keep},
+                expected="numbers >= 0",
+                next_step="Set checkpoint.every_n_steps and checkpoint.keep to 0 or more.",
+            )
+        self.overwrite = overwrite
+        super().__init__(
+            monitor=monitor or ("step" if keep else None),
+            mode="min" if monitor else "max",
+            save_top_k=keep,
+            save_last=True,
+            every_n_train_steps=every_n_steps or None,
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+            filename="step={step}",
+            auto_insert_metric_name=False,
+        )
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Fix the folder, and refuse to run over another run's checkpoints."""
+        self.dirpath = str(checkpoint_folder(trainer.default_root_dir))
+        super().setup(trainer, pl_module, stage)
+        last = Path(self.dirpath) / "last.ckpt"
+        if stage == "fit" and trainer.ckpt_path is None and last.exists() and not self.overwrite:
+            raise CheckpointError(
+                "this folder holds the checkpoints of another run",
+                value=str(last),
+                expected="a new folder for a new run",
+                next_step="Continue that run with --ckpt_path last, choose another "
+                "--trainer.default_root_dir, or replace it with --checkpoint.overwrite true.",
+            )
+
+
+def checkpoint_folder(root: str | Path) -> Path:
+    """Where a run with this ``default_root_dir`` keeps its checkpoints."""
+    return Path(root) / "checkpoints"
+
+
+def find_checkpoint(root: str | Path, name: str) -> Path:
+    """The file that ``--ckpt_path NAME`` means: ``last``, or a path.
+
+    Raises:
+        CheckpointError: there is no such file (Lightning itself would start from scratch).
+    """
+    path = checkpoint_folder(root) / "last.ckpt" if name == "last" else Path(name)
+    if path.is_file():
+        return path
+    raise CheckpointError(
+        f"--ckpt_path {name}: no checkpoint there",
+        value=str(path),
+        expected="a checkpoint file",
+        next_step="Give the --trainer.default_root_dir of the run to continue, or a path; "
+        "leave --ckpt_path out to start from scratch.",
+    )

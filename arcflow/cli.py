@@ -1,0 +1,68 @@
+"""The command ``arcflow``: light tools at once, everything else through LightningCLI."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from arcflow import __version__
+from arcflow.core.errors import ArcflowError
+
+TOOLS = ("score", "show", "vote")
+RUNS = ("fit", "validate", "test", "predict")
+
+HELP = """usage: arcflow COMMAND [options]
+
+Train, adapt at test time and evaluate language models on ARC.
+
+commands that run a model (LightningCLI; `arcflow COMMAND --help`, `arcflow fit --data.help`)
+  fit        train; `-c a.yaml -c b.yaml` compose, `--ckpt_path last` resumes
+  validate   answer tasks whose solutions are known: one table of measures, a submission
+  test       the same on the datamodule's test tasks
+  predict    answer tasks whose solutions are hidden: a submission
+
+light tools (`arcflow TOOL --help`)
+  score      score submissions against solutions
+  show       show a task's grids in colour
+  vote       turn candidates into a submission
+
+options
+  --version  print the version
+  --help     print this page
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command; what a shell sees is SystemExit's code.
+
+    Args:
+        argv: the words after ``arcflow``; None takes them from the shell.
+
+    Raises:
+        SystemExit: 0 on success, 2 after a user's mistake (one message on stderr).
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(HELP, end="")
+        raise SystemExit(0)
+    command = words[0]
+    if command == "--version":
+        print(f"arcflow {__version__}")
+        raise SystemExit(0)
+    if command in TOOLS:
+        raise SystemExit(import_module(f"arcflow.tools.{command}").main(words[1:]))
+    if command not in RUNS:
+        print(
+            f"arcflow: unknown command {command!r}. Expected one of "
+            f"{', '.join((*RUNS, *TOOLS))}. See `arcflow --help`.",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+    # A console script's path lacks the working directory; a user's plug-ins live there.
+    if "" not in sys.path and "." not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        import_module("arcflow.lightning_cli").run(words)
+    except ArcflowError as error:
+        print(f"arcflow: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    raise SystemExit(0)

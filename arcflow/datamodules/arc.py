@@ -1,0 +1,54 @@
+"""ARCDataModule: ARC-AGI-1, ARC-AGI-2, Kaggle files and folders of tasks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from arcflow.core.task import Task
+from arcflow.datamodules.base import ArcflowDataModule
+from arcflow.sources.select import TaskSelection, load_tasks
+
+_TRAIN = TaskSelection(tasks="arc-agi-1/training")
+_EVALUATION = TaskSelection(tasks="arc-agi-1/evaluation")
+
+
+class ARCDataModule(ArcflowDataModule):
+    """Tasks from the published sets or from the user's own files.
+
+    Args:
+        train: what ``fit`` learns from.
+        val: what ``fit`` measures the loss on and ``validate`` answers.
+        test: what ``test`` answers; None means the ``val`` tasks.
+        predict: what ``predict`` answers; None means the ``val`` tasks, answers hidden.
+    """
+
+    def __init__(
+        self,
+        train: TaskSelection = _TRAIN,
+        val: TaskSelection = _EVALUATION,
+        test: TaskSelection | None = None,
+        predict: TaskSelection | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.selections = {"train": train, "val": val, "test": test, "predict": predict}
+
+    def _load(self, part: str) -> Sequence[Task]:
+        selection = self.selections[part] or self.selections["val"]
+        assert selection is not None  # only test and predict may be None
+        return load_tasks(selection, length=self.task_tokens)
+
+    def train_tasks(self) -> Sequence[Task]:
+        """The selected training tasks."""
+        return self._load("train")
+
+    def val_tasks(self) -> Sequence[Task]:
+        """The selected validation tasks."""
+        return self._load("val")
+
+    def test_tasks(self) -> Sequence[Task]:
+        """The selected test tasks."""
+        return self._load("test")
+
+    def predict_tasks(self) -> Sequence[Task]:
+        """The selected tasks to predict."""
+        return self._load("predict")

@@ -1,0 +1,258 @@
+"""ArcflowDataModule: a subclass yields tasks; streams, encoding, packing and waves are here."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from arcflow.core.contamination import guard
+from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.sample_augment import AugmentConfig
+from arcflow.core.task import Task
+from arcflow.datamodules.loader import TrainLoader, collate_packed, collate_padded
+from arcflow.datamodules.stream import TaskStream
+from arcflow.datamodules.waves import Wave, waves
+from arcflow.text.context import fit_context
+from arcflow.text.encode import Encoder, Example, TextConfig
+from arcflow.text.tokenizer import load_tokenizer
+
+_log = logging.getLogger(__name__)
+_TEXT = TextConfig()
+_AUGMENT = AugmentConfig()
+
+
+class ArcflowDataModule(LightningDataModule):
+    """The base of every datamodule.
+
+    A subclass defines :meth:`train_tasks` and :meth:`val_tasks`, and may define
+    :meth:`test_tasks` and :meth:`predict_tasks`; everything else follows from the options.
+
+    Args:
+        text: how grids and tasks become text.
+        augment: what happens to a task before it is learned.
+        max_tokens: longest sequence, prompt and answer together; tasks that are longer lose
+            train pairs until they fit.
+        tokens_per_batch: token budget of one batch.
+        packing: "packed" joins samples to rows of the budget, "padded" makes rectangular
+            batches with an attention mask.
+        workers: processes that prepare samples; 0 prepares them in the trainer's process.
+            The batches are the same for any number.
+        wave_size: evaluation tasks that are adapted to and answered together.
+        contamination: what happens to training tasks that are evaluated too, be it turned or
+            recoloured: "drop" removes them and says so, "refuse" stops, "allow" keeps them.
+        tokenizer: "characters", a local folder or a hub name; the command line takes it from
+            the model.
+        seed: the stream of samples is a function of it.
+    """
+
+    def __init__(
+        self,
+        text: TextConfig = _TEXT,
+        augment: AugmentConfig = _AUGMENT,
+        max_tokens: int = 4096,
+        tokens_per_batch: int = 8192,
+        packing: Literal["packed", "padded"] = "packed",
+        workers: int = 0,
+        wave_size: int = 1,
+        contamination: Literal["drop", "refuse", "allow"] = "drop",
+        tokenizer: str = "characters",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (
+            ("max_tokens", max_tokens, 1),
+            ("tokens_per_batch", tokens_per_batch, max_tokens),
+            ("workers", workers, 0),
+            ("wave_size", wave_size, 1),
+        ):
+            if value < least:
+                raise ConfigError(
+                    f"data.{name} is too small",
+                    value=value,
+                    expected=f"at least {least}"
+                    + (" (data.max_tokens)" if name == "tokens_per_batch" else ""),
+                    next_step=f"Set --data.{name} {least} or more.",
+                )
+        self.text, self.augment, self.seed = text, augment, seed
+        self.max_tokens, self.tokens_per_batch = max_tokens, tokens_per_batch
+        self.packing, self.workers, self.wave_size = packing, workers, wave_size
+        self.contamination, self.tokenizer = contamination, tokenizer
+        self._encoder: Encoder | None = None
+        self._tasks: dict[str, tuple[Task, ...]] = {}
+
+    # What a subclass says.
+
+    def train_tasks(self) -> Sequence[Task]:
+        """The tasks ``fit`` learns from."""
+        raise NotImplementedError(f"{type(self).__name__} must define train_tasks()")
+
+    def val_tasks(self) -> Sequence[Task]:
+        """The tasks whose loss ``fit`` watches and that ``validate`` answers."""
+        raise NotImplementedError(f"{type(self).__name__} must define val_tasks()")
+
+    def test_tasks(self) -> Sequence[Task]:
+        """The tasks ``test`` answers; the validation tasks unless a subclass says otherwise."""
+        return self.val_tasks()
+
+    def predict_tasks(self) -> Sequence[Task]:
+        """The tasks ``predict`` answers; their answers are hidden in any case."""
+        return self.val_tasks()
+
+    # What the rest of arcflow uses.
+
+    @property
+    def encoder(self) -> Encoder:
+        """Task to token ids and back, made at first use."""
+        if self._encoder is None:
+            self._encoder = Encoder(load_tokenizer(self.tokenizer), self.text)
+        return self._encoder
+
+    def task_tokens(self, task: Task) -> int:
+        """Tokens of the longest prompt of ``task`` with its answer (or its last output).
+
+        Where an answer is hidden, a train output stands in for its length.
+        """
+        longest = max(
+            (pair.output for pair in task.train if pair.output is not None),
+            key=lambda grid: grid.size,
+        )
+        known = tuple(
+            pair if pair.output is not None else type(pair)(pair.input, longest)
+            for pair in task.test
+        )
+        probe = Task(task.id, task.train, known, task.source)
+        return max(self.encoder.length(probe, i) for i in range(len(known)))
+
+    def setup(self, stage: str) -> None:
+        """Load the tasks of ``stage``, guard them and check that they fit the context."""
+        part = {"fit": "val", "validate": "val"}.get(stage, stage)
+        load = {"val": self.val_tasks, "test": self.test_tasks, "predict": self.predict_tasks}
+        evaluated = tuple(load[part]())
+        if part == "predict":
+            evaluated = tuple(task.without_answers() for task in evaluated)
+        self._check_ids(part, evaluated)
+        self._tasks[part] = evaluated
+        if stage == "fit":
+            train = list(self.train_tasks())
+            self._check_ids("train", train)
+            if self.contamination != "allow":
+                train = guard(train, evaluated, on_conflict=self.contamination).tasks
+            self._tasks["train"] = self._that_fit("train", train)
+
+    def tasks(self, part: str) -> tuple[Task, ...]:
+        """The tasks of "train", "val", "test" or "predict" after :meth:`setup`."""
+        return self._tasks[part]
+
+    def _check_ids(self, part: str, tasks: Iterable[Task]) -> None:
+        seen: set[str] = set()
+        for task in tasks:
+            if task.id in seen:
+                raise DataError(
+                    f"two {part} tasks with one id",
+                    value=task.id,
+                    expected="an id of its own for every task",
+                    next_step="Rename one of them, or drop one source.",
+                )
+            seen.add(task.id)
+        if not seen:
+            raise DataError(
+                f"no {part} tasks",
+                value=0,
+                expected="at least one task",
+                next_step=f"Loosen the selection of {part} tasks.",
+            )
+
+    def _that_fit(self, part: str, tasks: Sequence[Task]) -> tuple[Task, ...]:
+        """Keep the tasks that fit ``max_tokens`` after losing pairs, and say what was lost."""
+        kept, shortened = [], 0
+        for task in tasks:
+            fitted = fit_context(self.encoder, task, self.max_tokens, 0)
+            if fitted is not None:
+                kept.append(task)
+                shortened += len(fitted.train) < len(task.train)
+        if not kept:
+            shortest = min(self.task_tokens(task) for task in tasks)
+            raise ConfigError(
+                f"data.max_tokens is too small for any of the {len(tasks)} {part} tasks",
+                value=self.max_tokens,
+                expected=f"room for one train pair and the answer; the shortest whole task "
+                f"has {shortest} tokens",
+                next_step="Raise --data.max_tokens, or choose a shorter text.",
+            )
+        if shortened or len(kept) < len(tasks):
+            _log.warning(
+                "%s tasks at max_tokens=%d: %d of %d lose train pairs, %d never fit.",
+                part,
+                self.max_tokens,
+                shortened,
+                len(tasks),
+                len(tasks) - len(kept),
+            )
+        return tuple(kept)
+
+    # Loaders.
+
+    def train_dataloader(self) -> TrainLoader:
+        """The endless stream of training batches, exactly resumable."""
+        stream = TaskStream(
+            self._tasks["train"], self.encoder, self.augment, self.seed, self.max_tokens
+        )
+        trainer = self.trainer
+        return TrainLoader(
+            stream,
+            tokens_per_batch=self.tokens_per_batch,
+            packing=self.packing,
+            workers=self.workers,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+
+    def val_dataloader(self) -> Any:
+        """The validation loss's batches; in ``validate`` the evaluation waves too."""
+        return self._evaluation_loaders("val")
+
+    def test_dataloader(self) -> Any:
+        """The test loss's batches and the evaluation waves."""
+        return self._evaluation_loaders("test")
+
+    def predict_dataloader(self) -> DataLoader[Wave]:
+        """The evaluation waves, answers hidden."""
+        return self._wave_loader("predict")
+
+    def _evaluation_loaders(self, part: str) -> list[DataLoader[Any]]:
+        loaders: list[DataLoader[Any]] = [self._loss_loader(part)]
+        if self.trainer is None or self.trainer.state.fn != "fit":
+            loaders.append(self._wave_loader(part))
+        return loaders
+
+    def _wave_loader(self, part: str) -> DataLoader[Wave]:
+        return DataLoader(
+            waves(self._tasks[part], self.wave_size),  # type: ignore[arg-type]
+            batch_size=None,
+            collate_fn=_same,
+        )
+
+    def _loss_loader(self, part: str) -> DataLoader[Any]:
+        """Every answer known, as it is published, in batches of the token budget."""
+        batches: list[list[Example]] = [[]]
+        for task in self._tasks[part]:
+            for i, pair in enumerate(task.test):
+                if pair.output is None:
+                    continue
+                fitted = fit_context(self.encoder, task, self.max_tokens, i)
+                if fitted is None:
+                    continue
+                example = self.encoder.example(fitted, i)
+                held = sum(len(e.input_ids) for e in batches[-1])
+                if batches[-1] and held + len(example.input_ids) > self.tokens_per_batch:
+                    batches.append([])
+                batches[-1].append(example)
+        collate = collate_packed if self.packing == "packed" else collate_padded
+        made = [collate(examples) for examples in batches if examples]
+        return DataLoader(made, batch_size=None, collate_fn=_same)  # type: ignore[arg-type]
+
+
+def _same(batch: Any) -> Any:
+    return batch

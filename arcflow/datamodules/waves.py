@@ -1,0 +1,29 @@
+"""Wave: the tasks that are adapted to, answered and voted on together."""
+
+from collections.abc import Sequence
+
+from arcflow.core.task import Task
+
+
+class Wave:
+    """One evaluation batch.
+
+    A plain class on purpose: Lightning walks into lists, tuples and dataclasses of a batch to
+    move tensors, and refuses frozen dataclasses such as Task.
+
+    Attributes:
+        tasks: evaluated together; test outputs are present only where they are known.
+    """
+
+    __slots__ = ("tasks",)
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tuple(tasks)
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+
+def waves(tasks: Sequence[Task], size: int) -> list[Wave]:
+    """``tasks`` in order, ``size`` at a time; the last wave may be smaller."""
+    return [Wave(tasks[i : i + size]) for i in range(0, len(tasks), size)]
