@@ -1,0 +1,247 @@
+"""Answers from transformers' own ``generate``, with shared prompt beginnings computed once."""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, GenerationConfig, LogitsProcessorList
+
+from arcflow.core.errors import ConfigError
+from arcflow.engines.base import AdapterRef, Completion, Request, Sampling
+from arcflow.engines.prefix import PromptGroup, group_prompts, plan_batches
+from arcflow.engines.sampling import TokenChooser, draw_uniforms
+
+UseAdapter = Callable[[AdapterRef | None], AbstractContextManager[Any]]
+"""Within the context the model answers with this adapter; None: as it was trained."""
+
+
+class TransformersEngine:
+    """Completes prompts with a transformers causal language model in this process.
+
+    Prompts that begin alike (the views of one task that differ in the test input, the samples
+    of one prompt) share one forward pass over the common part: its key-value cache is repeated
+    for the rows, and ``generate`` goes on from there. An answer depends on its request alone,
+    not on the batch it is computed in, up to rounding.
+
+    Args:
+        model: a transformers causal language model, or a PEFT model around one.
+        pad_id: token id that fills batches up.
+        use_adapter: switches to a request's adapter and back; without it requests must not
+            name one.
+        max_batch_tokens: bound on rows x (padded prompt + new tokens) of a batch, which bounds
+            the key-value cache.
+        share_prefix: compute common beginnings once. Models with sliding-window or linear
+            attention never share, since the padding between beginning and rest would count.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        pad_id: int,
+        use_adapter: UseAdapter | None = None,
+        max_batch_tokens: int = 32768,
+        share_prefix: bool = True,
+    ) -> None:
+        # PEFT's wrapper only forwards; its adapters live inside the wrapped model's layers.
+        self.model = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self.pad_id = pad_id
+        self.use_adapter = use_adapter
+        self.max_batch_tokens = max_batch_tokens
+        cache = DynamicCache(config=self.model.config)
+        self.share_prefix = share_prefix and not (any(cache.is_sliding) or any(cache.is_linear))
+        forward = inspect.signature(self.model.forward).parameters
+        self._last_logits = {"logits_to_keep": 1} if "logits_to_keep" in forward else {}
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
+        """Complete every request ``sampling.n`` times.
+
+        Args:
+            requests: prompts; answers come in their order.
+            sampling: with temperature 0 the n completions of a request are equal and are
+                computed once.
+
+        Raises:
+            ConfigError: sampling options out of range, an empty prompt, an adapter without
+                ``use_adapter``.
+        """
+        _check(requests, sampling, self.use_adapter is not None)
+        n = sampling.n if sampling.temperature > 0 else 1
+        by_adapter: dict[AdapterRef | None, list[int]] = {}
+        for i, request in enumerate(requests):
+            by_adapter.setdefault(request.adapter, []).append(i)
+        answers: dict[tuple[int, int], Completion] = {}
+        with torch.no_grad(), _evaluating(self.model):
+            for adapter, members in by_adapter.items():
+                if self.use_adapter is None:
+                    self._complete([requests[i] for i in members], members, n, sampling, answers)
+                    continue
+                with self.use_adapter(adapter):
+                    self._complete([requests[i] for i in members], members, n, sampling, answers)
+        return [[answers[i, k % n] for k in range(sampling.n)] for i in range(len(requests))]
+
+    def _complete(
+        self,
+        requests: Sequence[Request],
+        numbers: Sequence[int],
+        n: int,
+        sampling: Sampling,
+        answers: dict[tuple[int, int], Completion],
+    ) -> None:
+        """Complete requests of one adapter; answers are filed under the caller's numbers."""
+        groups = group_prompts([request.prompt_ids for request in requests], n)
+        if not self.share_prefix:
+            groups = [
+                PromptGroup(len(requests[i].prompt_ids) - 1, ((i, k),), len(requests[i].prompt_ids))
+                for i in range(len(requests))
+                for k in range(n)
+            ]
+        for batch in plan_batches(groups, sampling.max_tokens, self.max_batch_tokens):
+            rows = [row for group in batch for row in group.rows]
+            for (i, k), completion in zip(
+                rows, self._batch(batch, requests, sampling), strict=True
+            ):
+                answers[numbers[i], k] = completion
+
+    def _batch(
+        self, batch: Sequence[PromptGroup], requests: Sequence[Request], sampling: Sampling
+    ) -> Iterator[Completion]:
+        """Complete one batch; yields in the order of its groups' rows."""
+        rows = [row for group in batch for row in group.rows]
+        device = self.model.device
+        uniforms = None
+        if sampling.temperature > 0:
+            seeds = [(requests[i].seed, k) for i, k in rows]
+            uniforms = draw_uniforms(seeds, sampling.max_tokens)
+        chooser = TokenChooser(sampling, uniforms, len(rows), device)
+        sharing = any(len(group.rows) > 1 and group.shared > 0 for group in batch)
+        shared = [group.shared if sharing else 0 for group in batch]
+        rest, mask = self._left_padded(
+            [
+                requests[i].prompt_ids[start:]
+                for start, group in zip(shared, batch, strict=True)
+                for i, _ in group.rows
+            ]
+        )
+        cache = None
+        if sharing:
+            beginnings = [
+                requests[group.rows[0][0]].prompt_ids[:start]
+                for start, group in zip(shared, batch, strict=True)
+            ]
+            owner = torch.tensor([g for g, group in enumerate(batch) for _ in group.rows])
+            cache, beginning_mask = self._prefill(beginnings, owner.to(device))
+            mask = torch.cat([beginning_mask, mask], dim=1)
+        with _plain_generation_config(self.model):
+            tokens = self.model.generate(
+                input_ids=rest,
+                attention_mask=mask,
+                past_key_values=cache,
+                logits_processor=LogitsProcessorList([chooser]),
+                generation_config=GenerationConfig(
+                    max_new_tokens=sampling.max_tokens,
+                    do_sample=False,
+                    use_cache=True,
+                    pad_token_id=self.pad_id,
+                    eos_token_id=list(sampling.stop_ids) or None,
+                ),
+            )
+        columns = zip(
+            tokens[:, rest.shape[1] :].tolist(),
+            chooser.log_prob.tolist(),
+            chooser.n_tokens.tolist(),
+            chooser.alive.tolist(),
+            strict=True,
+        )
+        for new, log_prob, n_tokens, alive in columns:
+            kept = n_tokens if alive else n_tokens - 1
+            yield Completion(tuple(new[:kept]), log_prob, n_tokens, finished=not alive)
+
+    def _prefill(
+        self, beginnings: Sequence[Sequence[int]], owner: Tensor
+    ) -> tuple[DynamicCache, Tensor]:
+        """The cache of each beginning, repeated for its rows, and the mask (B, P) over it."""
+        ids, mask = self._left_padded(beginnings)
+        cache = DynamicCache(config=self.model.config)
+        self.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            past_key_values=cache,
+            use_cache=True,
+            **self._last_logits,
+        )
+        cache.batch_select_indices(owner)
+        return cache, mask[owner]
+
+    def _left_padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Token ids and mask, int64 (B, L), padding on the left."""
+        length = max(len(row) for row in rows)
+        ids = torch.tensor([[self.pad_id] * (length - len(row)) + list(row) for row in rows])
+        mask = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in rows])
+        return ids.to(self.model.device), mask.to(self.model.device)
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """Evaluation mode within, each submodule's own mode after."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+@contextmanager
+def _plain_generation_config(model: Any) -> Iterator[None]:
+    """Hide the model's own defaults: instruct models ship penalties that would change answers."""
+    own = model.generation_config
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
+
+
+def _check(requests: Sequence[Request], sampling: Sampling, adapters: bool) -> None:
+    next_step = "Correct the sampling options."
+    if sampling.n < 1 or sampling.max_tokens < 1:
+        raise ConfigError(
+            "sampling: nothing to generate",
+            value={"n": sampling.n, "max_tokens": sampling.max_tokens},
+            expected="n and max_tokens of at least 1",
+            next_step=next_step,
+        )
+    if not sampling.temperature >= 0:
+        raise ConfigError(
+            "sampling: bad temperature",
+            value=sampling.temperature,
+            expected="0 (most probable token) or more",
+            next_step=next_step,
+        )
+    if not 0 < sampling.top_p <= 1:
+        raise ConfigError(
+            "sampling: bad top_p",
+            value=sampling.top_p,
+            expected="more than 0, at most 1",
+            next_step=next_step,
+        )
+    for i, request in enumerate(requests):
+        if not request.prompt_ids:
+            raise ConfigError(
+                f"request {i}: empty prompt",
+                value=request.prompt_ids,
+                expected="at least one token id",
+                next_step="Check the template: it must write something before the answer.",
+            )
+        if request.adapter is not None and not adapters:
+            raise ConfigError(
+                f"request {i}: names an adapter, but the engine cannot switch adapters",
+                value=request.adapter.id,
+                expected="an engine made with use_adapter",
+                next_step="Pass use_adapter to TransformersEngine.",
+            )
