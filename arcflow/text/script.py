@@ -1,0 +1,140 @@
+"""Script: a conversation cut at its grids, and the whole text it makes with given grids."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from arcflow.core.grid import Grid
+from arcflow.text.chat import Conversation
+from arcflow.text.grid_text import GridText
+from arcflow.text.template import place_of
+
+Key = tuple[str, int]
+Span = tuple[int, int]
+
+_PLACEHOLDER = re.compile("([\\ue000-\\uf8ff])")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The characters [start, end) of a text: a static piece, or a unit of the grid in a slot."""
+
+    key: Key
+    slot: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A whole text.
+
+    Attributes:
+        text: prompt, answer and stop.
+        prompt_end: characters of the prompt.
+        parts: static pieces (key ``("static", number)``, slot -1) and grid units, in order.
+        grids: characters of each slot's grid text, frame included.
+    """
+
+    text: str
+    prompt_end: int
+    parts: list[Part]
+    grids: list[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Static pieces and slots in turn; a grid's head and tail belong to the static pieces.
+
+    Attributes:
+        statics: one piece before each slot of the prompt, one at the prompt's end, one before
+            the answer, one behind it: number of slots + 2.
+        places: which grid each slot holds; the last slot is the answer's.
+        grid_text: the written form of the grids.
+    """
+
+    statics: tuple[str, ...]
+    places: tuple[int, ...]
+    grid_text: GridText
+
+    def write(self, grids: Sequence[Grid], *, units: bool = False) -> Written:
+        """The text with these grids in the places; parts are cut into units where asked."""
+        form = self.grid_text
+        head, tail = len(form.head), len(form.tail)
+        bodies = [form.encode(grid) for grid in grids]
+        bodies = [body[head : len(body) - tail] for body in bodies]
+        texts: list[str] = []
+        parts: list[Part] = []
+        spans: list[Span] = []
+        at = 0
+
+        def add(key: Key, slot: int, text: str) -> None:
+            nonlocal at
+            texts.append(text)
+            parts.append(Part(key, slot, at, at + len(text)))
+            at += len(text)
+
+        prompt_end = 0
+        for number, static in enumerate(self.statics):
+            add(("static", number), -1, static)
+            slot = number - (number >= len(self.places))
+            if number == len(self.places) - 1:
+                prompt_end = at
+                continue
+            if number == len(self.statics) - 1:
+                break
+            place = self.places[slot]
+            start = at
+            if units:
+                for key, text in form.units(grids[place]):
+                    add(key, slot, text)
+            else:
+                add(("grid", 0), slot, bodies[place])
+            spans.append((start - head, at + tail))
+        return Written("".join(texts), prompt_end, parts, spans)
+
+
+def make_script(conversation: Conversation, grid_text: GridText) -> Script:
+    """Cut a conversation at its placeholders."""
+    statics: list[str] = []
+    places: list[int] = []
+    for text in (conversation.prompt, conversation.answer + conversation.stop):
+        current = ""
+        for piece in _PLACEHOLDER.split(text):
+            place = place_of(piece) if len(piece) == 1 else None
+            if place is None:
+                current += piece
+                continue
+            statics.append(current + grid_text.head)
+            places.append(place)
+            current = grid_text.tail
+        statics.append(current)
+    return Script(tuple(statics), tuple(places), grid_text)
+
+
+def tokenise(tokenizer: Any, text: str) -> tuple[list[int], list[Span]]:
+    """Ids of a whole text and the characters each stands for; nothing is added to it.
+
+    Some tokenizers trim white space from the reported offsets; a token gets back what lies
+    between it and the one before.
+    """
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    spans: list[Span] = []
+    previous = 0
+    for start, end in encoded["offset_mapping"]:
+        spans.append((min(start, previous), end))
+        previous = max(previous, end)
+    return encoded["input_ids"], spans
+
+
+def overlapping(tokens: Sequence[Span], spans: Iterable[Span]) -> list[bool]:
+    """For each token whether it shares a character with one of the spans (sorted, disjoint)."""
+    hit = [False] * len(tokens)
+    wanted = list(spans)
+    i = 0
+    for t, (start, end) in enumerate(tokens):
+        while i < len(wanted) and wanted[i][1] <= start:
+            i += 1
+        hit[t] = i < len(wanted) and end > wanted[i][0]
+    return hit

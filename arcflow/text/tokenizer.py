@@ -1,0 +1,76 @@
+"""load_tokenizer: a character vocabulary built here, or any tokenizer of transformers."""
+
+import string
+from pathlib import Path
+from typing import Any
+
+from arcflow.core.errors import ConfigError
+
+CHARACTERS = "characters"
+"""The name of the character-level tokenizer."""
+
+OTHER_SYMBOLS = "ñò÷ûąćďęĚĞ"
+"""Ten letters outside ASCII that may stand for the colours in place of digits."""
+
+INPUT_MARKER, OUTPUT_MARKER = "<|input|>", "<|output|>"
+
+_SPECIAL = {"pad_token": "<|pad|>", "bos_token": "<|bos|>", "eos_token": "<|eos|>"}
+_UNKNOWN = "<|unk|>"
+
+
+def load_tokenizer(name: str) -> Any:
+    """A ``transformers.PreTrainedTokenizerBase``.
+
+    Args:
+        name: ``"characters"`` for the small vocabulary built in code (printable ASCII, newline,
+            ``OTHER_SYMBOLS`` and markers; no download, the same ids each time); a local folder
+            that holds a tokenizer; or a name on the Hugging Face hub.
+
+    Raises:
+        ConfigError: where there is no such tokenizer.
+    """
+    if name == CHARACTERS:
+        return character_tokenizer()
+    from transformers import AutoTokenizer
+
+    local = Path(name).is_dir()
+    try:
+        return AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ConfigError(
+            f"tokenizer: {'the folder holds none that loads' if local else 'not found'}"
+            f" ({_first_line(error)})",
+            value=name,
+            expected=f"{CHARACTERS!r}, a folder with tokenizer.json, or a name on the hub",
+            next_step=(
+                "Save the tokenizer there with save_pretrained."
+                if local
+                else "Check the spelling; without a network, give the folder of a downloaded model."
+            ),
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:160] if text else type(error).__name__
+
+
+def character_tokenizer() -> Any:
+    """One token a character, plus padding, begin, end, unknown and two grid markers."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models
+    from transformers import PreTrainedTokenizerFast
+
+    special = [*_SPECIAL.values(), _UNKNOWN, INPUT_MARKER, OUTPUT_MARKER]
+    visible = string.digits + string.ascii_letters + string.punctuation + " \n" + OTHER_SYMBOLS
+    vocabulary = {token: i for i, token in enumerate([*special, *visible])}
+    # Byte-pair encoding without a single merge is the library's way to split into characters.
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token=_UNKNOWN))
+    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
+    tokenizer.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token=_UNKNOWN,
+        additional_special_tokens=[INPUT_MARKER, OUTPUT_MARKER],
+        clean_up_tokenization_spaces=False,
+        **_SPECIAL,
+    )
