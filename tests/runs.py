@@ -1,0 +1,81 @@
+"""Run ``arcflow`` in child processes that share one warm start, and kill them for real."""
+
+import csv
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["arcflow.lightning_cli", "tests.runs"])
+
+
+class Recorder(Callback):
+    """Appends every batch's loss, exactly, to a file; kills its process when told to.
+
+    Args:
+        path: text file, one line a batch: batch number and the loss as a hexadecimal float.
+        kill_at: batch number after which the process gets SIGKILL; 0 never.
+    """
+
+    def __init__(self, path: str, kill_at: int = 0) -> None:
+        self.path, self.kill_at, self.pid = path, kill_at, os.getpid()
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
+        number = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        with open(self.path, "a") as lines:
+            lines.write(f"{number} {outputs['loss'].item().hex()}\n")
+            lines.flush()
+            os.fsync(lines.fileno())
+        if number == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _child(argv: list[str], folder: str, threads: int) -> None:
+    from arcflow.cli import main
+
+    os.chdir(folder)
+    torch.set_num_threads(threads)
+    main(argv)
+
+
+def run_arcflow(argv: Sequence[str], folder: Path, timeout: float = 300) -> int:
+    """Run ``arcflow ARGV`` in ``folder`` in a process of its own; its exit code (-9 if killed)."""
+    child = _CONTEXT.Process(target=_child, args=(list(argv), str(folder), 1))
+    child.start()
+    child.join(timeout)
+    if child.is_alive():
+        child.kill()
+        raise TimeoutError(f"arcflow {' '.join(argv)} ran longer than {timeout} s")
+    assert child.exitcode is not None
+    return child.exitcode
+
+
+def read_losses(path: Path) -> dict[int, str]:
+    """Loss by batch number; a batch that was run twice keeps its last value."""
+    return dict(_number_and_loss(line) for line in path.read_text().splitlines())
+
+
+def _number_and_loss(line: str) -> tuple[int, str]:
+    number, loss = line.split()
+    return int(number), loss
+
+
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """The tensors a checkpoint holds under ``state_dict``."""
+    loaded: dict[str, torch.Tensor] = torch.load(checkpoint, weights_only=True)["state_dict"]
+    return loaded
+
+
+def logged(root: Path, name: str) -> list[float]:
+    """All values of one column over all CSV logs of a run, oldest version first."""
+    values = []
+    for path in sorted(root.glob("logs/version_*/metrics.csv")):
+        with path.open() as lines:
+            values += [float(row[name]) for row in csv.DictReader(lines) if row.get(name)]
+    return values
