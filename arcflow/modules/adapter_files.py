@@ -1,0 +1,160 @@
+"""Adapters on disk, in PEFT's own format with an arcflow record beside it."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from arcflow.core.errors import CheckpointError
+from arcflow.modules.adapters import (
+    DEFAULT_ADAPTER,
+    LoRAConfig,
+    State,
+    adapter_state,
+    peft_lora_config,
+)
+from arcflow.modules.identity import Identity, check_identity
+
+RECORD, WEIGHTS, PEFT_CONFIG = "arcflow.json", "adapter_model.safetensors", "adapter_config.json"
+_PREFIX = "base_model.model."
+
+
+def export_adapter(
+    model: PreTrainedModel,
+    folder: str | Path,
+    config: LoRAConfig,
+    record: Identity,
+    name: str = DEFAULT_ADAPTER,
+) -> Path:
+    """Write an adapter that PEFT and vLLM load unchanged on the original base model.
+
+    An adapter whose init moved part of the base weights into itself (PiSSA, OLoRA) is written as
+    a plain one of twice the rank: the trained matrices beside the negated first ones.
+
+    Args:
+        model: carries the adapter.
+        folder: made where missing; files of these names are replaced.
+        config: the adapter's shape.
+        record: from :func:`arcflow.modules.identity.identity`.
+        name: which adapter.
+
+    Returns:
+        The folder.
+    """
+    state = adapter_state(model, name)
+    if config.changes_base:
+        state = _widen(state, model.peft_config[name].arcflow_start)
+        factor = math.sqrt(2) if config.rslora else 2
+        config = replace(config, rank=2 * config.rank, alpha=config.alpha * factor, init="default")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {_PREFIX + key: tensor.contiguous() for key, tensor in state.items()}
+    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
+    peft_config = peft_lora_config(model, config)
+    peft_config.inference_mode = True
+    peft_config.save_pretrained(str(folder))
+    record = record | {"lora": config.spec()}
+    (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+    return folder
+
+
+def read_adapter(
+    folder: str | Path, model: PreTrainedModel, config: LoRAConfig, wanted: Identity
+) -> dict[str, Tensor]:
+    """The tensors of an adapter folder, after checking that it belongs to this model.
+
+    Args:
+        folder: written by :func:`export_adapter` or by PEFT.
+        model: the base model (names only; tensors are checked when they are loaded).
+        config: the LoRA options of this run; rank, alpha, rslora and dora must agree.
+        wanted: the record of this run.
+
+    Returns:
+        State for :func:`arcflow.modules.adapters.load_adapter_state`.
+
+    Raises:
+        CheckpointError: not an adapter, for another base model, or of another shape.
+    """
+    folder = Path(folder)
+    what = f"adapter {folder}"
+    for file in (PEFT_CONFIG, WEIGHTS):
+        if not (folder / file).is_file():
+            raise CheckpointError(
+                f"{what}: not an adapter folder",
+                value=f"no {file}",
+                expected=f"{PEFT_CONFIG} and {WEIGHTS}, as PEFT writes them",
+                next_step="Check model.adapter.",
+            )
+    try:
+        theirs = json.loads((folder / PEFT_CONFIG).read_text())
+        tensors = load_file(str(folder / WEIGHTS))
+    except (ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{what}: damaged",
+            value=str(error),
+            expected=f"{PEFT_CONFIG} and {WEIGHTS}, as PEFT writes them",
+            next_step="Export or download the adapter again.",
+        ) from error
+    if (folder / RECORD).is_file():
+        record = json.loads((folder / RECORD).read_text())
+        # Targets are names or "all-linear"; the tensors themselves are compared on loading.
+        spec = {**(record.get("lora") or {}), "target_modules": wanted["lora"]["target_modules"]}
+        check_identity(what, record | {"lora": spec}, wanted)
+    else:
+        _check_name(what, str(theirs.get("base_model_name_or_path") or ""), wanted)
+    _check_options(what, theirs, config)
+    return {key.removeprefix(_PREFIX): tensor for key, tensor in tensors.items()}
+
+
+def _check_name(what: str, theirs: str, wanted: Identity) -> None:
+    ours = str(wanted["base_model"]["name"])
+    if theirs and Path(theirs).name.lower() != Path(ours).name.lower():
+        raise CheckpointError(
+            f"{what}: trained on another base model",
+            value=theirs,
+            expected=ours,
+            next_step=f"Set backbone.model to {theirs}, or, if both are the same model, correct "
+            f"base_model_name_or_path in its {PEFT_CONFIG}.",
+        )
+
+
+def _check_options(what: str, theirs: dict[str, Any], config: LoRAConfig) -> None:
+    pairs = (
+        ("rank", theirs.get("r"), config.rank),
+        ("alpha", float(theirs.get("lora_alpha") or 0), float(config.alpha)),
+        ("rslora", bool(theirs.get("use_rslora")), config.rslora),
+        ("dora", bool(theirs.get("use_dora")), config.dora),
+    )
+    for key, found, ours in pairs:
+        if found != ours:
+            raise CheckpointError(
+                f"{what}: trained with another lora.{key}",
+                value=found,
+                expected=f"{ours!r}, as configured",
+                next_step=f"Set model.lora.{key} to {found!r}.",
+            )
+    for key in ("rank_pattern", "alpha_pattern", "modules_to_save", "layer_replication"):
+        if theirs.get(key):
+            raise CheckpointError(
+                f"{what}: uses PEFT's {key}, which arcflow does not train",
+                value=theirs[key],
+                expected=f"an adapter without {key}",
+                next_step="Merge it into its base model and start a new adapter from there.",
+            )
+
+
+def _widen(state: State, start: State) -> dict[str, Tensor]:
+    wide = {}
+    for key, tensor in state.items():
+        if ".lora_A." in key:
+            wide[key] = torch.cat([tensor, start[key]], dim=0)
+        else:
+            wide[key] = torch.cat([tensor, -start[key]], dim=1)
+    return wide

@@ -1,0 +1,217 @@
+"""Backbones: causal language models of transformers, from scratch or from saved weights."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers import Qwen2Config
+
+from arcflow.core.errors import ConfigError
+from arcflow.core.seeds import derive
+
+try:
+    from arcflow.modules.attention import register
+except ImportError:
+    from transformers import AttentionInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    def register() -> None:
+        AttentionInterface.register("arcflow_segments", sdpa_attention_forward)
+
+
+TINY = "tiny-qwen2"
+"""The model made in code: no download, trains on two CPU cores."""
+
+_TINY_SIZES: dict[str, Any] = {
+    "hidden_size": 128,
+    "intermediate_size": 384,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 32_768,
+    "tie_word_embeddings": True,
+}
+
+Quantization = Literal["none", "nf4", "fp4", "int8"]
+
+
+@dataclass
+class BackboneConfig:
+    """Which language model, and how it is held in memory.
+
+    Attributes:
+        model: "tiny-qwen2" (a small Qwen2 from random weights), the path of a config.json (that
+            architecture from random weights), a folder saved by transformers, or a name on the
+            Hugging Face hub, for example Qwen/Qwen2.5-0.5B-Instruct.
+        config: sizes that replace those of a model from random weights, for example
+            {hidden_size: 256, num_hidden_layers: 6}. Saved models keep their own.
+        quantization: hold the frozen weights of a saved model in 4 bits (nf4, fp4) or 8 bits
+            (int8) through bitsandbytes; needs LoRA and pip install "arcflow[bnb]".
+        dtype: number type of the weights. "auto" is the type they were saved in (float32 from
+            random weights, and when all weights are trained).
+        gradient_checkpointing: recompute activations in the backward pass: less memory, about a
+            third more time.
+        attention: attention of transformers. "arcflow_segments" keeps the samples of a packed
+            row apart; others (sdpa, flash_attention_2) are for padded batches or know packing
+            themselves.
+    """
+
+    model: str = TINY
+    config: dict[str, Any] = field(default_factory=dict)
+    quantization: Quantization = "none"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    gradient_checkpointing: bool = False
+    attention: str = "arcflow_segments"
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random numbers, to be trained from the start."""
+        return self.model == TINY or self.model.endswith(".json")
+
+
+def load_backbone(config: BackboneConfig, vocab_size: int, seed: int = 0) -> PreTrainedModel:
+    """Build or load the model, in training mode.
+
+    Args:
+        config: what to load.
+        vocab_size: number of ids the tokenizer can write: the size of a from-scratch model's
+            embedding; a saved model's embedding must be at least as large.
+        seed: random weights are a function of (config, vocab_size, seed); the global random
+            state is neither read nor changed.
+
+    Raises:
+        ConfigError: there is no such model, it cannot be quantized, or the vocabulary does not fit.
+    """
+    if config.attention == "arcflow_segments":
+        register()
+    model = _scratch(config, vocab_size, seed) if config.from_scratch else _saved(config)
+    rows = model.get_input_embeddings().weight.shape[0]
+    if rows < vocab_size:
+        raise ConfigError(
+            "model: its embedding is smaller than the tokenizer's vocabulary",
+            value={"model": config.model, "embedding rows": rows, "tokenizer ids": vocab_size},
+            expected=f"an embedding of at least {vocab_size} rows",
+            next_step="Use the tokenizer that belongs to this model (leave model.tokenizer empty).",
+        )
+    if config.gradient_checkpointing:
+        # The re-entrant form needs inputs that carry gradients, which LoRA models lack.
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    model.config.use_cache = False
+    return model.train()
+
+
+def _scratch(config: BackboneConfig, vocab_size: int, seed: int) -> PreTrainedModel:
+    if config.quantization != "none":
+        raise ConfigError(
+            "backbone.quantization: random weights cannot be quantized",
+            value=config.quantization,
+            expected="none for a model from random weights",
+            next_step="Set backbone.quantization to none, or give a saved model.",
+        )
+    if config.model == TINY:
+        architecture = Qwen2Config(**_TINY_SIZES)
+    else:
+        architecture = _read_config(config.model)
+    for name, value in config.config.items():
+        if not hasattr(architecture, name):
+            raise ConfigError(
+                f"backbone.config: {type(architecture).__name__} has no option {name!r}",
+                value=name,
+                expected="one of " + ", ".join(sorted(_TINY_SIZES)) + " or another of its options",
+                next_step="Correct the name in backbone.config.",
+            )
+        setattr(architecture, name, value)
+    architecture.vocab_size = vocab_size
+    dtype = torch.float32 if config.dtype == "auto" else getattr(torch, config.dtype)
+    # Only the CPU generator: the weights are made there, on every machine the same.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive(seed, "backbone"))
+        try:
+            return AutoModelForCausalLM.from_config(
+                architecture, dtype=dtype, attn_implementation=config.attention
+            )
+        except (ValueError, TypeError, ImportError, ZeroDivisionError) as error:
+            raise ConfigError(
+                f"backbone: {config.model} cannot be built with these sizes ({_brief(error)})",
+                value=config.config,
+                expected="sizes and an attention that fit together",
+                next_step="Correct backbone.config or backbone.attention.",
+            ) from error
+
+
+def _read_config(path: str) -> PreTrainedConfig:
+    if not Path(path).is_file():
+        raise _missing(path, "no such file")
+    try:
+        return AutoConfig.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise _missing(path, _brief(error)) from error
+
+
+def _saved(config: BackboneConfig) -> PreTrainedModel:
+    name = config.model
+    if config.config:
+        raise ConfigError(
+            "backbone.config: a saved model has its own sizes",
+            value=config.config,
+            expected="no backbone.config beside a saved model",
+            next_step=f"Remove backbone.config, or train from scratch with model: {TINY}.",
+        )
+    if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
+        raise _missing(name, "no such folder")
+    try:
+        # Asked first and alone: a wrong name then costs one look-up, not one for every file.
+        AutoConfig.from_pretrained(name)
+        return AutoModelForCausalLM.from_pretrained(
+            name,
+            dtype="auto" if config.dtype == "auto" else getattr(torch, config.dtype),
+            attn_implementation=config.attention,
+            **_quantized(config),
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise _missing(name, _brief(error)) from error
+
+
+def _quantized(config: BackboneConfig) -> dict[str, Any]:
+    """Arguments of ``from_pretrained`` that load the weights in 4 or 8 bits."""
+    if config.quantization == "none":
+        return {}
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            "backbone.quantization: bitsandbytes is not installed",
+            value=config.quantization,
+            expected="none without bitsandbytes",
+            next_step='Install it with: pip install "arcflow[bnb]"',
+        ) from error
+    from transformers import BitsAndBytesConfig
+
+    if config.quantization == "int8":
+        options = BitsAndBytesConfig(load_in_8bit=True)
+    else:
+        options = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type=config.quantization,
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=(
+                torch.bfloat16 if config.dtype == "auto" else getattr(torch, config.dtype)
+            ),
+        )
+    return {"quantization_config": options}
+
+
+def _missing(name: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"backbone.model: no model loads from here ({why})",
+        value=name,
+        expected=f"{TINY}, a config.json, a folder saved by transformers, or a name on the hub",
+        next_step="Check the spelling; without a network, give the folder of a downloaded model.",
+    )
+
+
+def _brief(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:160] if text else type(error).__name__

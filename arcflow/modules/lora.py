@@ -1,0 +1,229 @@
+"""LoRAModule: a causal language model that learns, with an adapter or with all its weights."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from arcflow.core.errors import CheckpointError, ConfigError
+from arcflow.core.seeds import derive
+from arcflow.modules.adapter_files import export_adapter, read_adapter
+from arcflow.modules.adapters import (
+    DEFAULT_ADAPTER,
+    LoRAConfig,
+    attach_adapter,
+    check_tensors,
+    load_adapter_state,
+)
+from arcflow.modules.backbone import BackboneConfig, load_backbone
+from arcflow.modules.export import merge_and_export
+from arcflow.modules.identity import Identity, check_identity, describe_base, identity
+from arcflow.modules.objective import causal_loss
+from arcflow.modules.optim import (
+    OptimizerConfig,
+    ScheduleConfig,
+    build_optimizer,
+    build_schedule,
+)
+from arcflow.text.tokenizer import CHARACTERS, load_tokenizer
+
+_RECORD = "arcflow"
+
+
+class LoRAModule(LightningModule):
+    """Trains a causal language model of transformers on ARC.
+
+    Batches are packed rows ``{input_ids, labels, position_ids}`` of shape (1, T), or padded ones
+    of shape (B, L) with an ``attention_mask``; labels are aligned with the ids, -100 where not
+    scored. Validation batches of other kinds (waves of tasks) are the callbacks' business.
+
+    Checkpoints hold what is trained and an identity record; another base model, LoRA option or
+    grid text is refused by name.
+
+    Args:
+        backbone: which language model, and how it is held in memory.
+        lora: the adapter to train; null trains all weights.
+        optimizer: how weights are changed.
+        schedule: how the learning rate moves.
+        adapter: folder of a trained adapter (PEFT's format) to continue from, with the same LoRA
+            options.
+        tokenizer: name or folder of the tokenizer; empty takes the model's own ("characters"
+            for a model from random weights).
+        vocab_size: number of token ids of a model from random weights; null takes the
+            tokenizer's.
+        seed: of random weights, adapters and dropout.
+    """
+
+    model: PreTrainedModel
+
+    def __init__(
+        self,
+        backbone: BackboneConfig = BackboneConfig(),  # noqa: B008
+        lora: LoRAConfig | None = None,
+        optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008
+        schedule: ScheduleConfig = ScheduleConfig(),  # noqa: B008
+        adapter: str | None = None,
+        tokenizer: str = "",
+        vocab_size: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if lora is None and adapter is not None:
+            raise ConfigError(
+                "model.adapter: there is no adapter to continue without LoRA",
+                value=adapter,
+                expected="model.lora beside model.adapter",
+                next_step="Give model.lora with the adapter's rank and alpha.",
+            )
+        if lora is None and backbone.quantization != "none":
+            raise ConfigError(
+                "backbone.quantization: quantized weights cannot be trained",
+                value=backbone.quantization,
+                expected="model.lora beside a quantized backbone",
+                next_step="Give model.lora, or set backbone.quantization to none.",
+            )
+        if lora is None and backbone.dtype == "auto":
+            # Small updates vanish in 16-bit weights.
+            backbone = replace(backbone, dtype="float32")
+        self.backbone, self.lora = backbone, lora
+        self.optimizer_config, self.schedule_config = optimizer, schedule
+        self.adapter, self.seed = adapter, seed
+        self.tokenizer_name = tokenizer or (CHARACTERS if backbone.from_scratch else backbone.model)
+        self.vocab_size = vocab_size
+        self.base_record: dict[str, Any] = {}
+        self._clock = 0.0
+        # Checkpoints lack the frozen weights on purpose; on_load_checkpoint checks the rest.
+        self.strict_loading = False
+
+    def configure_model(self) -> None:
+        """Load the backbone and attach the adapter, once."""
+        if self.base_record:
+            return
+        if self.vocab_size is None:
+            self.vocab_size = len(load_tokenizer(self.tokenizer_name))
+        self.model = load_backbone(self.backbone, self.vocab_size, self.seed)
+        self.base_record = describe_base(self.model, self.backbone.model)
+        if self.lora is None:
+            return
+        if self.adapter is None:
+            attach_adapter(self.model, self.lora, seed=self.seed)
+            return
+        # The first values come from the folder: an init must not change the base weights.
+        self.lora = replace(self.lora, init="default")
+        state = read_adapter(self.adapter, self.model, self.lora, self.identity())
+        attach_adapter(self.model, self.lora, seed=self.seed)
+        load_adapter_state(self.model, state)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, and the schedule over ``trainer.max_steps``."""
+        optimizer = build_optimizer(self.model, self.optimizer_config)
+        schedule = build_schedule(optimizer, self.schedule_config, self.trainer.max_steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Make dropout a function of (seed, batch), so that a resumed run repeats it."""
+        place = (self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(derive(self.seed, "dropout", *place))
+
+    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
+        """The mean loss of one batch, in nats a scored token."""
+        loss, scored = causal_loss(self.model, batch)
+        self.log("train_loss", loss.detach(), prog_bar=True, batch_size=max(scored, 1))
+        self._log_speed(batch)
+        return loss
+
+    def validation_step(
+        self, batch: Mapping[str, Tensor], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Log ``val_loss``, the mean over all scored tokens of all batches."""
+        self._evaluate(batch, "val_loss")
+
+    def test_step(
+        self, batch: Mapping[str, Tensor], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Log ``test_loss``, the mean over all scored tokens of all batches."""
+        self._evaluate(batch, "test_loss")
+
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Nothing: callbacks answer the tasks of a wave."""
+
+    def _evaluate(self, batch: object, name: str) -> None:
+        if not isinstance(batch, Mapping):
+            return
+        with torch.no_grad():
+            loss, scored = causal_loss(self.model, batch)
+        if scored:
+            self.log(
+                name,
+                loss,
+                prog_bar=True,
+                batch_size=scored,
+                sync_dist=True,
+                on_epoch=True,
+                add_dataloader_idx=False,
+            )
+
+    def _log_speed(self, batch: Mapping[str, Tensor]) -> None:
+        """Real tokens (no padding) a second since the last batch, and the learning rate."""
+        now = time.perf_counter()
+        mask = batch.get("attention_mask")
+        tokens = batch["input_ids"].numel() if mask is None else int(mask.sum())
+        if self._clock:
+            self.log("tokens_per_s", tokens / (now - self._clock), prog_bar=True)
+        self._clock = now
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_start(self) -> None:
+        """Start the clock of ``tokens_per_s``."""
+        self._clock = 0.0
+
+    def on_validation_end(self) -> None:
+        """Leave validation out of ``tokens_per_s``."""
+        self._clock = 0.0
+
+    def identity(self) -> Identity:
+        """What this run trains on; its text is the datamodule's ``text_identity``, if any."""
+        datamodule = getattr(self._trainer, "datamodule", None)
+        return identity(self.base_record, self.lora, getattr(datamodule, "text_identity", None))
+
+    def trained(self) -> dict[str, Tensor]:
+        """The trained parameters by their name in this module's state dict."""
+        return {name: p for name, p in self.named_parameters() if p.requires_grad}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep only what is trained, and say what it is."""
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {name: state[name] for name in self.trained()}
+        checkpoint[_RECORD] = self.identity()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of something else before anything is loaded."""
+        self.configure_model()
+        if _RECORD not in checkpoint:
+            raise CheckpointError(
+                "checkpoint: not written by arcflow",
+                value=sorted(map(str, checkpoint)),
+                expected=f"a record {_RECORD!r}",
+                next_step="Use a checkpoint of arcflow fit.",
+            )
+        check_identity("checkpoint", checkpoint[_RECORD], self.identity())
+        check_tensors("checkpoint", checkpoint["state_dict"], self.trained())
+
+    def export(self, folder: str | Path) -> Path:
+        """Write what was trained: the adapter in PEFT's format, or the whole model."""
+        if self.lora is None:
+            return self.merge(folder)
+        return export_adapter(self.model, folder, self.lora, self.identity(), DEFAULT_ADAPTER)
+
+    def merge(self, folder: str | Path) -> Path:
+        """Write a full model folder, adapter merged, tokenizer included."""
+        return merge_and_export(self.model, folder, tokenizer=load_tokenizer(self.tokenizer_name))

@@ -1,0 +1,201 @@
+"""Optimizers and learning-rate schedules."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from arcflow.core.errors import ConfigError
+
+
+@dataclass
+class OptimizerConfig:
+    """How weights are changed.
+
+    Attributes:
+        name: "adamw" (torch's own), or with its state in 8 bits "adamw_8bit", and
+            "paged_adamw_8bit", whose state moves to CPU memory when the GPU's runs out; both
+            need pip install "arcflow[bnb]".
+        lr: peak learning rate.
+        betas: decay rates of the running mean and square of the gradient.
+        weight_decay: decoupled decay; embeddings, norms and biases are exempt.
+        eps: added to the denominator.
+    """
+
+    name: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = "adamw"
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.01
+    eps: float = 1e-8
+
+
+@dataclass
+class ScheduleConfig:
+    """How the learning rate moves over trainer.max_steps optimizer steps.
+
+    Attributes:
+        name: shape after the warm-up: "linear" or "cosine" down to min_ratio,
+            "cosine_with_restarts" the same several times, or "constant".
+        warmup_steps: steps of linear rise to the peak.
+        warmup_ratio: the same as a share of trainer.max_steps; only one of the two.
+        cycles: number of descents of "cosine_with_restarts".
+        min_ratio: lowest learning rate, as a share of the peak.
+    """
+
+    name: Literal["linear", "cosine", "cosine_with_restarts", "constant"] = "cosine"
+    warmup_steps: int = 0
+    warmup_ratio: float = 0.0
+    cycles: int = 1
+    min_ratio: float = 0.0
+
+
+def build_optimizer(
+    model: nn.Module, config: OptimizerConfig, params: list[nn.Parameter] | None = None
+) -> torch.optim.Optimizer:
+    """An optimizer over ``params`` (default: all of the model's that require a gradient).
+
+    Raises:
+        ConfigError: a number out of range, nothing to train, or bitsandbytes missing.
+    """
+    _check("optimizer.lr", config.lr, config.lr > 0, "a number above 0")
+    _check(
+        "optimizer.betas",
+        config.betas,
+        all(0 <= b < 1 for b in config.betas),
+        "two numbers in [0, 1)",
+    )
+    _check(
+        "optimizer.weight_decay",
+        config.weight_decay,
+        config.weight_decay >= 0,
+        "a number from 0 up",
+    )
+    _check("optimizer.eps", config.eps, config.eps > 0, "a number above 0")
+    groups = _parameter_groups(model, config.weight_decay, params)
+    if not groups:
+        raise ConfigError(
+            "optimizer: nothing to train",
+            value="no parameter requires a gradient",
+            expected="at least one",
+            next_step="Give model.lora, or set it to null to train all weights.",
+        )
+    kwargs: dict[str, Any] = {"lr": config.lr, "betas": tuple(config.betas), "eps": config.eps}
+    if config.name == "adamw":
+        return torch.optim.AdamW(groups, **kwargs)
+    try:
+        from bitsandbytes.optim import AdamW8bit, PagedAdamW8bit
+    except ImportError as error:
+        raise ConfigError(
+            "optimizer.name: bitsandbytes is not installed",
+            value=config.name,
+            expected="adamw without bitsandbytes",
+            next_step='Install it with: pip install "arcflow[bnb]"',
+        ) from error
+    made: torch.optim.Optimizer = (AdamW8bit if config.name == "adamw_8bit" else PagedAdamW8bit)(
+        groups, **kwargs
+    )
+    return made
+
+
+def _parameter_groups(
+    model: nn.Module, weight_decay: float, params: list[nn.Parameter] | None
+) -> list[dict[str, Any]]:
+    """Two groups, decayed and exempt (embeddings, norms, biases); empty ones are left out."""
+    wanted = {id(p) for p in (model.parameters() if params is None else params)}
+    embeddings = {
+        id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()
+    }
+    decayed: list[nn.Parameter] = []
+    exempt: list[nn.Parameter] = []
+    for p in model.parameters():
+        if p.requires_grad and id(p) in wanted:
+            (exempt if p.ndim < 2 or id(p) in embeddings else decayed).append(p)
+    groups = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": exempt, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def build_schedule(
+    optimizer: torch.optim.Optimizer, config: ScheduleConfig, total_steps: int
+) -> LambdaLR:
+    """The schedule, stepped once an optimizer step.
+
+    Args:
+        optimizer: whose learning rate is the peak.
+        config: the shape.
+        total_steps: trainer.max_steps.
+
+    Raises:
+        ConfigError: a number out of range, or no max_steps.
+    """
+    return LambdaLR(optimizer, schedule_ratio(config, total_steps))
+
+
+def schedule_ratio(config: ScheduleConfig, total_steps: int) -> Callable[[int], float]:
+    """The learning rate as a share of its peak, by optimizer step (0 is the first)."""
+    if total_steps < 1:
+        raise ConfigError(
+            "trainer.max_steps: the schedule needs to know where it ends",
+            value=total_steps,
+            expected="a number of optimizer steps from 1 up",
+            next_step="Set --trainer.max_steps; training streams are endless.",
+        )
+    _check("schedule.warmup_steps", config.warmup_steps, config.warmup_steps >= 0, "0 or more")
+    _check("schedule.cycles", config.cycles, config.cycles >= 1, "1 or more")
+    for field in ("warmup_ratio", "min_ratio"):
+        value = getattr(config, field)
+        _check(f"schedule.{field}", value, 0 <= value <= 1, "a number from 0 to 1")
+    if config.warmup_steps and config.warmup_ratio:
+        raise ConfigError(
+            "schedule: two lengths of the warm-up",
+            value={"warmup_steps": config.warmup_steps, "warmup_ratio": config.warmup_ratio},
+            expected="one of the two",
+            next_step="Set the other to 0.",
+        )
+    warmup = config.warmup_steps or math.ceil(config.warmup_ratio * total_steps)
+    if warmup >= total_steps and warmup:
+        raise ConfigError(
+            "schedule: the warm-up does not end",
+            value=warmup,
+            expected=f"fewer steps than trainer.max_steps ({total_steps})",
+            next_step="Lower schedule.warmup_steps or warmup_ratio, or raise trainer.max_steps.",
+        )
+
+    def ratio(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)  # the first step learns something too
+        done = min(1.0, (step - warmup) / (total_steps - warmup))
+        shape = _SHAPES[config.name](done, config.cycles)
+        return config.min_ratio + (1 - config.min_ratio) * shape
+
+    return ratio
+
+
+def _cosine(done: float, cycles: int) -> float:
+    # The end belongs to the last descent, not to the start of another.
+    within = 1.0 if done >= 1 else (done * cycles) % 1.0
+    return 0.5 * (1 + math.cos(math.pi * within))
+
+
+_SHAPES: dict[str, Callable[[float, int], float]] = {
+    "linear": lambda done, _: 1 - done,
+    "cosine": lambda done, _: _cosine(done, 1),
+    "cosine_with_restarts": _cosine,
+    "constant": lambda _done, _cycles: 1.0,
+}
+
+
+def _check(name: str, value: object, right: bool, expected: str) -> None:
+    if not right:
+        raise ConfigError(
+            f"{name}: out of range",
+            value=value,
+            expected=expected,
+            next_step=f"Correct model.{name}.",
+        )
