@@ -92,28 +92,34 @@ def chat(tokenizer: Any, system: str, prompt: str, answer: str) -> Conversation:
             next_step="Use format 'compact', or a tokenizer with a chat template.",
         )
     user = {"role": "user", "content": prompt}
-    folded = {"role": "user", "content": f"{system}\n\n{prompt}" if system else prompt}
     messages = [{"role": "system", "content": system}, user] if system else [user]
-    text = None
     try:
         text = _render(tokenizer, messages, generate=True)
     except jinja2.TemplateError:
-        if not system:
-            raise
-    if text is None or (system and system.strip() not in text):
-        messages = [folded]
-        text = _render(tokenizer, messages, generate=True)
-    whole = _render(
-        tokenizer, [*messages, {"role": "assistant", "content": _ANSWER}], generate=False
+        text = ""
+    if not text or system not in text:
+        messages = [{"role": "user", "content": f"{system}\n\n{prompt}".strip()}]
+        try:
+            text = _render(tokenizer, messages, generate=True)
+        except jinja2.TemplateError as error:
+            raise _refused(tokenizer, f"it fails ({error})") from error
+    answered = [*messages, {"role": "assistant", "content": _ANSWER}]
+    whole = _render(tokenizer, answered, generate=False)
+    if whole.count(_ANSWER) != 1 or prompt not in text:
+        raise _refused(tokenizer, "it does not write each message once and as it is")
+    before, after = whole.split(_ANSWER)
+    # Some templates put a space between the generation prompt and the answer.
+    lead = before[len(text) :] if before.startswith(text) else ""
+    return Conversation(text, lead + answer, _stop(tokenizer, after))
+
+
+def _refused(tokenizer: Any, why: str) -> ConfigError:
+    return ConfigError(
+        f"chat template: {why}",
+        value=tokenizer.chat_template,
+        expected="a template for a user's and an assistant's message",
+        next_step="Correct the tokenizer's chat_template, or use format 'compact'.",
     )
-    if whole.count(_ANSWER) != 1:
-        raise ConfigError(
-            "chat template: the assistant's message does not come out once",
-            value=whole[-80:],
-            expected="a template that writes each message as it is",
-            next_step="Correct the tokenizer's chat_template, or use format 'compact'.",
-        )
-    return Conversation(text, answer, _stop(tokenizer, whole.split(_ANSWER)[1]))
 
 
 def _render(tokenizer: Any, messages: list[dict[str, str]], *, generate: bool) -> str:
@@ -125,10 +131,10 @@ def _render(tokenizer: Any, messages: list[dict[str, str]], *, generate: bool) -
 
 
 def _stop(tokenizer: Any, after: str) -> str:
-    """The first special token behind the assistant's message, else the end-of-text token."""
-    names = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
-    names |= set(tokenizer.all_special_tokens)
-    found = [(after.find(name), -len(name), name) for name in names if name and name in after]
-    if found:
-        return after[: min(found)[0]] + min(found)[2]
-    return end_of_text(tokenizer)
+    """What follows the answer, to the end of its first special token; else the end of text."""
+    special = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
+    found = [(after.find(t), -len(t), t) for t in special if t in after]
+    if not found:
+        return end_of_text(tokenizer)
+    at, _, token = min(found)
+    return after[:at] + token

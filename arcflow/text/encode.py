@@ -15,22 +15,15 @@ from arcflow.core.grid import MAX_SIDE, Grid
 from arcflow.core.task import Task
 from arcflow.text import samples
 from arcflow.text.chat import Conversation, chat, compact, marks
-from arcflow.text.fast import (
-    FastPathError,
-    Skeleton,
-    Units,
-    UnitTable,
-    learn_skeleton,
-    learn_units,
-    scored_spans,
-)
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, TaskKind, check_test_index
-from arcflow.text.script import Script, make_script, overlapping, tokenise
+from arcflow.text.lookup import LookUp
+from arcflow.text.script import IGNORED, Script, make_script, tokenise
+from arcflow.text.tables import FastPathError
 from arcflow.text.template import PromptTemplate, placeholder
+from arcflow.text.whole import WholeText
 
-IGNORED = -100
-"""The label of a token that the loss does not score."""
+__all__ = ["IGNORED", "Encoder", "Example", "FastPathWarning", "TextConfig"]
 
 
 class FastPathWarning(UserWarning):
@@ -82,8 +75,8 @@ class Encoder:
         kind: what is asked of a task.
 
     Attributes:
-        fast: whether grids are looked up; False after a `FastPathWarning` or where
-            ``config.fast`` is False.
+        config: as given.
+        kind: as given.
         stop_ids: token ids that end an answer.
 
     Raises:
@@ -99,34 +92,28 @@ class Encoder:
         self.config = config or TextConfig()
         self.kind = kind
         self._tokenizer = tokenizer
-        if not getattr(tokenizer, "is_fast", False):
-            raise ConfigError(
-                "tokenizer: it does not report where its tokens stand in the text",
-                value=type(tokenizer).__name__,
-                expected="a fast tokenizer (one with a tokenizer.json)",
-                next_step="Convert it to a fast tokenizer, or choose another model.",
-            )
-        if self.config.format not in kind.templates:
-            raise ConfigError(
-                "text format",
-                value=self.config.format,
-                expected=" or ".join(repr(name) for name in kind.templates),
-                next_step="Change the text format.",
-            )
+        self._check_options()
         self._template = PromptTemplate(self.config.template or kind.templates[self.config.format])
         self._scripts: dict[int, Script] = {}
-        self._skeletons: dict[int, Skeleton | None] = {}
-        self._answer_tokens: dict[tuple[int, int], int] = {}
-        self._table: UnitTable | None = None
         self._identity: dict[str, str] = {}
-        self.stop_ids = self._find_stop_ids()
-        self.fast = False
+        sizes = samples.sizes(kind)
+        self.stop_ids = self._find_stop_ids(sizes[0])
+        self._whole = WholeText(tokenizer, self._script, kind.outputs, sizes[0])
+        self._check_spelling(sizes[0])
+        self._lookup: LookUp | None = None
         if self.config.fast:
+            form = self.config.grid
             try:
-                self._prove()
+                self._lookup = LookUp(
+                    tokenizer, form, self._script, kind.outputs, self._whole, sizes, self._warn
+                )
             except FastPathError as error:
                 self._warn(error)
-        self._check_spelling()
+
+    @property
+    def fast(self) -> bool:
+        """Whether grids are looked up; False after a warning, or where the options say so."""
+        return self._lookup is not None
 
     def example(self, task: Task, test_index: int = 0) -> Example:
         """Prompt, answer and stop token with their labels.
@@ -135,36 +122,16 @@ class Encoder:
             DataError: the answer is not known, or there is no such test input.
         """
         grids = self._grids(task, test_index)
-        n = len(grids) - 1
-        skeleton = self._skeleton(n) if self.fast else None
-        if skeleton is None:
-            return self._slow_example(grids)
-        assert self._table is not None
-        pieces = self._fast_pieces(self._table, skeleton, grids)
-        ids = np.concatenate(pieces)
-        labels = np.full(len(ids), IGNORED, dtype=np.int32)
-        n_answer = sum(map(len, pieces[-3:]))
-        labels[-n_answer:] = ids[-n_answer:]
-        if self.config.loss == "outputs":
-            scored: list[NDArray[np.bool_]] = []
-            for slot, output in enumerate(skeleton.outputs):
-                scored.append(skeleton.scored[slot])
-                scored.append(np.full(len(pieces[2 * slot + 1]), output))
-            scored.append(skeleton.scored[len(skeleton.outputs)])
-            where = np.flatnonzero(np.concatenate(scored))
-            labels[where] = ids[where]
+        ids, labels = self._path(len(grids) - 1).example(
+            grids, score_outputs=self.config.loss == "outputs"
+        )
         labels[0] = IGNORED
         return Example(ids, labels)
 
     def prompt(self, task: Task, test_index: int = 0) -> NDArray[np.int32]:
         """What the model is given, shape (L,): exactly the beginning of `example`'s ids."""
-        check_test_index(task, test_index)
-        grids = self.kind.prompt_grids(task, test_index)
-        skeleton = self._skeleton(len(grids)) if self.fast else None
-        if skeleton is None:
-            return np.array(self._slow_prompt(grids), dtype=np.int32)
-        assert self._table is not None
-        return np.concatenate(self._fast_pieces(self._table, skeleton, grids))
+        grids = self._prompt_grids(task, test_index)
+        return self._path(len(grids)).prompt(grids)
 
     def length(self, task: Task, test_index: int = 0) -> int:
         """``len(example(task, test_index).input_ids)``; by arithmetic on the fast path.
@@ -173,36 +140,23 @@ class Encoder:
             DataError: as `example`.
         """
         grids = self._grids(task, test_index)
-        skeleton = self._skeleton(len(grids) - 1) if self.fast else None
-        if skeleton is None:
-            return len(self._slow_example(grids).input_ids)
-        answer = skeleton.n_answer + self._size(grids[-1])
-        return self._prompt_length(skeleton, grids) + answer
+        return self._path(len(grids) - 1).length(grids)
 
     def prompt_length(self, task: Task, test_index: int = 0) -> int:
         """``len(prompt(task, test_index))``; by arithmetic on the fast path."""
-        check_test_index(task, test_index)
-        grids = self.kind.prompt_grids(task, test_index)
-        skeleton = self._skeleton(len(grids)) if self.fast else None
-        if skeleton is None:
-            return len(self._slow_prompt(grids))
-        return self._prompt_length(skeleton, grids)
+        grids = self._prompt_grids(task, test_index)
+        return self._path(len(grids)).prompt_length(grids)
 
     def max_answer_tokens(self, height: int = MAX_SIDE, width: int = MAX_SIDE) -> int:
         """The most tokens an answer of this size takes, stop token included.
 
-        On the slow path the most over sample grids of that size.
+        On the slow path, the most over sample grids of that size.
         """
-        skeleton = self._skeleton(self._smallest()) if self.fast else None
-        if skeleton is not None and self._table is not None:
-            return skeleton.n_answer + self._table.lengths[height][width]
-        if (height, width) not in self._answer_tokens:
-            answers = []
-            for grid in samples.grids_of_size(height, width):
-                grids = [*samples.prompt_grids(self.kind, 1), grid]
-                answers.append(len(self._slow_ids(grids)) - len(self._slow_prompt(grids[:-1])))
-            self._answer_tokens[(height, width)] = max(answers)
-        return self._answer_tokens[(height, width)]
+        return (self._lookup or self._whole).answer_tokens(height, width)
+
+    def text(self, task: Task, test_index: int = 0) -> str:
+        """The prompt as text, for people."""
+        return self._whole.prompt_text(self._prompt_grids(task, test_index))
 
     def decode(self, token_ids: Sequence[int] | NDArray[Any]) -> tuple[str, Grid | None]:
         """What a model wrote: its text up to the first stop token, and the grid in it.
@@ -234,16 +188,18 @@ class Encoder:
             }
         return dict(self._identity)
 
-    def text(self, task: Task, test_index: int = 0) -> str:
-        """The prompt as text, for people."""
-        check_test_index(task, test_index)
-        return self._prompt_text(self.kind.prompt_grids(task, test_index))
+    def _path(self, n: int) -> LookUp | WholeText:
+        """Who makes the ids of prompts with n grids."""
+        lookup = self._lookup
+        return lookup if lookup is not None and lookup.fits(n) else self._whole
 
-    # Text
+    def _prompt_grids(self, task: Task, test_index: int) -> list[Grid]:
+        check_test_index(task, test_index)
+        return self.kind.prompt_grids(task, test_index)
 
     def _grids(self, task: Task, test_index: int) -> list[Grid]:
         """The prompt's grids and the target."""
-        check_test_index(task, test_index)
+        grids = self._prompt_grids(task, test_index)
         target = self.kind.target(task, test_index)
         if target is None:
             raise DataError(
@@ -252,7 +208,7 @@ class Encoder:
                 expected="a test pair with its output",
                 next_step="Use prompt() for tasks without answers.",
             )
-        return [*self.kind.prompt_grids(task, test_index), target]
+        return [*grids, target]
 
     def _script(self, n: int) -> Script:
         """The script of a prompt with n grids."""
@@ -272,133 +228,55 @@ class Encoder:
         variables = {**shared, **self.kind.variables(slots)}
         system = template.render("system", variables).strip()
         prompt = template.render("prompt", variables)
-        answer = template.render(
-            "answer", {**shared, "output": placeholder(n)}, default=placeholder(n)
-        )
+        target = placeholder(n)
+        answer = template.render("answer", {**shared, "output": target}, default=target)
         template.require("prompt", prompt, {slots[i]: name for i, name in self.kind.required(n)})
-        template.require("answer", answer, {placeholder(n): "output"})
+        template.require("answer", answer, {target: "output"})
         if self.config.format == "chat":
             return chat(tokenizer, system, prompt.strip(), answer)
         return compact(tokenizer, prompt, answer)
 
-    def _find_stop_ids(self) -> tuple[int, ...]:
-        conversation = self._conversation(self._smallest())
-        ids, _ = tokenise(self._tokenizer, conversation.stop)
+    def _find_stop_ids(self, n: int) -> tuple[int, ...]:
+        ids, _ = tokenise(self._tokenizer, self._conversation(n).stop)
         stop = [ids[-1], self._tokenizer.eos_token_id]
         return tuple(dict.fromkeys(i for i in stop if i is not None))
-
-    def _smallest(self) -> int:
-        return len(samples.prompt_grids(self.kind, 1))
-
-    # Slow path
-
-    def _prompt_text(self, grids: Sequence[Grid]) -> str:
-        written = self._script(len(grids)).write([*grids, grids[0]])
-        return written.text[: written.prompt_end]
-
-    def _slow_prompt(self, grids: Sequence[Grid]) -> list[int]:
-        return tokenise(self._tokenizer, self._prompt_text(grids))[0]
-
-    def _slow_ids(self, grids: Sequence[Grid]) -> list[int]:
-        """The whole text's tokens; prompt and answer apart where they would run together."""
-        written = self._script(len(grids) - 1).write(grids)
-        ids, _ = tokenise(self._tokenizer, written.text)
-        prompt, _ = tokenise(self._tokenizer, written.text[: written.prompt_end])
-        if ids[: len(prompt)] == prompt:
-            return ids
-        return prompt + tokenise(self._tokenizer, written.text[written.prompt_end :])[0]
-
-    def _slow_example(self, grids: Sequence[Grid]) -> Example:
-        script = self._script(len(grids) - 1)
-        written = script.write(grids)
-        ids = np.array(self._slow_ids(grids), dtype=np.int32)
-        labels = np.full(len(ids), IGNORED, dtype=np.int32)
-        prompt, spans = tokenise(self._tokenizer, written.text[: written.prompt_end])
-        labels[len(prompt) :] = ids[len(prompt) :]
-        if self.config.loss == "outputs":
-            outputs = self.kind.outputs(len(grids) - 1)
-            hit = overlapping(spans, scored_spans(script, written, outputs))
-            where = np.flatnonzero(np.array(hit, dtype=bool))
-            labels[where] = ids[where]
-        labels[0] = IGNORED
-        return Example(ids, labels)
-
-    # Fast path
-
-    def _fast_pieces(
-        self, table: UnitTable, skeleton: Skeleton, grids: Sequence[Grid]
-    ) -> list[NDArray[np.int32]]:
-        """Static pieces and grids in turn; without the answer where its grid is not given."""
-        n = len(skeleton.outputs)
-        pieces: list[NDArray[np.int32]] = []
-        for static, place in zip(skeleton.statics[:n], skeleton.places, strict=False):
-            pieces += (static, table.ids(grids[place]))
-        pieces.append(skeleton.statics[n])
-        answer = skeleton.places[-1]
-        if len(grids) > answer:
-            pieces += (skeleton.statics[-2], table.ids(grids[answer]), skeleton.statics[-1])
-        return pieces
-
-    def _size(self, grid: Grid) -> int:
-        assert self._table is not None
-        return self._table.lengths[grid.shape[0]][grid.shape[1]]
-
-    def _prompt_length(self, skeleton: Skeleton, grids: Sequence[Grid]) -> int:
-        return skeleton.n_prompt + sum(self._size(grids[i]) for i in skeleton.places[:-1])
-
-    def _skeleton(self, n: int) -> Skeleton | None:
-        """The skeleton of a prompt with n grids; None where this prompt needs the slow path."""
-        if n not in self._skeletons:
-            try:
-                self._skeletons[n] = self._learn(n)
-            except FastPathError as error:
-                self._warn(error)
-                self._skeletons[n] = None
-        return self._skeletons[n]
-
-    def _learn(self, n: int) -> Skeleton:
-        script = self._script(n)
-        outputs = self.kind.outputs(n)
-        small, other = samples.fillings(n + 1)
-        skeleton = learn_skeleton(self._tokenizer, script, small, outputs)
-        assert self._table is not None
-        for grids in (small, other):
-            pieces = self._fast_pieces(self._table, skeleton, grids)
-            if np.concatenate(pieces).tolist() != self._slow_ids(grids):
-                raise FastPathError(f"a prompt of {n} grids tokenises otherwise than its pieces")
-        return skeleton
-
-    def _prove(self) -> None:
-        """Learn the tables, then compare look-up with tokenising whole sample texts."""
-        units: Units = {}
-        n = self._smallest()
-        for grids in samples.every_unit(n + 1):
-            learn_units(self._tokenizer, self._script(n), grids, units)
-        self._table = UnitTable(self.config.grid, units)
-        for task in samples.proof_tasks():
-            grids = self._grids(task, 0)
-            skeleton = self._skeletons.setdefault(len(grids) - 1, self._learn(len(grids) - 1))
-            assert skeleton is not None
-            pieces = self._fast_pieces(self._table, skeleton, grids)
-            if np.concatenate(pieces).tolist() != self._slow_ids(grids):
-                raise FastPathError(f"sample task {task.id} tokenises otherwise than its pieces")
-        self.fast = True
 
     def _warn(self, error: FastPathError) -> None:
         warnings.warn(
             f"the fast path is off: {error} (tokenizer {self._tokenizer.name_or_path!r}, format"
-            f" {self.config.format!r}). Whole texts are tokenised instead, about ten times slower;"
+            f" {self.config.format!r}). Whole texts are tokenised instead, far slower;"
             " a separator or another repeat in the grid text often helps.",
             FastPathWarning,
             stacklevel=3,
         )
 
-    def _check_spelling(self) -> None:
+    def _check_options(self) -> None:
+        if not getattr(self._tokenizer, "is_fast", False):
+            raise ConfigError(
+                "tokenizer: it does not report where its tokens stand in the text",
+                value=type(self._tokenizer).__name__,
+                expected="a fast tokenizer (one with a tokenizer.json)",
+                next_step="Convert it to a fast tokenizer, or choose another model.",
+            )
+        for option, value, allowed in (
+            ("format", self.config.format, list(self.kind.templates)),
+            ("loss", self.config.loss, ["completion", "outputs"]),
+        ):
+            if value not in allowed:
+                raise ConfigError(
+                    f"text option {option}",
+                    value=value,
+                    expected=" or ".join(map(repr, allowed)),
+                    next_step=f"Change the text's {option}.",
+                )
+
+    def _check_spelling(self, n: int) -> None:
         """Refuse a tokenizer that cannot give back a grid it was given."""
+        prompt = samples.fillings(n)[0]
+        start = self._whole.prompt_length(prompt)
         for grid in samples.spelling_grids():
-            grids = [*samples.prompt_grids(self.kind, 1), grid]
-            answer = self._slow_ids(grids)[len(self._slow_prompt(grids[:-1])) :]
-            text, read = self.decode(answer)
+            ids, _ = self._whole.example([*prompt, grid])
+            text, read = self.decode(ids[start:])
             if read is None or not np.array_equal(read, grid):
                 raise ConfigError(
                     "tokenizer: a grid does not survive being tokenised and read back",

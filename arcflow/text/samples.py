@@ -1,6 +1,6 @@
 """Grids and tasks that the encoder's start-up checks are made on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -26,10 +26,11 @@ def plain(h: int, w: int, color: int) -> Grid:
     return freeze(np.full((h, w), color, dtype=np.int8))
 
 
-def prompt_grids(kind: TaskKind, n_train: int) -> list[Grid]:
-    """The prompt's grids of a tiny task."""
-    grid = striped(2, 2)
-    return kind.prompt_grids(Task("sample", (Pair(grid, grid),) * n_train, (Pair(grid, None),)), 0)
+def sizes(kind: TaskKind) -> list[int]:
+    """Numbers of prompt grids for one to six examples."""
+    pair = Pair(striped(2, 2), striped(2, 2))
+    tasks = [Task("sample", (pair,) * n, (pair,)) for n in range(1, 7)]
+    return [len(kind.prompt_grids(task, 0)) for task in tasks]
 
 
 def every_unit(n: int) -> Iterator[list[Grid]]:
@@ -46,24 +47,19 @@ def fillings(n: int) -> tuple[list[Grid], list[Grid]]:
     return first, [mixed(2 + i % 2, 3, i) for i in range(n)]
 
 
-def proof_tasks() -> Iterator[Task]:
-    """Tasks of one to six examples over all kinds of sizes and colourings."""
+def proofs(sizes: Sequence[int]) -> Iterator[list[Grid]]:
+    """For each n of ``sizes`` n + 1 grids, over all kinds of sizes and colourings."""
     grids = [
         *(plain(1, 1, color) for color in range(N_COLORS)),
         *(plain(3, 30, color) for color in range(N_COLORS)),
-        mixed(30, 30),
-        mixed(1, 30),
-        mixed(30, 1),
-        *(mixed(h, w) for h, w in ((2, 2), (3, 3), (9, 10), (10, 9), (12, 5), (20, 21))),
+        *(mixed(h, w) for h, w in ((30, 30), (1, 30), (30, 1), (2, 2), (3, 3), (9, 10), (20, 21))),
         *(striped(10, 10, shift) for shift in range(3)),
     ]
     order = rng(0, "proof").permutation(len(grids)).tolist()
     at = 0
-    for n_train in (1, 2, 3, 4, 5, 6):
-        chosen = [grids[order[(at + k) % len(grids)]] for k in range(2 * n_train + 2)]
-        at += len(chosen)
-        pairs = tuple(Pair(a, b) for a, b in zip(chosen[::2], chosen[1::2], strict=True))
-        yield Task(f"{n_train}-examples", pairs[:-1], pairs[-1:])
+    for n in sizes:
+        yield [grids[order[(at + k) % len(grids)]] for k in range(n + 1)]
+        at += n + 1
 
 
 def spelling_grids() -> tuple[Grid, ...]:

@@ -5,10 +5,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from arcflow.core.grid import Grid
 from arcflow.text.chat import Conversation
 from arcflow.text.grid_text import GridText
 from arcflow.text.template import place_of
+
+IGNORED = -100
+"""The label of a token that the loss does not score."""
+
+Ids = NDArray[np.int32]
+"""Token ids or labels, shape (L,)."""
 
 Key = tuple[str, int]
 Span = tuple[int, int]
@@ -41,6 +50,14 @@ class Written:
     prompt_end: int
     parts: list[Part]
     grids: list[Span]
+
+    def scored(self, places: Sequence[int], outputs: Sequence[int]) -> list[Span]:
+        """Characters of the prompt's outputs, each with the one behind it, which ends the grid."""
+        return [
+            (start, min(end + 1, self.prompt_end))
+            for place, (start, end) in zip(places[:-1], self.grids, strict=False)
+            if place in outputs
+        ]
 
 
 @dataclass(frozen=True, slots=True)

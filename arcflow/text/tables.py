@@ -1,4 +1,4 @@
-"""The fast path: static text tokenised once, grids turned into ids by table look-up.
+"""Tables: the ids of static text, tokenised once, and of every unit of a grid's text.
 
 What the tables hold is learned from tokenising sample texts whole: every token must lie inside
 one static piece or one unit of a grid's text (a cell, a separator, a row's end, ...), and equal
@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 
 from arcflow.core.grid import MAX_SIDE, N_COLORS, Grid, freeze
 from arcflow.text.grid_text import GridText
-from arcflow.text.script import Key, Part, Script, Span, Written, overlapping, tokenise
-
-Ids = NDArray[np.int32]
-"""Token ids, shape (L,)."""
+from arcflow.text.script import Ids, Key, Script, Span, Written, overlapping, tokenise
 
 Units = dict[Key, tuple[int, ...]]
 """Token ids by unit key."""
@@ -145,7 +142,7 @@ def learn_skeleton(
     written = script.write(grids)
     ids, spans = tokenise(tokenizer, written.text)
     bounds = _assign(spans, written)
-    scored = np.array(overlapping(spans, scored_spans(script, written, outputs)), dtype=bool)
+    scored = np.array(overlapping(spans, written.scored(script.places, outputs)), dtype=bool)
     flat = np.array(ids, dtype=np.int32)
     prompt, _ = tokenise(tokenizer, written.text[: written.prompt_end])
     if prompt != ids[: len(prompt)]:
@@ -162,19 +159,9 @@ def learn_skeleton(
     )
 
 
-def scored_spans(script: Script, written: Written, outputs: Sequence[int]) -> list[Span]:
-    """Characters of the prompt's outputs, each with the one behind it, which ends the grid."""
-    slots = zip(script.places[:-1], written.grids, strict=False)
-    return [
-        (start, min(end + 1, written.prompt_end))
-        for place, (start, end) in slots
-        if place in outputs
-    ]
-
-
 def _assign(spans: Sequence[Span], written: Written) -> list[Span]:
     """The tokens [a, b) of each part."""
-    parts: list[Part] = written.parts
+    parts = written.parts
     counts = [0] * len(parts)
     i = 0
     for start, end in spans:
