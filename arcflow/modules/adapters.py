@@ -112,9 +112,10 @@ def attach_adapter(
     # Trained numbers are kept in float32, whatever the base is held in.
     cast_adapter_dtype(model, name)
     for layer in _adapted_layers(model).values():
-        layer.training = model.training
-        if name in layer.lora_dropout:
-            layer.lora_dropout[name].train(model.training)
+        _set_mode(layer, name, model.training)
+        if set(layer.adapter_layer_names) == set(type(layer).adapter_layer_names):
+            # PEFT lengthens this with every DoRA adapter and never shortens it.
+            layer.__dict__.pop("adapter_layer_names", None)
     set_active(model, name)
     if config.changes_base:
         # What was taken out of the base: an export has to give it back.
@@ -289,6 +290,13 @@ def _check(model: nn.Module, config: LoRAConfig) -> None:
             not (config.changes_base and (config.dora or is_quantized(model))),
             "default, gaussian or orthogonal with DoRA or a quantized model",
         ),
+        (
+            # PEFT 0.21 drops the scales of 8-bit weights on the CPU when DoRA measures them.
+            "dora",
+            config.dora,
+            not (config.dora and is_quantized(model) and _is_int8_on_cpu(model)),
+            "false with backbone.quantization: int8 on the CPU (nf4 works)",
+        ),
     ):
         if not right:
             raise ConfigError(
@@ -321,12 +329,29 @@ def is_quantized(model: nn.Module) -> bool:
     return getattr(model, "hf_quantizer", None) is not None
 
 
+def _is_int8_on_cpu(model: Any) -> bool:
+    method = getattr(model.hf_quantizer.quantization_config, "load_in_8bit", False)
+    return bool(method) and model.device.type == "cpu"
+
+
 def _is_adapted(module: nn.Module) -> bool:
     return hasattr(module, "base_layer") and hasattr(module, "lora_A")
 
 
 def _adapted_layers(model: nn.Module) -> dict[str, Any]:
     return {path: module for path, module in model.named_modules() if _is_adapted(module)}
+
+
+def _set_mode(layer: Any, name: str, training: bool) -> None:
+    """Give new modules the model's mode; those that were there keep theirs."""
+    if layer._all_available_adapter_names() == [name]:
+        layer.training = training
+        for key, child in layer.named_children():
+            if key != "base_layer":
+                child.train(training)
+    elif name in layer.lora_dropout:
+        for holder in (layer.lora_dropout, layer.lora_A, layer.lora_B):
+            holder[name].train(training)
 
 
 def _put_back(model: nn.Module, name: str) -> None:

@@ -5,8 +5,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
-from transformers import Qwen2Config
+from huggingface_hub.errors import StrictDataclassError
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+    Qwen2Config,
+)
 
 from arcflow.core.errors import ConfigError
 from arcflow.core.seeds import derive
@@ -110,20 +116,7 @@ def _scratch(config: BackboneConfig, vocab_size: int, seed: int) -> PreTrainedMo
             expected="none for a model from random weights",
             next_step="Set backbone.quantization to none, or give a saved model.",
         )
-    if config.model == TINY:
-        architecture = Qwen2Config(**_TINY_SIZES)
-    else:
-        architecture = _read_config(config.model)
-    for name, value in config.config.items():
-        if not hasattr(architecture, name):
-            raise ConfigError(
-                f"backbone.config: {type(architecture).__name__} has no option {name!r}",
-                value=name,
-                expected="one of " + ", ".join(sorted(_TINY_SIZES)) + " or another of its options",
-                next_step="Correct the name in backbone.config.",
-            )
-        setattr(architecture, name, value)
-    architecture.vocab_size = vocab_size
+    architecture = _architecture(config, vocab_size)
     dtype = torch.float32 if config.dtype == "auto" else getattr(torch, config.dtype)
     # Only the CPU generator: the weights are made there, on every machine the same.
     with torch.random.fork_rng(devices=[]):
@@ -132,13 +125,36 @@ def _scratch(config: BackboneConfig, vocab_size: int, seed: int) -> PreTrainedMo
             return AutoModelForCausalLM.from_config(
                 architecture, dtype=dtype, attn_implementation=config.attention
             )
-        except (ValueError, TypeError, ImportError, ZeroDivisionError) as error:
+        except (ValueError, TypeError, ImportError, RuntimeError, ZeroDivisionError) as error:
+            raise _unbuildable(config, error) from error
+
+
+def _architecture(config: BackboneConfig, vocab_size: int) -> PreTrainedConfig:
+    base = Qwen2Config(**_TINY_SIZES) if config.model == TINY else _read_config(config.model)
+    for name in config.config:
+        if not hasattr(base, name):
             raise ConfigError(
-                f"backbone: {config.model} cannot be built with these sizes ({_brief(error)})",
-                value=config.config,
-                expected="sizes and an attention that fit together",
-                next_step="Correct backbone.config or backbone.attention.",
-            ) from error
+                f"backbone.config: {type(base).__name__} has no option {name!r}",
+                value=name,
+                expected="one of " + ", ".join(sorted(_TINY_SIZES)) + " or another of its options",
+                next_step="Correct the name in backbone.config.",
+            )
+    options = base.to_dict() | config.config | {"vocab_size": vocab_size}
+    if "num_hidden_layers" in config.config and "layer_types" not in config.config:
+        options.pop("layer_types", None)  # one entry a layer: made anew for the new number
+    try:
+        return type(base)(**options)
+    except (ValueError, TypeError, StrictDataclassError) as error:
+        raise _unbuildable(config, error) from error
+
+
+def _unbuildable(config: BackboneConfig, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"backbone: {config.model} cannot be built with these sizes ({_brief(error)})",
+        value=config.config,
+        expected="sizes and an attention that fit together",
+        next_step="Correct backbone.config or backbone.attention.",
+    )
 
 
 def _read_config(path: str) -> PreTrainedConfig:
@@ -164,7 +180,7 @@ def _saved(config: BackboneConfig) -> PreTrainedModel:
     try:
         # Asked first and alone: a wrong name then costs one look-up, not one for every file.
         AutoConfig.from_pretrained(name)
-        return AutoModelForCausalLM.from_pretrained(
+        model = AutoModelForCausalLM.from_pretrained(
             name,
             dtype="auto" if config.dtype == "auto" else getattr(torch, config.dtype),
             attn_implementation=config.attention,
@@ -172,6 +188,12 @@ def _saved(config: BackboneConfig) -> PreTrainedModel:
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise _missing(name, _brief(error)) from error
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            # On such CPUs bitsandbytes repacks 4-bit weights at the first answer and rounds
+            # their scales: the model would not be the same afterwards.
+            layer.support_avx512bf16_for_cpu = False
+    return model
 
 
 def _quantized(config: BackboneConfig) -> dict[str, Any]:
