@@ -5,12 +5,15 @@ Besides Lightning's own groups, four option groups are always there and compose 
 ``pass_n`` and ``submission``.
 """
 
+import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from lightning.pytorch import LightningDataModule, LightningModule
-from lightning.pytorch.callbacks import RichProgressBar
+from jsonargparse import Namespace
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import (
     ArgsType,
     LightningArgumentParser,
@@ -20,12 +23,13 @@ from lightning.pytorch.cli import (
 
 from arcflow.callbacks.checkpoint import RunCheckpoint, find_checkpoint
 from arcflow.callbacks.pass_n import PassN
+from arcflow.callbacks.progress import RunProgress
 from arcflow.callbacks.submission import SubmissionWriter
 from arcflow.callbacks.test_time import TestTimeFineTuning
 from arcflow.datamodules.arc import ARCDataModule
 from arcflow.modules.lora import LoRAModule
 
-__all__ = ["ARCDataModule", "ArcflowCLI", "LoRAModule", "RichProgressBar", "run"]
+__all__ = ["ARCDataModule", "ArcflowCLI", "LoRAModule", "run"]
 
 DEFAULT_ROOT = "runs/default"
 
@@ -49,6 +53,15 @@ class ArcflowCLI(LightningCLI):
             "model.tokenizer_name", "data.init_args.tokenizer", apply_on="instantiate"
         )
 
+    def _prepare_subcommand_parser(
+        self, klass: type, subcommand: str, **kwargs: Any
+    ) -> LightningArgumentParser:
+        """The subcommand's parser; Lightning's own result table is off, PassN prints one."""
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand in ("validate", "test"):
+            parser.set_defaults({"verbose": False})
+        return parser
+
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse ``args`` alone: Lightning's own warns when the interpreter has arguments too."""
         self.config = parser.parse_args(args)
@@ -62,33 +75,43 @@ class ArcflowCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """One folder a run: find ``last`` in it (or fail), log into it."""
         config = self.config[self.subcommand]
-        root = config["trainer"]["default_root_dir"]
+        trainer = config["trainer"]
+        root = trainer["default_root_dir"]
         if config.get("ckpt_path") is not None:
             config["ckpt_path"] = str(find_checkpoint(root, str(config["ckpt_path"])))
-        if config["trainer"].get("logger") in (None, True):
+        if trainer.get("logger") in (None, True):
             # A new version folder each start, so that a resumed run keeps its first half's log.
-            config["trainer"]["logger"] = self._parser(self.subcommand).parse_object(
-                {
-                    "trainer": {
-                        "logger": {
-                            "class_path": "lightning.pytorch.loggers.CSVLogger",
-                            "init_args": {"save_dir": root, "name": "logs"},
-                        }
-                    }
-                },
-                config,
-            )["trainer"]["logger"]
+            trainer["logger"] = Namespace(
+                class_path="lightning.pytorch.loggers.CSVLogger",
+                init_args=Namespace(save_dir=root, name="logs"),
+            )
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Lightning's, with a progress bar that knows the run's end."""
+        trainer = super().instantiate_trainer(**kwargs)
+        bars = [c for c in trainer.callbacks if isinstance(c, ProgressBar)]
+        if [type(bar) for bar in bars] in ([TQDMProgressBar], [RichProgressBar]):
+            trainer.callbacks[trainer.callbacks.index(bars[0])] = RunProgress()
+        return trainer
+
+
+def _no_advertisement(record: logging.LogRecord) -> bool:
+    """Drop Lightning's tips for its paid services; they hide what a run has to say."""
+    return "Tip:" not in str(record.msg)
 
 
 def run(argv: Sequence[str]) -> None:
     """Parse ``argv`` and run the subcommand it names."""
+    # torch 2.13 deprecates what Lightning 2.6 calls on every batch that it moves.
+    warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
+        logging.getLogger(name).addFilter(_no_advertisement)
     trainer_defaults: dict[str, Any] = {
         "default_root_dir": DEFAULT_ROOT,
         "max_epochs": 1,
         "check_val_every_n_epoch": None,
         "inference_mode": False,
         "num_sanity_val_steps": 0,
-        "use_distributed_sampler": True,
     }
     ArcflowCLI(
         LightningModule,

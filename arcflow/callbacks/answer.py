@@ -1,10 +1,12 @@
 """Answer tasks: views, prompts, the engine, answers turned back into candidates."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from arcflow.callbacks.views import evaluation_views
+import torch
+from transformers import PreTrainedModel
+
+from arcflow.callbacks.views import evaluation_views, task_key
 from arcflow.core.augment import Augmentation
 from arcflow.core.errors import ConfigError
 from arcflow.core.grid import MAX_SIDE
@@ -12,8 +14,10 @@ from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.core.vote import Candidate
 from arcflow.engines.base import AdapterRef, Engine, Request, Sampling
+from arcflow.modules.objective import causal_loss
 from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder
+from arcflow.text.pack import pack_examples
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def answer_tasks(
                 request = Request(
                     tuple(encoder.prompt(fitted, i).tolist()),
                     adapters.get(task.id),
-                    derive(seed, "sample", zlib.crc32(task.id.encode()), v, i),
+                    derive(seed, "sample", task_key(task), v, i),
                 )
                 by_length.setdefault(room, []).append((ask, request))
     for room, entries in by_length.items():
@@ -134,3 +138,31 @@ def answer_tokens(encoder: Encoder, task: Task, margin: float) -> int:
     longest = max(max(grid.shape) for grid in task.grids())
     side = min(MAX_SIDE, max(longest + 1, round(longest * margin)))
     return encoder.max_answer_tokens(side, side)
+
+
+def answer_loss(
+    model: PreTrainedModel, encoder: Encoder, task: Task, max_tokens: int
+) -> tuple[float, int]:
+    """Loss of the task's true answers, asked as published: nats summed, and tokens.
+
+    Answers that do not fit ``max_tokens`` are left out. This measures; nothing learns from it.
+    """
+    total, tokens = 0.0, 0
+    training = model.training
+    model.eval()
+    try:
+        for i in range(len(task.test)):
+            fitted = fit_context(encoder, task, max_tokens, i)
+            if fitted is None:
+                continue
+            row = pack_examples([encoder.example(fitted, i)])
+            batch = {
+                name: torch.from_numpy(getattr(row, name))[None].to(model.device)
+                for name in ("input_ids", "labels", "position_ids")
+            }
+            with torch.no_grad():
+                loss, scored = causal_loss(model, batch)
+            total, tokens = total + loss.item() * scored, tokens + scored
+    finally:
+        model.train(training)
+    return total, tokens

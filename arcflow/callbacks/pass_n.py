@@ -1,12 +1,14 @@
 """PassN: answer tasks over augmented views, vote, measure, and write the submission."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
-from arcflow.callbacks.answer import AnswerConfig, answer_tasks
+from arcflow.callbacks.answer import AnswerConfig, answer_loss, answer_tasks
 from arcflow.callbacks.measures import ARCMeasures
 from arcflow.callbacks.submission import SubmissionWriter
 from arcflow.callbacks.table import measures_table, print_table
@@ -17,6 +19,7 @@ from arcflow.core.vote import Candidate
 from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.datamodules.waves import Wave
 from arcflow.engines.base import AdapterRef
+from arcflow.engines.transformers import TransformersEngine
 
 _ANSWER = AnswerConfig()
 
@@ -118,12 +121,12 @@ class PassN(Callback):
         tuned = tuner is not None and tuner.steps > 0
         candidates: dict[str, list[Candidate]] = {}
         if not tuned or self.compare:
-            candidates = self._answer(module, data, tasks, FROZEN, {})
+            candidates = self._answer(module, data, tasks, FROZEN, {}, None)
         if tuner is not None and tuned:
             hidden = [task.without_answers() for task in tasks]
             refs = tuner.tune(module, data.encoder, hidden, max_tokens=data.max_tokens)
             adapters = {task.id: ref for task, ref in zip(tasks, refs, strict=True)}
-            candidates = self._answer(module, data, tasks, TUNED, adapters)
+            candidates = self._answer(module, data, tasks, TUNED, adapters, tuner)
         writer = _find(trainer, SubmissionWriter)
         if writer is not None:
             writer.add(candidates)
@@ -135,9 +138,18 @@ class PassN(Callback):
         tasks: Sequence[Task],
         variant: str,
         adapters: Mapping[str, AdapterRef],
+        tuner: TestTimeFineTuning | None,
     ) -> dict[str, list[Candidate]]:
+        """Candidates by task id; measures them where the answers are known."""
+        use_adapter = None if tuner is None else partial(tuner.use_adapter, module)
+        engine = TransformersEngine(
+            module.model,
+            pad_id=data.pad_id,
+            use_adapter=use_adapter,
+            max_batch_tokens=self.answer.max_batch_tokens,
+        )
         found = answer_tasks(
-            module,
+            engine,
             data.encoder,
             [task.without_answers() for task in tasks],
             adapters,
@@ -146,14 +158,16 @@ class PassN(Callback):
             seed=self.seed,
         )
         for task in tasks:
-            if any(pair.output is None for pair in task.test):
+            outputs = [pair.output for pair in task.test if pair.output is not None]
+            if len(outputs) < len(task.test):
                 continue
-            outputs = [pair.output for pair in task.test]
-            measures = self._measures.setdefault(variant, ARCMeasures())
-            measures.update(task.id, found[task.id], outputs)
-            self._losses.setdefault(variant, []).append(
-                module.answer_loss(data.encoder, task, adapters.get(task.id), data.max_tokens)
-            )
+            if variant not in self._measures:
+                self._measures[variant], self._losses[variant] = ARCMeasures(), []
+            self._measures[variant].update(task.id, found[task.id], outputs)
+            with use_adapter(adapters.get(task.id)) if use_adapter else nullcontext():
+                self._losses[variant].append(
+                    answer_loss(module.model, data.encoder, task, data.max_tokens)
+                )
         return found
 
     def _finish(self, trainer: Trainer) -> None:
@@ -162,6 +176,7 @@ class PassN(Callback):
             loss = total / tokens if tokens else float("nan")
             self.results[variant] = {"loss": loss, **measures.compute()}
         if self.results:
+            print()  # the progress bar leaves the cursor at its end
             print_table(measures_table(self.results))
             for logger in trainer.loggers:
                 _log_results(logger, self.results, trainer.global_step)

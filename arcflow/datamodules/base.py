@@ -42,6 +42,8 @@ class ArcflowDataModule(LightningDataModule):
         wave_size: evaluation tasks that are adapted to and answered together.
         contamination: what happens to training tasks that are evaluated too, be it turned or
             recoloured: "drop" removes them and says so, "refuse" stops, "allow" keeps them.
+        trainable: evaluated tasks that may be trained on all the same, by name: ids, or sources
+            such as "arc-agi-2/training".
         tokenizer: "characters", a local folder or a hub name; the command line takes it from
             the model.
         seed: the stream of samples is a function of it.
@@ -57,6 +59,7 @@ class ArcflowDataModule(LightningDataModule):
         workers: int = 0,
         wave_size: int = 1,
         contamination: Literal["drop", "refuse", "allow"] = "drop",
+        trainable: tuple[str, ...] = (),
         tokenizer: str = "characters",
         seed: int = 0,
     ) -> None:
@@ -78,7 +81,8 @@ class ArcflowDataModule(LightningDataModule):
         self.text, self.augment, self.seed = text, augment, seed
         self.max_tokens, self.tokens_per_batch = max_tokens, tokens_per_batch
         self.packing, self.workers, self.wave_size = packing, workers, wave_size
-        self.contamination, self.tokenizer = contamination, tokenizer
+        self.contamination, self.trainable = contamination, trainable
+        self.tokenizer = tokenizer
         self._encoder: Encoder | None = None
         self._tasks: dict[str, tuple[Task, ...]] = {}
 
@@ -109,6 +113,18 @@ class ArcflowDataModule(LightningDataModule):
             self._encoder = Encoder(load_tokenizer(self.tokenizer), self.text)
         return self._encoder
 
+    @property
+    def pad_id(self) -> int:
+        """The token id that fills batches up."""
+        tokenizer = load_tokenizer(self.tokenizer)
+        pad = tokenizer.pad_token_id
+        return int(tokenizer.eos_token_id if pad is None else pad)
+
+    @property
+    def text_identity(self) -> dict[str, str]:
+        """What a model trained on these texts depends on; checkpoints record it."""
+        return self.encoder.identity()
+
     def task_tokens(self, task: Task) -> int:
         """Tokens of the longest prompt of ``task`` with its answer (or its last output).
 
@@ -137,9 +153,12 @@ class ArcflowDataModule(LightningDataModule):
         if stage == "fit":
             train = list(self.train_tasks())
             self._check_ids("train", train)
-            if self.contamination != "allow":
-                train = guard(train, evaluated, on_conflict=self.contamination).tasks
-            self._tasks["train"] = self._that_fit("train", train)
+            ahead = {task.id: task for task in (*self.test_tasks(), *self.predict_tasks())}
+            ahead.update((task.id, task) for task in evaluated)
+            guarded = guard(
+                train, ahead.values(), allow=self.trainable, on_conflict=self.contamination
+            )
+            self._tasks["train"] = self._that_fit("train", guarded.tasks)
 
     def tasks(self, part: str) -> tuple[Task, ...]:
         """The tasks of "train", "val", "test" or "predict" after :meth:`setup`."""

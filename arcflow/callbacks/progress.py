@@ -1,0 +1,72 @@
+"""A progress bar that knows where a run ends."""
+
+from typing import Any
+
+from lightning.pytorch.callbacks import TQDMProgressBar
+
+from arcflow.datamodules.waves import Wave
+
+
+class RunProgress(TQDMProgressBar):
+    """Counts training batches up to ``trainer.max_steps``: the stream itself has no end.
+
+    Args:
+        refresh_rate: batches between two updates.
+    """
+
+    def __init__(self, refresh_rate: int = 1) -> None:
+        super().__init__(refresh_rate=refresh_rate)
+
+    @property
+    def total_train_batches(self) -> int | float:
+        """Batches of the whole run."""
+        trainer = self.trainer
+        if trainer.max_steps > 0:
+            return trainer.max_steps * trainer.accumulate_grad_batches
+        return super().total_train_batches
+
+    def on_validation_batch_start(
+        self,
+        trainer: Any,
+        pl_module: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Name what is counted: batches of the loss, or waves of tasks."""
+        super().on_validation_batch_start(trainer, pl_module, batch, batch_idx, dataloader_idx)
+        self.val_progress_bar.set_description(_counted(batch))
+
+    def on_test_batch_start(
+        self,
+        trainer: Any,
+        pl_module: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Name what is counted."""
+        super().on_test_batch_start(trainer, pl_module, batch, batch_idx, dataloader_idx)
+        self.test_progress_bar.set_description(_counted(batch))
+
+    def on_predict_batch_start(
+        self,
+        trainer: Any,
+        pl_module: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Name what is counted."""
+        super().on_predict_batch_start(trainer, pl_module, batch, batch_idx, dataloader_idx)
+        self.predict_progress_bar.set_description(_counted(batch))
+
+    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        """The logged values, without the logger's version number."""
+        items = super().get_metrics(trainer, pl_module)
+        items.pop("v_num", None)
+        return items
+
+
+def _counted(batch: Any) -> str:
+    return "tasks" if isinstance(batch, Wave) else "loss"
