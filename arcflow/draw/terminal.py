@@ -1,0 +1,147 @@
+"""Grids and tasks as text for a terminal: coloured cells, or digits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Literal
+
+from arcflow.core.grid import N_COLORS, Grid
+from arcflow.core.task import Pair, Task
+
+Colors = Literal["none", "256", "rgb"]
+"""Digits; the 256 fixed colours of a terminal; 24-bit colours."""
+
+RGB = (
+    (0, 0, 0),
+    (0, 116, 217),
+    (255, 65, 54),
+    (46, 204, 64),
+    (255, 220, 0),
+    (170, 170, 170),
+    (240, 18, 190),
+    (255, 133, 27),
+    (127, 219, 255),
+    (135, 12, 37),
+)
+"""Red, green, blue (0..255) of colours 0..9, as ARC's own pages show them."""
+
+_XTERM = (16, 32, 203, 41, 220, 248, 199, 208, 117, 88)  # RGB's nearest of a terminal's 256
+_RESET = "\x1b[0m"
+_GAP = 4  # columns between two pairs
+
+
+def detect_colors(is_tty: bool, environ: Mapping[str, str]) -> Colors:
+    """What to draw with, by the terminal's own word.
+
+    Args:
+        is_tty: whether the text goes to a terminal; files and pipes get digits.
+        environ: ``NO_COLOR`` (any text) and ``TERM=dumb`` ask for digits, ``COLORTERM``
+            ``truecolor`` or ``24bit`` for 24-bit colours.
+    """
+    if not is_tty or environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
+        return "none"
+    return best_colors(environ)
+
+
+def best_colors(environ: Mapping[str, str]) -> Colors:
+    """The most colours that the terminal says it has, 256 where it says nothing."""
+    return "rgb" if environ.get("COLORTERM") in ("truecolor", "24bit") else "256"
+
+
+def render_grid(grid: Grid, colors: Colors = "256", cell: int = 2) -> str:
+    """One line for each row of ``grid``.
+
+    Args:
+        grid: shape (H, W).
+        colors: digits or coloured cells.
+        cell: columns a cell takes, >= 1.
+    """
+    return "\n".join(line.rstrip() for line in _grid_block(grid, colors, cell).lines)
+
+
+def render_task(task: Task, colors: Colors = "256", width: int = 80) -> str:
+    """All pairs of ``task``, side by side as far as ``width`` columns go.
+
+    A pair too wide for that gets one column a cell, then its output under its input.
+
+    Args:
+        task: hidden test outputs are shown as ``?``.
+        colors: digits or coloured cells.
+        width: of the terminal, in columns.
+    """
+    blocks = [
+        _pair_block(f"{part} {i}", pair, colors, width)
+        for part, pairs in (("train", task.train), ("test", task.test))
+        for i, pair in enumerate(pairs)
+    ]
+    head = f"{task.id}  {task.source}".rstrip()
+    return "\n".join([head, "", *_flow(blocks, width)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Lines that each take ``width`` columns on the screen, colour codes not counted."""
+
+    lines: list[str]
+    width: int
+
+
+def _words(words: str) -> _Block:
+    return _Block([words], len(words))
+
+
+def _grid_block(grid: Grid | None, colors: Colors, cell: int) -> _Block:
+    if grid is None:
+        return _words("?")
+    if colors == "none":
+        paint, end = [f"{c:<{cell}d}" for c in range(N_COLORS)], ""
+    elif colors == "256":
+        paint, end = [f"\x1b[48;5;{code}m" + " " * cell for code in _XTERM], _RESET
+    else:
+        paint, end = [f"\x1b[48;2;{r};{g};{b}m" + " " * cell for r, g, b in RGB], _RESET
+    lines = ["".join(paint[c] for c in row) + end for row in grid.tolist()]
+    return _Block(lines, grid.shape[1] * cell)
+
+
+def _pair_block(name: str, pair: Pair, colors: Colors, width: int) -> _Block:
+    grids = (pair.input, pair.output)
+    sizes = ["?" if grid is None else f"{grid.shape[0]}x{grid.shape[1]}" for grid in grids]
+    title = _words(f"{name}  {sizes[0]} -> {sizes[1]}")
+    for cell in (2, 1):
+        left, right = (_grid_block(grid, colors, cell) for grid in grids)
+        arrow = _Block([*[""] * ((min(len(left.lines), len(right.lines)) - 1) // 2), "->"], 2)
+        body = _beside([left, arrow, right], gap=1)
+        if body.width <= width:
+            return _stack([title, body])
+    widest = max(grid.shape[1] for grid in grids if grid is not None)
+    left, right = (_grid_block(grid, colors, 2 if 2 * widest <= width else 1) for grid in grids)
+    return _stack([title, left, _words("->"), right])
+
+
+def _stack(blocks: Sequence[_Block]) -> _Block:
+    width = max(block.width for block in blocks)
+    lines = [line + " " * (width - block.width) for block in blocks for line in block.lines]
+    return _Block(lines, width)
+
+
+def _beside(blocks: Sequence[_Block], gap: int) -> _Block:
+    rows = zip_longest(*(block.lines for block in blocks), fillvalue="")
+    lines = [
+        (" " * gap).join(line or " " * block.width for line, block in zip(row, blocks, strict=True))
+        for row in rows
+    ]
+    return _Block(lines, sum(block.width for block in blocks) + gap * (len(blocks) - 1))
+
+
+def _flow(blocks: Sequence[_Block], width: int) -> list[str]:
+    """Blocks left to right, in as many rows as ``width`` asks for, a blank line after each."""
+    rows: list[list[_Block]] = []
+    used = 0
+    for block in blocks:
+        if rows and used + _GAP + block.width <= width:
+            rows[-1].append(block)
+            used += _GAP + block.width
+        else:
+            rows.append([block])
+            used = block.width
+    return [line.rstrip() for row in rows for line in (*_beside(row, _GAP).lines, "")]

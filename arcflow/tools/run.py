@@ -1,0 +1,95 @@
+"""What the light tools share: how they end, and where they find tasks and solutions."""
+
+import argparse
+import gc
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from arcflow.core.errors import ArcflowError, DataError
+from arcflow.core.grid import Grid, make_grid
+
+USER_ERROR = 2
+
+WHERE_HELP = (
+    "arc-agi-1/training, arc-agi-1/evaluation, arc-agi-2/training, arc-agi-2/evaluation, "
+    "a Kaggle challenges file, a one-task file or a folder of them"
+)
+
+
+def run(
+    parser: argparse.ArgumentParser,
+    work: Callable[[argparse.Namespace], None],
+    argv: Sequence[str],
+) -> int:
+    """Parse ``argv``, do the work, and return the exit code.
+
+    Returns:
+        0; 2 after a user's mistake, told in one message on stderr; 1 where whoever read the
+        output stopped reading, as ``| head`` does.
+    """
+    options = parser.parse_args(argv)
+    collecting = gc.isenabled()
+    # Reading a set of tasks makes a million lists and no cycle: the collector would look through
+    # them in vain, for half of the time that reading takes.
+    gc.disable()
+    try:
+        work(options)
+        sys.stdout.flush()
+    except ArcflowError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return USER_ERROR
+    except BrokenPipeError:
+        # Python flushes stdout once more when it ends, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    finally:
+        if collecting:
+            gc.enable()
+    return 0
+
+
+def load_solutions(where: str) -> dict[str, list[Grid]]:
+    """Task id -> the true answer to each test input.
+
+    Args:
+        where: a Kaggle solutions file, or anything that names tasks with known answers.
+
+    Raises:
+        DataError: nothing there, malformed, or tasks whose answers are hidden.
+    """
+    from arcflow.sources.json_files import read_json
+    from arcflow.sources.named import named
+
+    path = Path(where).expanduser()
+    if path.is_file():
+        obj = read_json(path)
+        if isinstance(obj, dict) and obj and all(isinstance(v, list) for v in obj.values()):
+            is_task = {"train", "test"} == set(obj)
+            if not is_task:
+                return {task_id: _outputs(path, task_id, obj[task_id]) for task_id in obj}
+    found: dict[str, list[Grid]] = {}
+    for task in named(where):
+        known = [pair.output for pair in task.test if pair.output is not None]
+        if len(known) < len(task.test):
+            raise DataError(
+                f"task {task.id} of {where}: its answers are hidden",
+                value=f"{len(known)} of {len(task.test)} test outputs",
+                expected="tasks with solutions",
+                next_step="Name the solutions file itself.",
+            )
+        found[task.id] = known
+    return found
+
+
+def _outputs(path: Path, task_id: str, outputs: list[object]) -> list[Grid]:
+    where = f"{path}, task {task_id}"
+    if not outputs:
+        raise DataError(
+            f"{where}: no outputs",
+            value=outputs,
+            expected="the output of each test input",
+            next_step="Check that the file holds ARC solutions.",
+        )
+    return [make_grid(rows, f"{where}, output {i}") for i, rows in enumerate(outputs)]  # type: ignore[arg-type]

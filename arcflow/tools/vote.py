@@ -1,0 +1,74 @@
+"""``arcflow vote``: turn candidates into a submission."""
+
+import argparse
+from collections.abc import Sequence
+
+from arcflow.core.errors import DataError
+from arcflow.core.submission import (
+    PLACEHOLDER,
+    fill_submission,
+    input_counts,
+    write_submission,
+)
+from arcflow.core.vote import Candidate, read_candidates
+from arcflow.tools.run import WHERE_HELP, run
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the tool with the words after ``arcflow vote``; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="arcflow vote",
+        description="Rank the answers to each test input by votes, then by log-probability per "
+        "token, and submit the first two. Several journals vote together, each line one vote.",
+    )
+    parser.add_argument(
+        "candidates",
+        nargs="+",
+        metavar="CANDIDATES",
+        help="journal of an evaluation (.candidates.jsonl): one JSON object a line with task_id, "
+        "test_index, grid (rows, or null for unanswered), log_prob (nats), n_tokens",
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the submission.json to write"
+    )
+    parser.add_argument(
+        "--tasks",
+        metavar="WHERE",
+        help="the tasks that the submission must have, those without candidates too: "
+        f"{WHERE_HELP}; default: those that have candidates",
+    )
+    return run(parser, _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    candidates = [c for path in options.candidates for c in read_candidates(path)]
+    if options.tasks is None:
+        counts = _counts(candidates)
+        if not counts:
+            raise DataError(
+                "no candidates",
+                value=options.candidates,
+                expected="at least one line",
+                next_step="Check the paths, or name the tasks with --tasks.",
+            )
+    else:
+        from arcflow.sources.named import named
+
+        counts = input_counts(named(options.tasks))
+    submission = fill_submission(counts, candidates)
+    write_submission(options.output, submission)
+    first = [attempts[0] for inputs in submission.values() for attempts in inputs]
+    answered = sum(grid is not PLACEHOLDER for grid in first)
+    print(
+        f"{options.output}: {len(submission)} tasks, {len(first)} test inputs, "
+        f"{answered} answered, from {len(candidates)} candidates"
+    )
+
+
+def _counts(candidates: Sequence[Candidate]) -> dict[str, int]:
+    """The test inputs of each task, as far as the candidates know."""
+    counts: dict[str, int] = {}
+    for candidate in candidates:
+        task_id = candidate.task_id
+        counts[task_id] = max(counts.get(task_id, 0), candidate.test_index + 1)
+    return counts
