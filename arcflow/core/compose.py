@@ -46,7 +46,7 @@ class GridChange(ABC):
 
     @abstractmethod
     def apply_grid(self, grid: Grid) -> Grid:
-        """The changed grid; only for grids whose new :meth:`shape` has sides up to 30."""
+        """The changed grid, whose sides may be over 30: see :meth:`shape`."""
 
     def to_json(self) -> dict[str, object]:
         """``{"kind": ..., field: value, ...}``."""
