@@ -17,11 +17,12 @@ from arcflow.engines.base import AdapterRef, Completion, Request, Sampling
 from arcflow.engines.prefix import group_prompts, plan_batches
 from arcflow.engines.sampling import draw_uniforms, sample_tokens
 from arcflow.engines.transformers import TransformersEngine
+from arcflow.modules.attention import register
 
 PAD, STOP, VOCAB = 0, 1, 24
 
 
-def tiny_model(seed: int = 0, **changes: Any) -> Qwen2ForCausalLM:
+def tiny_model(seed: int = 0, attention: str = "sdpa", **changes: Any) -> Qwen2ForCausalLM:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         config = Qwen2Config(
@@ -32,10 +33,9 @@ def tiny_model(seed: int = 0, **changes: Any) -> Qwen2ForCausalLM:
             num_attention_heads=4,
             num_key_value_heads=2,
             max_position_embeddings=256,
-            attn_implementation="sdpa",
             **changes,
         )
-        model = Qwen2ForCausalLM(config)
+        model = Qwen2ForCausalLM._from_config(config, attn_implementation=attention)
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.ndim == 2:  # far from uniform, so that a wrong mask shows
@@ -102,8 +102,11 @@ SAMPLED = Sampling(n=3, temperature=0.8, top_p=0.9, max_tokens=12, stop_ids=(STO
 
 @pytest.mark.parametrize("share", [True, False])
 @pytest.mark.parametrize("budget", [1, 150, 100_000])
-def test_greedy_equals_a_naive_loop(share: bool, budget: int) -> None:
-    model = tiny_model()
+@pytest.mark.parametrize("attention", ["sdpa", "arcflow_segments"])
+def test_greedy_equals_a_naive_loop(share: bool, budget: int, attention: str) -> None:
+    register()
+    model = tiny_model(attention=attention)
+    assert model.config._attn_implementation == attention
     prompts = prompts_with_shared_parts()
     engine = TransformersEngine(model, PAD, max_batch_tokens=budget, share_prefix=share)
     answers = engine.generate([Request(prompt) for prompt in prompts], GREEDY)
@@ -113,8 +116,10 @@ def test_greedy_equals_a_naive_loop(share: bool, budget: int) -> None:
         assert_same(got, one)
 
 
-def test_an_answer_does_not_depend_on_its_batch() -> None:
-    engine = TransformersEngine(tiny_model(3), PAD)
+@pytest.mark.parametrize("attention", ["sdpa", "arcflow_segments"])
+def test_an_answer_does_not_depend_on_its_batch(attention: str) -> None:
+    register()
+    engine = TransformersEngine(tiny_model(3, attention), PAD)
     requests = [Request(p, seed=i) for i, p in enumerate(prompts_with_shared_parts(1))]
     for sampling in (GREEDY, SAMPLED):
         together = engine.generate(requests, sampling)
