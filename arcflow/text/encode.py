@@ -150,7 +150,7 @@ class Encoder:
     def max_answer_tokens(self, height: int = MAX_SIDE, width: int = MAX_SIDE) -> int:
         """The most tokens an answer of this size takes, stop token included.
 
-        On the slow path, the most over sample grids of that size.
+        On the slow path, an estimate with a quarter to spare over the longest of some samples.
         """
         return (self._lookup or self._whole).answer_tokens(height, width)
 
@@ -230,7 +230,8 @@ class Encoder:
         prompt = template.render("prompt", variables)
         target = placeholder(n)
         answer = template.render("answer", {**shared, "output": target}, default=target)
-        template.require("prompt", prompt, {slots[i]: name for i, name in self.kind.required(n)})
+        required = self.kind.required(n).items()
+        template.require("prompt", prompt, {slots[i]: name for i, name in required})
         template.require("answer", answer, {target: "output"})
         if self.config.format == "chat":
             return chat(tokenizer, system, prompt.strip(), answer)
@@ -279,8 +280,11 @@ class Encoder:
             text, read = self.decode(ids[start:])
             if read is None or not np.array_equal(read, grid):
                 raise ConfigError(
-                    "tokenizer: a grid does not survive being tokenised and read back",
+                    "text: a grid does not survive being written, tokenised and read back",
                     value=text[:60],
                     expected=f"{self.config.grid.encode(grid)[:60]!r}",
-                    next_step="Choose other symbols, a separator, or another tokenizer.",
+                    next_step=(
+                        "Choose other symbols, a separator or another tokenizer; a template that"
+                        " adds words to the answer needs a frame around the grid."
+                    ),
                 )

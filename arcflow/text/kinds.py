@@ -1,7 +1,8 @@
 """Task kinds: what is asked of a task, as prompt parts, a target and a parser."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import Grid
@@ -9,42 +10,47 @@ from arcflow.core.task import Task
 from arcflow.text.grid_text import GridText, GridTextError
 
 
-@dataclass(frozen=True, slots=True)
-class TaskKind:
-    """One kind of question.
+class TaskKind(ABC):
+    """One kind of question; without state.
 
     The grids of a question form one flat list: those of the prompt in a fixed order, then the
     target. A placeholder stands for each when the template is rendered, so the text depends on
-    their number alone.
+    their number alone. A grid is named by its place in the list.
 
     Attributes:
         name: e.g. ``"output-from-examples"``.
         templates: the shipped template for each format.
-        prompt_grids: (task, test index) to the prompt's grids.
-        target: (task, test index) to the grid to write, None where it is not known.
-        variables: placeholders of the prompt's grids to the template's variables.
-        outputs: number of prompt grids to the places of those that are scored under the loss
-            "outputs".
-        required: number of prompt grids to (place, variable) of those every prompt must show.
-        parse: what the model wrote, and the grid text, to the grid; None where it is malformed.
     """
 
-    name: str
-    templates: Mapping[str, str]
-    prompt_grids: Callable[[Task, int], list[Grid]]
-    target: Callable[[Task, int], Grid | None]
-    variables: Callable[[Sequence[str]], dict[str, object]]
-    outputs: Callable[[int], Sequence[int]]
-    required: Callable[[int], Sequence[tuple[int, str]]]
-    parse: Callable[[str, GridText], Grid | None]
+    name: ClassVar[str]
+    templates: ClassVar[Mapping[str, str]]
 
+    @abstractmethod
+    def prompt_grids(self, task: Task, test_index: int) -> list[Grid]:
+        """The prompt's grids."""
 
-def grid_or_none(text: str, grid_text: GridText) -> Grid | None:
-    """The parser of every kind that answers with a grid."""
-    try:
-        return grid_text.decode(text)
-    except GridTextError:
-        return None
+    @abstractmethod
+    def target(self, task: Task, test_index: int) -> Grid | None:
+        """The grid to write, None where it is not known."""
+
+    @abstractmethod
+    def variables(self, slots: Sequence[str]) -> dict[str, object]:
+        """The template's variables, made of the placeholders of the prompt's grids."""
+
+    @abstractmethod
+    def outputs(self, n: int) -> Sequence[int]:
+        """Of n prompt grids the places of those that the loss "outputs" scores."""
+
+    @abstractmethod
+    def required(self, n: int) -> Mapping[int, str]:
+        """Of n prompt grids those that every prompt must show: place to template variable."""
+
+    def parse(self, text: str, grid_text: GridText) -> Grid | None:
+        """The grid in what the model wrote; None where it is malformed."""
+        try:
+            return grid_text.decode(text)
+        except GridTextError:
+            return None
 
 
 def check_test_index(task: Task, test_index: int) -> None:
@@ -62,8 +68,14 @@ def check_test_index(task: Task, test_index: int) -> None:
         )
 
 
-def _output_from_examples() -> TaskKind:
-    def prompt_grids(task: Task, test_index: int) -> list[Grid]:
+class OutputFromExamples(TaskKind):
+    """Examples and a test input are shown, the test output is written."""
+
+    name = "output-from-examples"
+    templates: ClassVar[Mapping[str, str]] = {"chat": "chat-v1", "compact": "compact-v1"}
+
+    def prompt_grids(self, task: Task, test_index: int) -> list[Grid]:
+        """Input and output of each train pair, then the test input."""
         grids: list[Grid] = []
         for pair in task.train:
             if pair.output is not None:
@@ -71,28 +83,30 @@ def _output_from_examples() -> TaskKind:
         grids.append(task.test[test_index].input)
         return grids
 
-    def variables(slots: Sequence[str]) -> dict[str, object]:
+    def target(self, task: Task, test_index: int) -> Grid | None:
+        """The test output."""
+        return task.test[test_index].output
+
+    def variables(self, slots: Sequence[str]) -> dict[str, object]:
+        """``examples``, each with ``input`` and ``output``, and ``test.input``."""
         pairs = zip(slots[:-1:2], slots[1::2], strict=True)
-        return {
-            "examples": [{"input": a, "output": b} for a, b in pairs],
-            "test": {"input": slots[-1]},
-        }
+        examples = [{"input": a, "output": b} for a, b in pairs]
+        return {"examples": examples, "test": {"input": slots[-1]}}
 
-    return TaskKind(
-        name="output-from-examples",
-        templates={"chat": "chat-v1", "compact": "compact-v1"},
-        prompt_grids=prompt_grids,
-        target=lambda task, test_index: task.test[test_index].output,
-        variables=variables,
-        outputs=lambda n: range(1, n, 2),
-        required=lambda n: ((n - 1, "test.input"),),
-        parse=grid_or_none,
-    )
+    def outputs(self, n: int) -> Sequence[int]:
+        """The train outputs."""
+        return range(1, n, 2)
+
+    def required(self, n: int) -> Mapping[int, str]:
+        """The test input."""
+        return {n - 1: "test.input"}
 
 
-OUTPUT_FROM_EXAMPLES = _output_from_examples()
+OUTPUT_FROM_EXAMPLES = OutputFromExamples()
 
-KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (OUTPUT_FROM_EXAMPLES,)}
+_ALL: tuple[TaskKind, ...] = (OUTPUT_FROM_EXAMPLES,)
+
+KINDS: dict[str, TaskKind] = {kind.name: kind for kind in _ALL}
 """Every kind by name."""
 
 

@@ -34,9 +34,12 @@ def sizes(kind: TaskKind) -> list[int]:
 
 
 def every_unit(n: int) -> Iterator[list[Grid]]:
-    """Lists of n grids that show each colour, each side and each row number."""
-    grids = [striped(side, side, side) for side in range(MAX_SIDE, 0, -1)]
-    grids += [striped(1, N_COLORS), *(plain(1, 1, color) for color in range(N_COLORS))]
+    """Lists of n grids that show each colour, each height, each width and each row number."""
+    sides = range(MAX_SIDE, 0, -1)
+    grids = [
+        *(striped(side, 1, side) for side in sides),
+        *(striped(1, side, side) for side in sides),
+    ]
     for i in range(0, len(grids), n):
         yield [grids[(i + k) % len(grids)] for k in range(n)]
 

@@ -72,12 +72,15 @@ class WholeText:
         return len(self.prompt(grids))
 
     def answer_tokens(self, height: int, width: int) -> int:
-        """The most tokens, stop token included, over sample answers of one size."""
+        """Room for an answer of one size, stop token included.
+
+        How far a tokenizer's merges reach depends on the colours: the longest of some sample
+        answers, and a quarter to spare.
+        """
         size = (height, width)
         if size not in self._answer_tokens:
             prompt = samples.fillings(self._smallest)[0]
-            before = self.prompt_length(prompt)
-            self._answer_tokens[size] = max(
-                self.length([*prompt, grid]) - before for grid in samples.grids_of_size(*size)
-            )
+            answers = [self.length([*prompt, grid]) for grid in samples.grids_of_size(*size)]
+            longest = max(answers) - self.prompt_length(prompt)
+            self._answer_tokens[size] = longest + longest // 4 + 1
         return self._answer_tokens[size]
