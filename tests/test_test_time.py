@@ -8,17 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from arcflow.callbacks.leave_one_out import LeaveOneOut
 from arcflow.callbacks.test_time import TestTimeFineTuning
-from arcflow.callbacks.views import evaluation_views
-from arcflow.core.augment import IDENTITY, Chain, Dihedral
 from arcflow.core.errors import ConfigError
-from arcflow.core.grid import grid_key
 from arcflow.core.sample_augment import AugmentConfig
 from arcflow.core.seeds import rng
 from arcflow.core.task import Task, task_from_json
@@ -223,7 +218,8 @@ def test_the_engine_answers_with_tuned_adapters(encoder: Encoder) -> None:
     before = everything(module, None)
     answers = engine.generate(requests, Sampling(max_tokens=8, stop_ids=encoder.stop_ids))
     assert everything(module, None) == before
-    assert len({answer.log_prob for (answer,) in answers}) == len(requests)
+    for i in (0, 3):
+        assert len({answer.log_prob for (answer,) in answers[i : i + 3]}) == 3, "one an adapter"
     module.model.eval()
     for request, (answer,) in zip(requests, answers, strict=True):
         with callback.use_adapter(module, request.adapter), torch.no_grad():
@@ -370,56 +366,3 @@ def test_refuses_what_does_not_suit(encoder: Encoder) -> None:
     for name in ("steps", "tokens_per_step", "leave_out"):
         with pytest.raises(ConfigError, match=f"test_time.{name} is too small: got -1"):
             TestTimeFineTuning(**{name: -1})
-
-
-tasks = st.builds(
-    lambda n, m, side: make_task("views", n, m, side),
-    st.integers(1, 5),
-    st.integers(1, 3),
-    st.integers(1, 4),
-)
-configs = st.builds(
-    AugmentConfig,
-    dihedral=st.booleans(),
-    recolor=st.booleans(),
-    move_background=st.sampled_from([0.0, 1.0]),
-    reorder=st.booleans(),
-    swap_train_test=st.sampled_from([0.0, 1.0]),
-)
-
-
-@settings(deadline=None, max_examples=80)
-@given(tasks, configs, st.integers(1, 20), st.integers(0, 3))
-def test_views_can_be_undone_and_differ(
-    task: Task, config: AugmentConfig, n: int, seed: int
-) -> None:
-    views = evaluation_views(task, n, config, seed)
-    hidden = task.without_answers()
-    assert views[0] == IDENTITY
-    assert 1 <= len(views) <= n
-    assert len({view.apply(hidden) for view in views}) == len(views)
-    assert evaluation_views(hidden, n, config, seed) == views
-    longer = evaluation_views(task, n + 5, config, seed)
-    assert longer[: len(views)] == views
-    for view in views:
-        shown = view.apply(task)
-        assert len(shown.train) == len(task.train)
-        for pair, own in zip(shown.test, task.test, strict=True):
-            assert grid_key(view.invert(pair.output)) == grid_key(own.output)
-
-
-def test_views_cover_the_eight_turns_evenly() -> None:
-    views = evaluation_views(make_task(), 24, seed=5)
-    assert len(views) == 24
-
-    def turn(view: Any) -> Dihedral:
-        found = [part for part in view.parts if isinstance(part, Dihedral)]
-        return found[0] if found else Dihedral()
-
-    for block in range(3):
-        assert len({turn(view) for view in views[8 * block : 8 * block + 8]}) == 8
-    assert all(isinstance(view, Chain) for view in views)
-    orders = [[turn(view) for view in views[8 * block : 8 * block + 8]] for block in (1, 2)]
-    assert orders[0] != orders[1]
-    other = evaluation_views(replace(make_task(), id="another"), 24, seed=5)
-    assert other[1:] != views[1:]
