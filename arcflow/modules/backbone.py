@@ -16,16 +16,8 @@ from transformers import (
 
 from arcflow.core.errors import ConfigError
 from arcflow.core.seeds import derive
-
-try:
-    from arcflow.modules.attention import register
-except ImportError:
-    from transformers import AttentionInterface
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-    def register() -> None:
-        AttentionInterface.register("arcflow_segments", sdpa_attention_forward)
-
+from arcflow.modules.attention import NAME as SEGMENTS
+from arcflow.modules.attention import register
 
 TINY = "tiny-qwen2"
 """The model made in code: no download, trains on two CPU cores."""
@@ -69,7 +61,7 @@ class BackboneConfig:
     quantization: Quantization = "none"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     gradient_checkpointing: bool = False
-    attention: str = "arcflow_segments"
+    attention: str = SEGMENTS
 
     @property
     def from_scratch(self) -> bool:
@@ -90,7 +82,7 @@ def load_backbone(config: BackboneConfig, vocab_size: int, seed: int = 0) -> Pre
     Raises:
         ConfigError: there is no such model, it cannot be quantized, or the vocabulary does not fit.
     """
-    if config.attention == "arcflow_segments":
+    if config.attention == SEGMENTS:
         register()
     model = _scratch(config, vocab_size, seed) if config.from_scratch else _saved(config)
     rows = model.get_input_embeddings().weight.shape[0]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from arcflow.modules.adapters import DEFAULT_ADAPTER, is_quantized
+from arcflow.modules.attention import NAME as SEGMENTS
 
 
 def merge_and_export(
@@ -33,7 +34,7 @@ def merge_and_export(
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     config.use_cache = True
-    if config._attn_implementation == "arcflow_segments":
+    if config._attn_implementation == SEGMENTS:
         config._attn_implementation = None
     dtype = model.get_input_embeddings().weight.dtype
     with torch.device("meta"):

@@ -34,6 +34,7 @@ from arcflow.modules.optim import (
 from arcflow.text.tokenizer import CHARACTERS, load_tokenizer
 
 _RECORD = "arcflow"
+_BACKBONE, _OPTIMIZER, _SCHEDULE = BackboneConfig(), OptimizerConfig(), ScheduleConfig()
 
 
 class LoRAModule(LightningModule):
@@ -64,10 +65,10 @@ class LoRAModule(LightningModule):
 
     def __init__(
         self,
-        backbone: BackboneConfig = BackboneConfig(),  # noqa: B008
+        backbone: BackboneConfig = _BACKBONE,
         lora: LoRAConfig | None = None,
-        optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008
-        schedule: ScheduleConfig = ScheduleConfig(),  # noqa: B008
+        optimizer: OptimizerConfig = _OPTIMIZER,
+        schedule: ScheduleConfig = _SCHEDULE,
         adapter: str | None = None,
         tokenizer: str = "",
         vocab_size: int | None = None,
