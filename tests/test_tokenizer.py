@@ -47,7 +47,21 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
     assert "Save the tokenizer there with save_pretrained." in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["no/such-model", "./no/such/folder/at-all", "no such name"])
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"added_tokens": [], "model": {"type": 1}}'])
+def test_a_damaged_file_is_refused(content: str, tmp_path: Path) -> None:
+    qwen_like().save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(ConfigError, match="the folder holds none that loads"):
+        load_tokenizer(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["./models/qwen", "/no/such/folder", "models/qwen/7b", "~/qwen"])
+def test_a_path_that_is_not_there_never_asks_the_hub(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"no such folder: got .*Check the path"):
+        load_tokenizer(name)
+
+
+@pytest.mark.parametrize("name", ["no/such-model", "no such name"])
 def test_an_unknown_name_is_refused_without_a_trace(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,10 +164,11 @@ class Encoder:
         Anything that is not a grid in the form asked for gives None, never an exception.
         """
         ids: list[int] = []
+        size = len(self._tokenizer)
         for token in token_ids:
             if token in self.stop_ids:
                 break
-            if 0 <= token < len(self._tokenizer):
+            if 0 <= token < size:
                 ids.append(int(token))
         text = self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
         return text, self.kind.parse(text, self.config.grid)

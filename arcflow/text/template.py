@@ -146,7 +146,10 @@ class PromptTemplate:
         return ConfigError(
             f"template {self.path}, line {line}: {error}",
             value=self.source.splitlines()[line - 1].strip() if self.source else "",
-            expected="a Jinja template; docs/templates.md lists the variables",
+            expected=(
+                "a Jinja template over bos, kind, mark, symbols and, in the prompt, examples and"
+                " test; in the answer, output"
+            ),
             next_step="Correct that line.",
         )
 

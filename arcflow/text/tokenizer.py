@@ -16,6 +16,7 @@ INPUT_MARKER, OUTPUT_MARKER = "<|input|>", "<|output|>"
 
 _SPECIAL = {"pad_token": "<|pad|>", "bos_token": "<|bos|>", "eos_token": "<|eos|>"}
 _UNKNOWN = "<|unk|>"
+_EXPECTED = f"{CHARACTERS!r}, a folder with tokenizer.json, or a name on the hub"
 
 
 def load_tokenizer(name: str) -> Any:
@@ -31,23 +32,36 @@ def load_tokenizer(name: str) -> Any:
     """
     if name == CHARACTERS:
         return character_tokenizer()
+    path = Path(name).expanduser()
+    if not path.is_dir() and _is_path(name):
+        raise ConfigError(
+            "tokenizer: no such folder",
+            value=name,
+            expected=_EXPECTED,
+            next_step="Check the path.",
+        )
     from transformers import AutoTokenizer
 
-    local = Path(name).is_dir()
+    local = path.is_dir()
     try:
-        return AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+        return AutoTokenizer.from_pretrained(path if local else name, trust_remote_code=False)
+    except Exception as error:  # a damaged tokenizer.json raises a plain Exception
         raise ConfigError(
             f"tokenizer: {'the folder holds none that loads' if local else 'not found'}"
             f" ({_first_line(error)})",
             value=name,
-            expected=f"{CHARACTERS!r}, a folder with tokenizer.json, or a name on the hub",
+            expected=_EXPECTED,
             next_step=(
                 "Save the tokenizer there with save_pretrained."
                 if local
                 else "Check the spelling; without a network, give the folder of a downloaded model."
             ),
         ) from error
+
+
+def _is_path(name: str) -> bool:
+    """Whether no model on the hub can have this name: those are ``model`` or ``owner/model``."""
+    return name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name
 
 
 def _first_line(error: BaseException) -> str:
