@@ -49,11 +49,14 @@ class RunCheckpoint(ModelCheckpoint):
         )
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Fix the folder, and refuse to run over another run's checkpoints."""
+        """Fix the folder."""
         self.dirpath = str(checkpoint_folder(trainer.default_root_dir))
         super().setup(trainer, pl_module, stage)
-        last = Path(self.dirpath) / "last.ckpt"
-        if stage == "fit" and trainer.ckpt_path is None and last.exists() and not self.overwrite:
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse to run over another run's checkpoints."""
+        last = checkpoint_folder(trainer.default_root_dir) / "last.ckpt"
+        if trainer.ckpt_path is None and last.exists() and not self.overwrite:
             raise CheckpointError(
                 "this folder holds the checkpoints of another run",
                 value=str(last),
@@ -61,6 +64,21 @@ class RunCheckpoint(ModelCheckpoint):
                 next_step="Continue that run with --ckpt_path last, choose another "
                 "--trainer.default_root_dir, or replace it with --checkpoint.overwrite true.",
             )
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save, where no number of steps was given; Lightning's own does not when it keeps 0."""
+        super().on_validation_end(trainer, pl_module)
+        if self._every_n_train_steps == 0:
+            self._save_last(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the end of the run, wherever ``every_n_steps`` stands."""
+        super().on_train_end(trainer, pl_module)
+        self._save_last(trainer)
+
+    def _save_last(self, trainer: Trainer) -> None:
+        if self.save_top_k == 0 and not self._should_skip_saving_checkpoint(trainer):
+            self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
 
 def checkpoint_folder(root: str | Path) -> Path:
