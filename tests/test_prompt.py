@@ -1,6 +1,9 @@
 """Templates and conversations: the exact text, a user's own files, and what is refused."""
 
+import copy
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +41,6 @@ def prompt_of(template: str, task: Task = TASK) -> str:
 
 
 def with_chat_template(tokenizer: Any, template: str | None) -> Any:
-    import copy
-
     tokenizer = copy.deepcopy(tokenizer)
     tokenizer.chat_template = template
     return tokenizer
@@ -213,3 +214,15 @@ def test_a_test_input_that_is_not_there_is_refused() -> None:
     encoder = Encoder(load_tokenizer("characters"))
     with pytest.raises(DataError, match=r"task tiny: no such test input: got 2. Expected 0..1"):
         encoder.prompt(TASK, 2)
+
+
+def test_a_chat_template_that_prints_the_day_gives_the_same_prompt_every_day() -> None:
+    day = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}"
+    tokenizer = with_chat_template(qwen_like(), f"{day} {qwen_like().chat_template}")
+    config = TextConfig(GridText(frame="code"), format="chat")
+    assert Encoder(tokenizer, config).text(TASK).startswith("01 Jan 2025 <|im_start|>system")
+
+
+def test_text_needs_no_torch() -> None:
+    code = "import sys, arcflow.text.context; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
