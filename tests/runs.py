@@ -39,6 +39,8 @@ class Recorder(Callback):
 def _child(argv: list[str], folder: str, threads: int) -> None:
     from arcflow.cli import main
 
+    # As in a fresh process; else loader workers would belong to a fork server that outlives us.
+    multiprocessing.set_start_method("fork", force=True)
     os.chdir(folder)
     torch.set_num_threads(threads)
     main(argv)

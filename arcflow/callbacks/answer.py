@@ -117,8 +117,8 @@ def answer_tasks(
         for (ask, _), answers in zip(entries, completions, strict=True):
             for answer in answers:
                 text, grid = encoder.decode(answer.token_ids)
-                usable = grid is not None and answer.finished
-                grid = ask.view.invert(grid) if usable else None
+                if grid is not None:
+                    grid = ask.view.invert(grid) if answer.finished else None
                 found[ask.task.id].append(
                     Candidate(
                         ask.task.id,

@@ -21,7 +21,7 @@ def task_key(task_id: str) -> float:
     return float(int.from_bytes(digest, "big") >> 11)
 
 
-class ARCMeasures(Metric):  # type: ignore[misc]  # torchmetrics is not typed for us
+class ARCMeasures(Metric):
     """All of :data:`~arcflow.core.metrics.MEASURES`, the mean over tasks.
 
     One row is kept for each task, with a key made from its id. A task that was fed more than

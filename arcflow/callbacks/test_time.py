@@ -46,7 +46,7 @@ OnStep = Callable[[str, int, float], None]
 """Called with task id, step (from 0) and the step's mean loss in nats a scored token."""
 
 
-class TestTimeFineTuning(Callback):  # type: ignore[misc]
+class TestTimeFineTuning(Callback):
     """Trains an adapter for each evaluated task on leave-one-out views of its train pairs.
 
     The model is left as it was, bit for bit, and so is all random state (law 4). Test outputs

@@ -52,7 +52,7 @@ def sample_tokens(log_probs: Tensor, uniform: Tensor, temperature: float, top_p:
     return chosen.clamp(max=log_probs.shape[-1] - 1)
 
 
-class TokenChooser(LogitsProcessor):  # type: ignore[misc]
+class TokenChooser(LogitsProcessor):
     """Chooses, scores and counts tokens step by step; leaves generate only one to pick.
 
     Keeps sums for each row, never the logits of past steps.
