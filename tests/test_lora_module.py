@@ -1,6 +1,6 @@
 import itertools
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -415,7 +415,7 @@ def test_building_the_model_twice_builds_it_once() -> None:
 def test_every_option_is_parsed_and_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     parser = ArgumentParser()
     parser.add_class_arguments(LoRAModule, "model")
-    parser.add_class_arguments(Trainer, "trainer")
+    parser.add_class_arguments(Trainer, "trainer", instantiate=False)
     parsed = parser.parse_args(
         [
             "--model.backbone.model=some/model",
@@ -430,6 +430,7 @@ def test_every_option_is_parsed_and_has_help(capsys: pytest.CaptureFixture[str])
             "--trainer.max_steps=3",
         ]
     )
+    assert parsed.trainer.precision == "16-mixed"
     made = parser.instantiate(parsed)
     assert made.model.lora == LoRAConfig(rank=8, target_modules=["q_proj", "v_proj"])
     assert made.model.backbone.quantization == "nf4"
@@ -438,9 +439,22 @@ def test_every_option_is_parsed_and_has_help(capsys: pytest.CaptureFixture[str])
         parser.parse_args(["--model.lora.ranc=8"])
     capsys.readouterr()
     with pytest.raises(SystemExit):
-        parser.parse_args(["--help"])
+        parser.parse_args(["--model.lora.help"])
     shown = capsys.readouterr().out
-    for option in ("backbone.quantization", "optimizer.weight_decay", "schedule.cycles"):
-        _, _, after = shown.partition(f"--model.{option} ")
-        text = after.split("--model.")[0]
-        assert len(text) > 60, option
+    for field in fields(LoRAConfig):
+        text = shown.split(f"--model.lora.{field.name} ")[-1].split("--model.")[0]
+        assert len(text.split("(type:")[0].split()) > 4, field.name
+    for action in parser._actions:
+        if action.dest.startswith("model."):
+            assert len(action.help) > 20, action.dest
+
+
+def test_pure_16_bit_precision_is_refused_for_quantized_weights(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    backbone = BackboneConfig(model=save_tiny(tmp_path / "base"), quantization="nf4")
+    model = module(backbone=backbone, tokenizer="characters")
+    with pytest.raises(ConfigError) as error:
+        trainer(tmp_path, 5, precision="bf16-true").fit(model, datamodule=Data())
+    assert "trainer.precision: quantized weights have their own number type: got 'bf16-true'" in (
+        str(error.value)
+    )

@@ -106,6 +106,14 @@ class LoRAModule(LightningModule):
         """Load the backbone and attach the adapter, once."""
         if self.base_record:
             return
+        precision = getattr(self._trainer, "precision", "32-true")
+        if self.backbone.quantization != "none" and precision in ("bf16-true", "16-true"):
+            raise ConfigError(
+                "trainer.precision: quantized weights have their own number type",
+                value=precision,
+                expected="bf16-mixed, 16-mixed or 32-true with backbone.quantization",
+                next_step=f"Set --trainer.precision {precision.replace('true', 'mixed')}.",
+            )
         if self.vocab_size is None:
             self.vocab_size = len(load_tokenizer(self.tokenizer_name))
         self.model = load_backbone(self.backbone, self.vocab_size, self.seed)
