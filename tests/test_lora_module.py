@@ -1,5 +1,6 @@
 import itertools
 import os
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -442,7 +443,7 @@ def test_every_option_is_parsed_and_has_help(capsys: pytest.CaptureFixture[str])
         parser.parse_args(["--model.lora.help"])
     shown = capsys.readouterr().out
     for field in fields(LoRAConfig):
-        text = shown.split(f"--model.lora.{field.name} ")[-1].split("--model.")[0]
+        text = re.split(rf"--model\.lora\.{field.name}\+? ", shown)[-1].split("--model.")[0]
         assert len(text.split("(type:")[0].split()) > 4, field.name
     for action in parser._actions:
         if action.dest.startswith("model."):
