@@ -6,12 +6,15 @@ Besides Lightning's own groups, four option groups are always there and compose 
 """
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from jsonargparse import Namespace
+import yaml
+from jsonargparse import Namespace, get_loader, set_loader
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import (
@@ -26,6 +29,7 @@ from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.progress import RunProgress
 from arcflow.callbacks.submission import SubmissionWriter
 from arcflow.callbacks.test_time import TestTimeFineTuning
+from arcflow.core.errors import ConfigError
 from arcflow.datamodules.arc import ARCDataModule
 from arcflow.modules.lora import LoRAModule
 
@@ -33,12 +37,20 @@ __all__ = ["ARCDataModule", "ArcflowCLI", "LoRAModule", "run"]
 
 DEFAULT_ROOT = "runs/default"
 
+_yaml = get_loader("yaml")
+
 
 class ArcflowCLI(LightningCLI):
     """LightningCLI with arcflow's option groups, one run folder and loud resumes."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the four callback groups and one seed for everything."""
+        """Add the four callback groups, default classes and one seed for everything."""
+        parser.set_defaults(
+            {
+                "model": {"class_path": "arcflow.modules.lora.LoRAModule"},
+                "data": {"class_path": "arcflow.datamodules.arc.ARCDataModule"},
+            }
+        )
         for group, callback in (
             ("checkpoint", RunCheckpoint),
             ("test_time", TestTimeFineTuning),
@@ -64,7 +76,15 @@ class ArcflowCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse ``args`` alone: Lightning's own warns when the interpreter has arguments too."""
-        self.config = parser.parse_args(args)
+        try:
+            self.config = parser.parse_args(args)
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                "a config file is not text",
+                value=error.object[error.start : error.start + 4],
+                expected="YAML in UTF-8",
+                next_step="Check the files after -c.",
+            ) from error
 
     def _parse_ckpt_path(self) -> None:
         """Keep the options of YAML and command line.
@@ -76,7 +96,8 @@ class ArcflowCLI(LightningCLI):
         """One folder a run: find ``last`` in it (or fail), log into it."""
         config = self.config[self.subcommand]
         trainer = config["trainer"]
-        root = trainer["default_root_dir"]
+        root = trainer["default_root_dir"] or "."
+        _make_folder(root)
         if config.get("ckpt_path") is not None:
             config["ckpt_path"] = str(find_checkpoint(root, str(config["ckpt_path"])))
         if trainer.get("logger") in (None, True):
@@ -95,6 +116,28 @@ class ArcflowCLI(LightningCLI):
         return trainer
 
 
+def _make_folder(root: str) -> None:
+    """Make the run's folder before anything is loaded for it."""
+    try:
+        Path(root).mkdir(parents=True, exist_ok=True)
+        why = None if os.access(root, os.W_OK) else "not writable"
+    except OSError as error:
+        why = error.strerror
+    if why is not None:
+        raise ConfigError(
+            f"trainer.default_root_dir: the run's folder cannot be used ({why})",
+            value=root,
+            expected="a folder that can be made and written to",
+            next_step="Choose another --trainer.default_root_dir.",
+        )
+
+
+def _load_yaml(text: str) -> Any:
+    """YAML; and None, which jsonargparse hands on where null was given for an inner option."""
+    value = _yaml(text)
+    return None if value == "None" else value
+
+
 def _no_advertisement(record: logging.LogRecord) -> bool:
     """Drop Lightning's tips for its paid services; they hide what a run has to say."""
     return "Tip:" not in str(record.msg)
@@ -106,6 +149,7 @@ def run(argv: Sequence[str]) -> None:
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
         logging.getLogger(name).addFilter(_no_advertisement)
+    set_loader("yaml", _load_yaml, (yaml.YAMLError,))
     trainer_defaults: dict[str, Any] = {
         "default_root_dir": DEFAULT_ROOT,
         "max_epochs": 1,
@@ -124,7 +168,8 @@ def run(argv: Sequence[str]) -> None:
         load_from_checkpoint_support=False,
         save_config_callback=SaveConfigCallback,
         save_config_kwargs={"overwrite": True},
-        parser_kwargs={"prog": "arcflow"},
+        # Its errors come out as exceptions: arcflow.cli tells them without pages of usage.
+        parser_kwargs={"prog": "arcflow", "exit_on_error": False},
         args=list(argv),
     )
     sys.stdout.flush()
