@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from arcflow.core.errors import DataError
+from arcflow.core.json_file import read_json
 from arcflow.core.task import Pair, Task, task_from_json
 from arcflow.sources import arc
 from arcflow.sources.arc import SPLITS, find_task, load_split
-from arcflow.sources.json_files import read_folder, read_json, read_tasks, solutions_beside
+from arcflow.sources.json_files import read_folder, read_tasks, solutions_beside
 from arcflow.sources.named import join, named
 
 COUNTS = {

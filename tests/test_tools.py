@@ -108,7 +108,7 @@ def test_score_of_the_published_answers_is_full(here: Path, capsys: Any) -> None
             "is for. Check that submission and tasks belong together; `arcflow score ",
         ),
         (["s.json", "--tasks", "x.json"], "s.json: 1 unknown task: got ['y']"),
-        (["no.json", "--tasks", "all.json"], "cannot be read (No such file or directory)"),
+        (["no.json", "--tasks", "all.json"], "arcflow score: no.json: no such file"),
         (["s.json", "--tasks", "arc-agi-1/eval"], "Did you mean arc-agi-1/evaluation?"),
         (
             ["s.json", "--tasks", "hidden.json"],
@@ -164,7 +164,7 @@ def test_vote_gives_every_task_that_is_asked_for(here: Path, capsys: Any) -> Non
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["no.jsonl", "-o", "v.json"], "arcflow vote: candidates journal cannot be read"),
+        (["no.jsonl", "-o", "v.json"], "arcflow vote: no.jsonl: no such file"),
         (["empty.jsonl", "-o", "v.json"], "no candidates: got ['empty.jsonl']"),
         (["bad.jsonl", "-o", "v.json"], "bad.jsonl, line 1: missing key 'task_id'"),
         (["c.jsonl", "-o", "v.json", "--tasks", "x.json"], "unknown task: got 'q'"),

@@ -158,7 +158,7 @@ def test_other_bad_lines_are_named(tmp_path: Path) -> None:
         with pytest.raises(DataError) as caught:
             read_candidates(path)
         assert message in str(caught.value)
-    with pytest.raises(DataError, match=r"cannot be read \(No such file.*Check the path"):
+    with pytest.raises(DataError, match=r"no such file: got .*Check the path"):
         read_candidates(tmp_path / "none.jsonl")
 
 

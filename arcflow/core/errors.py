@@ -1,5 +1,8 @@
 """The errors a person meets: what, the value, what was expected, the next step."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ArcflowError(ValueError):
     """A user's mistake, told in one message.
@@ -19,6 +22,20 @@ class ArcflowError(ValueError):
         if len(shown) > 200:
             shown = shown[:197] + "..."
         super().__init__(f"{what}: got {shown}. Expected {expected}. {next_step}")
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Put ``where`` in front of what goes wrong inside."""
+    try:
+        yield
+    except ArcflowError as error:
+        raise type(error)(
+            f"{where}: {error.what}",
+            value=error.value,
+            expected=error.expected,
+            next_step=error.next_step,
+        ) from error
 
 
 class DataError(ArcflowError):

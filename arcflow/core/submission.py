@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, make_grid
+from arcflow.core.json_file import read_json
 from arcflow.core.task import Task
 from arcflow.core.vote import Candidate, rank_votes
 
@@ -133,7 +133,7 @@ def read_submission(path: str | Path, counts: Mapping[str, int] | None = None) -
         DataError: no such file, not JSON, wrong types, a task twice, missing or unknown tasks,
             wrong number of test inputs, missing attempts, bad grids.
     """
-    obj = _read_json(path)
+    obj = read_json(path)
     if not isinstance(obj, dict) or not obj:
         raise DataError(
             f"{path}: not a submission",
@@ -145,49 +145,6 @@ def read_submission(path: str | Path, counts: Mapping[str, int] | None = None) -
     if counts is not None:
         check_submission(submission, counts, str(path))
     return submission
-
-
-def _read_json(path: str | Path) -> Any:
-    """The JSON of a file in which no object has one key twice.
-
-    Raises:
-        DataError: it cannot be read, is not JSON, or an id is there twice.
-    """
-    try:
-        return json.loads(Path(path).read_bytes(), object_pairs_hook=_unique)
-    except OSError as error:
-        raise DataError(
-            f"the file cannot be read ({error.strerror})",
-            value=str(path),
-            expected="a readable JSON file",
-            next_step="Check the path.",
-        ) from error
-    except _DuplicateKeyError as error:
-        raise DataError(
-            f"{path}: one key twice in an object",
-            value=str(error),
-            expected="every task id and every key once",
-            next_step="Remove one of the two.",
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path}: not JSON",
-            value=str(error),
-            expected="a whole JSON file",
-            next_step="Check that the file is the right one and was written to its end.",
-        ) from error
-
-
-class _DuplicateKeyError(ValueError):
-    pass
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    obj = dict(pairs)
-    if len(obj) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _DuplicateKeyError(next(key for key in keys if keys.count(key) > 1))
-    return obj
 
 
 def _read_task(path: str | Path, task_id: str, inputs: object) -> list[tuple[Grid, Grid]]:

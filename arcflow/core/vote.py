@@ -9,6 +9,7 @@ from typing import Any
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, GridKey, grid_key, make_grid
+from arcflow.core.json_file import read_bytes
 
 LOWEST_SCORE = -1e9
 """Nats per token that a log-probability which is not finite, or lower, counts as."""
@@ -186,15 +187,7 @@ def read_candidates(path: str | Path) -> list[Candidate]:
     Raises:
         DataError: the file cannot be read, or a line is no candidate; names the line.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"candidates journal cannot be read ({error.strerror})",
-            value=str(path),
-            expected="a readable file",
-            next_step="Check the path.",
-        ) from error
+    data = read_bytes(path)
     lines = data[: data.rfind(b"\n") + 1].split(b"\n")
     return [
         candidate_from_json(line, f"{path}, line {number}")

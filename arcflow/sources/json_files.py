@@ -1,82 +1,14 @@
 """ARC tasks in JSON files: Kaggle's challenges with their solutions, folders of one-task files."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from arcflow.core.errors import DataError
+from arcflow.core.errors import DataError, located
 from arcflow.core.grid import Grid, make_grid
+from arcflow.core.json_file import read_json
 from arcflow.core.task import Pair, Task, task_from_json
 
 _CHALLENGES, _SOLUTIONS = "_challenges.json", "_solutions.json"
-
-
-def read_json(path: str | Path) -> object:
-    """The value in a UTF-8 JSON file.
-
-    Raises:
-        DataError: the file is missing, unreadable, not UTF-8 or not JSON, or an object in it
-            has a key twice (of which JSON would silently keep the last).
-    """
-    path = Path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(
-            f"{path}: no such file",
-            value=str(path),
-            expected="a JSON file",
-            next_step="Check the path; relative paths start at the working directory.",
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read",
-            value=error.strerror,
-            expected="a readable JSON file",
-            next_step="Check the path and its permissions.",
-        ) from None
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: not UTF-8 text, at byte {error.start}",
-            value=error.object[error.start : error.start + 4],
-            expected="a JSON file in UTF-8",
-            next_step="Save the file as UTF-8, or unpack it if it is an archive.",
-        ) from None
-
-    def unique(items: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(items)
-        if len(found) < len(items):
-            keys = [key for key, _ in items]
-            twice = next(key for i, key in enumerate(keys) if key in keys[:i])
-            raise DataError(
-                f"{path}: a key occurs twice in one object",
-                value=twice,
-                expected="every task id, and every other key, once",
-                next_step="Rename or remove one of the two.",
-            )
-        return found
-
-    try:
-        value: object = json.loads(text, object_pairs_hook=unique)
-    except DataError:
-        raise
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path}: not JSON, at line {error.lineno}, column {error.colno}",
-            value=text[error.pos : error.pos + 40],
-            expected=f"valid JSON ({error.msg})",
-            next_step="Correct the file, or fetch it again if it was cut short.",
-        ) from None
-    except (RecursionError, ValueError) as error:  # nested too deeply, a number of 5,000 digits
-        raise DataError(
-            f"{path}: cannot be read as JSON",
-            value=str(error),
-            expected="ARC tasks in JSON",
-            next_step="Check that the file holds ARC tasks.",
-        ) from None
-    return value
 
 
 def solutions_beside(challenges: str | Path) -> Path | None:
@@ -111,7 +43,7 @@ def read_tasks(path: str | Path, solutions: str | Path | None = None) -> list[Ta
         )
     if isinstance(obj.get("train"), list) and isinstance(obj.get("test"), list):
         obj = {path.stem: obj}
-    with _named_file(path):
+    with located(str(path)):
         tasks = [task_from_json(task_id, task, str(path)) for task_id, task in obj.items()]
     return tasks if solutions is None else _solve(tasks, path, Path(solutions))
 
@@ -144,23 +76,9 @@ def read_folder(folder: str | Path) -> list[Task]:
                 expected="one task a file, with keys 'train' and 'test'",
                 next_step="Name a file that holds many tasks by its own path.",
             )
-        with _named_file(path):
+        with located(str(path)):
             tasks.append(task_from_json(path.stem, obj, str(folder)))
     return tasks
-
-
-@contextmanager
-def _named_file(path: Path) -> Iterator[None]:
-    """Put the file in front of what is wrong in it."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(
-            f"{path}: {error.what}",
-            value=error.value,
-            expected=error.expected,
-            next_step=error.next_step,
-        ) from None
 
 
 def _solve(tasks: list[Task], path: Path, solutions: Path) -> list[Task]:
@@ -196,7 +114,7 @@ def _solved(task: Task, outputs: object, path: Path, solutions: Path) -> Task:
             expected=f"a list of {len(task.test)}, as {path} has test inputs",
             next_step="Use the two files of one release, or leave the solutions out.",
         )
-    with _named_file(solutions):
+    with located(str(solutions)):
         grids: list[Grid] = [
             make_grid(output, f"task {task.id}, test output {i}")
             for i, output in enumerate(outputs)

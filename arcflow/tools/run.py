@@ -9,6 +9,7 @@ from pathlib import Path
 
 from arcflow.core.errors import ArcflowError, DataError
 from arcflow.core.grid import Grid, make_grid
+from arcflow.core.json_file import read_json
 
 USER_ERROR = 2
 
@@ -59,7 +60,6 @@ def load_solutions(where: str) -> dict[str, list[Grid]]:
     Raises:
         DataError: nothing there, malformed, or tasks whose answers are hidden.
     """
-    from arcflow.sources.json_files import read_json
     from arcflow.sources.named import named
 
     path = Path(where).expanduser()
