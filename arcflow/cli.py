@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from arcflow import __version__
-from arcflow.core.errors import ArcflowError
 
 TOOLS = ("score", "show", "vote")
 RUNS = ("fit", "validate", "test", "predict")
+USER_ERROR, INTERRUPTED = 2, 130
+"""Exit codes; 130 is a shell's own for what SIGINT ended."""
 
 HELP = """usage: arcflow COMMAND [options]
 
@@ -38,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv: the words after ``arcflow``; None takes them from the shell.
 
     Raises:
-        SystemExit: 0 on success, 2 after a user's mistake (one message on stderr).
+        SystemExit: 0 on success, 2 after a user's mistake (one message on stderr), 130 where the
+            user interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
@@ -56,13 +59,29 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{', '.join((*RUNS, *TOOLS))}. See `arcflow --help`.",
             file=sys.stderr,
         )
-        raise SystemExit(2)
+        raise SystemExit(USER_ERROR)
     # A console script's path lacks the working directory; a user's plug-ins live there.
     if "" not in sys.path and "." not in sys.path:
         sys.path.insert(0, "")
     try:
         import_module("arcflow.lightning_cli").run(words)
-    except ArcflowError as error:
-        print(f"arcflow: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        _interrupted(command)
+    except SystemExit as stop:
+        # So does Lightning end a run that it was told to stop.
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            _interrupted(command)
+        raise
+    except Exception as error:
+        message = import_module("arcflow.user_errors").user_message(error, command)
+        if message is None:
+            raise
+        print(f"arcflow: {message}", file=sys.stderr)
+        raise SystemExit(USER_ERROR) from None
     raise SystemExit(0)
+
+
+def _interrupted(command: str) -> NoReturn:
+    after = " Continue with --ckpt_path last, where a checkpoint was saved." * (command == "fit")
+    print(f"arcflow: interrupted.{after}", file=sys.stderr)
+    raise SystemExit(INTERRUPTED) from None

@@ -121,6 +121,8 @@ def _make_folder(root: str) -> None:
     try:
         Path(root).mkdir(parents=True, exist_ok=True)
         why = None if os.access(root, os.W_OK) else "not writable"
+    except FileExistsError:
+        why = "not a folder"
     except OSError as error:
         why = error.strerror
     if why is not None:

@@ -134,7 +134,7 @@ def test_nothing_left_says_which_filter_removed_how_many() -> None:
         select_tasks(TASKS, selection)
     assert str(error.value) == (
         "no task is left of 10: got 'ids removed 8; max_side=5 removed 2; "
-        "start=3, stop=None removed 0'. Expected at least one task. Loosen ids."
+        "start=3, stop=None removed 0'. Expected at least one task. Loosen ids or max_side=5."
     )
     with pytest.raises(DataError, match=r"no task is left of 0: got ''.*Check the source\."):
         select_tasks([], TaskSelection())

@@ -1,5 +1,6 @@
 """Answer tasks: views, prompts, the engine, answers turned back into candidates."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from arcflow.callbacks.views import evaluation_views, task_key
 from arcflow.core.augment import Augmentation
 from arcflow.core.errors import ConfigError
 from arcflow.core.grid import MAX_SIDE
+from arcflow.core.sample_augment import AugmentConfig
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.core.vote import Candidate
@@ -19,6 +21,9 @@ from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder
 from arcflow.text.pack import pack_examples
 
+_log = logging.getLogger(__name__)
+_AUGMENT = AugmentConfig()
+
 
 @dataclass(frozen=True)
 class AnswerConfig:
@@ -26,6 +31,7 @@ class AnswerConfig:
 
     Attributes:
         views: augmented views of each task; the first one is the task as it is.
+        augment: how the views differ: turns and flips, colours, order of the train pairs.
         samples: answers for each view; more than one needs a temperature.
         temperature: 0 takes the most probable token each time.
         top_p: smallest set of tokens with this total probability that is sampled from.
@@ -35,6 +41,7 @@ class AnswerConfig:
     """
 
     views: int = 8
+    augment: AugmentConfig = _AUGMENT
     samples: int = 1
     temperature: float = 0.0
     top_p: float = 1.0
@@ -88,7 +95,7 @@ def answer_tasks(
     by_length: dict[int, list[tuple[_Asked, Request]]] = {}
     for task in tasks:
         room = answer_tokens(encoder, task, config.side_margin)
-        for v, view in enumerate(evaluation_views(task, config.views, seed=seed)):
+        for v, view in enumerate(evaluation_views(task, config.views, config.augment, seed)):
             seen = view.apply(task)
             for i in range(len(task.test)):
                 ask = _Asked(task, i, view)
@@ -131,6 +138,52 @@ def answer_tasks(
                     )
                 )
     return found
+
+
+def check_context(
+    encoder: Encoder, tasks: Sequence[Task], config: AnswerConfig, max_tokens: int
+) -> None:
+    """Say which tasks are too long to be answered as they are, and refuse where all are.
+
+    Args:
+        encoder: measures the tokens.
+        tasks: answers hidden.
+        config: how long an answer may be.
+        max_tokens: prompt and answer together.
+
+    Raises:
+        ConfigError: no test input of any task fits, even with one train pair.
+    """
+    shortened = unanswered = total = 0
+    shortest = None
+    for task in tasks:
+        room = answer_tokens(encoder, task, config.side_margin)
+        for i in range(len(task.test)):
+            total += 1
+            fitted = fit_context(encoder, task, max_tokens, i, answer_tokens=room)
+            if fitted is None:
+                unanswered += 1
+                whole = encoder.prompt_length(task, i) + room
+                shortest = whole if shortest is None else min(shortest, whole)
+            else:
+                shortened += len(fitted.train) < len(task.train)
+    if total and unanswered == total:
+        raise ConfigError(
+            f"data.max_tokens is too small to answer any of the {len(tasks)} tasks",
+            value=max_tokens,
+            expected="room for one train pair and the largest answer; the shortest whole prompt "
+            f"and answer have {shortest} tokens",
+            next_step="Raise --data.max_tokens, or choose a shorter text.",
+        )
+    if shortened or unanswered:
+        _log.warning(
+            "Answers at max_tokens=%d: of %d test inputs %d are asked with fewer train pairs, "
+            "%d never fit and count as unanswered.",
+            max_tokens,
+            total,
+            shortened,
+            unanswered,
+        )
 
 
 def answer_tokens(encoder: Encoder, task: Task, margin: float) -> int:

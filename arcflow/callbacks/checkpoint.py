@@ -1,7 +1,9 @@
 """Checkpoints of a run: one folder, one ``last.ckpt``, never another run's."""
 
+import warnings
 from pathlib import Path
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -90,15 +92,42 @@ def find_checkpoint(root: str | Path, name: str) -> Path:
     """The file that ``--ckpt_path NAME`` means: ``last``, or a path.
 
     Raises:
-        CheckpointError: there is no such file (Lightning itself would start from scratch).
+        CheckpointError: there is no such file (Lightning itself would start from scratch), or it
+            is not a checkpoint.
     """
     path = checkpoint_folder(root) / "last.ckpt" if name == "last" else Path(name)
-    if path.is_file():
-        return path
-    raise CheckpointError(
-        f"--ckpt_path {name}: no checkpoint there",
-        value=str(path),
-        expected="a checkpoint file",
-        next_step="Give the --trainer.default_root_dir of the run to continue, or a path; "
-        "leave --ckpt_path out to start from scratch.",
-    )
+    if not path.is_file():
+        raise CheckpointError(
+            f"--ckpt_path {name}: no checkpoint there",
+            value=str(path),
+            expected="a checkpoint file",
+            next_step="Give the --trainer.default_root_dir of the run to continue, or a path; "
+            "leave --ckpt_path out to start from scratch.",
+        )
+    _check_readable(path)
+    return path
+
+
+def _check_readable(path: Path) -> None:
+    """Refuse what Lightning would stumble over; tensors stay on the disk."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles of other programs
+            found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except PermissionError:
+        raise
+    except Exception as error:  # bytes that are no checkpoint raise whatever they hit
+        raise CheckpointError(
+            f"{path}: not a checkpoint, or damaged",
+            value=f"{type(error).__name__}, {path.stat().st_size} bytes",
+            expected="a whole checkpoint of arcflow fit",
+            next_step="Use another checkpoint of the run, or start it again.",
+        ) from error
+    if not isinstance(found, dict) or not {"pytorch-lightning_version", "state_dict"} <= set(found):
+        raise CheckpointError(
+            f"{path}: written in another format",
+            value=sorted(map(str, found))[:5] if isinstance(found, dict) else type(found).__name__,
+            expected="a checkpoint of arcflow fit",
+            next_step="Use a checkpoint of arcflow fit; an adapter goes to --model.adapter, a "
+            "model folder to --model.backbone.model.",
+        )

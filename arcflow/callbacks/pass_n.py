@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
-from arcflow.callbacks.answer import AnswerConfig, answer_loss, answer_tasks
+from arcflow.callbacks.answer import AnswerConfig, answer_loss, answer_tasks, check_context
 from arcflow.callbacks.measures import ARCMeasures
 from arcflow.callbacks.submission import SubmissionWriter
 from arcflow.callbacks.table import measures_table, print_table
@@ -106,9 +106,11 @@ class PassN(Callback):
                 next_step="Set --trainer.devices 1 for validate, test and predict.",
             )
         self._measures, self._losses, self.results = {}, {}, {}
+        hidden = [task.without_answers() for task in data.tasks(part)]
+        check_context(data.encoder, hidden, self.answer, data.max_tokens)
         writer = _find(trainer, SubmissionWriter)
         if writer is not None:
-            writer.begin(data.tasks(part), trainer.default_root_dir)
+            writer.begin(hidden, trainer.default_root_dir)
 
     def _on_batch(self, trainer: Trainer, module: LightningModule, batch: Any) -> None:
         if isinstance(batch, Wave):

@@ -30,11 +30,10 @@ class SubmissionWriter(Callback):
     def begin(self, tasks: Sequence[Task], root: str) -> Path:
         """Start a submission for ``tasks`` and write it with placeholders; return its path."""
         self.target = Path(self.path or Path(root) / "submission.json")
-        self.target.parent.mkdir(parents=True, exist_ok=True)
         self._tasks = tuple(task.without_answers() for task in tasks)
         self._candidates = {}
-        self.candidates_path.write_text("")
         self._write()
+        self.candidates_path.write_text("")
         return self.target
 
     @property

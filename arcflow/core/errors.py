@@ -24,20 +24,6 @@ class ArcflowError(ValueError):
         super().__init__(f"{what}: got {shown}. Expected {expected}. {next_step}")
 
 
-@contextmanager
-def located(where: str) -> Iterator[None]:
-    """Put ``where`` in front of what goes wrong inside."""
-    try:
-        yield
-    except ArcflowError as error:
-        raise type(error)(
-            f"{where}: {error.what}",
-            value=error.value,
-            expected=error.expected,
-            next_step=error.next_step,
-        ) from error
-
-
 class DataError(ArcflowError):
     """Tasks, grids or files that are not what they should be."""
 
@@ -48,3 +34,17 @@ class ConfigError(ArcflowError):
 
 class CheckpointError(ArcflowError):
     """A checkpoint or an adapter that belongs to something else."""
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Put ``where`` in front of what is wrong with data inside."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            f"{where}: {error.what}",
+            value=error.value,
+            expected=error.expected,
+            next_step=error.next_step,
+        ) from error

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from arcflow.core.errors import located
 from arcflow.core.task import Task
 from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.sources.select import TaskSelection, load_tasks
@@ -33,9 +34,11 @@ class ARCDataModule(ArcflowDataModule):
         self.selections = {"train": train, "val": val, "test": test, "predict": predict}
 
     def _load(self, part: str) -> Sequence[Task]:
-        selection = self.selections[part] or self.selections["val"]
-        assert selection is not None  # only test and predict may be None
-        return load_tasks(selection, length=self.task_tokens)
+        selection = self.selections[part]
+        if selection is None:  # test and predict only
+            return self._load("val")
+        with located(f"data.{part}"):
+            return load_tasks(selection, length=self.task_tokens)
 
     def train_tasks(self) -> Sequence[Task]:
         """The selected training tasks."""

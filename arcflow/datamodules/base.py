@@ -159,6 +159,9 @@ class ArcflowDataModule(LightningDataModule):
                 train, ahead.values(), allow=self.trainable, on_conflict=self.contamination
             )
             self._tasks["train"] = self._that_fit("train", guarded.tasks)
+            known = [task for task in evaluated if all(p.output is not None for p in task.test)]
+            if known:
+                self._that_fit(part, known)
 
     def tasks(self, part: str) -> tuple[Task, ...]:
         """The tasks of "train", "val", "test" or "predict" after :meth:`setup`."""
@@ -241,10 +244,11 @@ class ArcflowDataModule(LightningDataModule):
         return self._wave_loader("predict")
 
     def _evaluation_loaders(self, part: str) -> list[DataLoader[Any]]:
-        loaders: list[DataLoader[Any]] = [self._loss_loader(part)]
-        if self.trainer is None or self.trainer.state.fn != "fit":
-            loaders.append(self._wave_loader(part))
-        return loaders
+        loss = self._loss_loader(part)
+        if self.trainer is not None and self.trainer.state.fn == "fit":
+            return [loss]
+        # There is no loss where every answer is hidden.
+        return [*([loss] if len(loss) else []), self._wave_loader(part)]
 
     def _wave_loader(self, part: str) -> DataLoader[Wave]:
         return DataLoader(

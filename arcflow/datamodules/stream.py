@@ -1,9 +1,8 @@
 """TaskStream: the endless stream of training samples, each a pure function of (seed, index)."""
 
-import dataclasses
 import hashlib
-import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,13 +94,16 @@ class TaskStream:
 
     def identity(self) -> dict[str, str]:
         """What the samples depend on, as plain strings: two streams that agree are equal."""
-        return {
-            "seed": str(self._seed),
-            "max_tokens": str(self.max_tokens),
-            "number of tasks": str(len(self._tasks)),
-            "tasks": _hash(self._tasks),
-            "augmentation": json.dumps(dataclasses.asdict(self._augment), sort_keys=True),
-        } | {f"text {name}": value for name, value in self._encoder.identity().items()}
+        return (
+            {
+                "seed": str(self._seed),
+                "max_tokens": str(self.max_tokens),
+                "number of tasks": str(len(self._tasks)),
+                "tasks": _hash(self._tasks),
+            }
+            | {f"augment.{key}": str(value) for key, value in asdict(self._augment).items()}
+            | {f"text {name}": value for name, value in self._encoder.identity().items()}
+        )
 
 
 def _hash(tasks: Sequence[Task]) -> str:

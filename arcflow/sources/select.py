@@ -159,12 +159,12 @@ def select_tasks(
             f"start={selection.start}, stop={selection.stop}",
         )
     if not left:
-        counts = sorted(((n, by) for n, by in removed if n), reverse=True)
+        filters = [by for n, by in removed if n]
         raise DataError(
             f"no task is left of {total}",
             value="; ".join(f"{by} removed {n}" for n, by in removed),
             expected="at least one task",
-            next_step=f"Loosen {counts[0][1]}." if counts else "Check the source.",
+            next_step=f"Loosen {' or '.join(filters)}." if filters else "Check the source.",
         )
     return left if selection.fraction == 1 else subsample(left, selection.fraction, selection.seed)
 

@@ -38,7 +38,8 @@ def load_tokenizer(name: str) -> Any:
             "tokenizer: no such folder",
             value=name,
             expected=_EXPECTED,
-            next_step="Check the path.",
+            next_step="Correct model.tokenizer; where it is empty, the tokenizer is looked for in "
+            "model.backbone.model.",
         )
     from transformers import AutoTokenizer
 

@@ -1,0 +1,70 @@
+"""What other libraries' errors about a user's mistake say to the user: one message."""
+
+import re
+from argparse import ArgumentError
+
+from arcflow.core.errors import ArcflowError
+
+_NOISE = re.compile(
+    r"Subtypes: |Errors:$|Given value type: |Given value: (NestedArg|Namespace)\(|"
+    r"Expected a path but .* either not accessible or invalid$|"
+    r"Does not validate against any of the Union subtypes$|Expected an? NoneType$"
+)
+
+
+def user_message(error: BaseException, command: str = "fit") -> str | None:
+    """The message of an error that a user can cause; None for every other.
+
+    jsonargparse raises a ValueError of its own from the one that a class raised: what counts
+    is the first error in the chain of causes that speaks of a mistake.
+
+    Args:
+        error: as it left the run, with its causes.
+        command: what ran; its help is the next step where an option is wrong.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        message = _message(found, command)
+        if message is not None:
+            return message
+        found = found.__cause__
+    return None
+
+
+def _message(error: BaseException, command: str) -> str | None:
+    if isinstance(error, ArcflowError):
+        return str(error)
+    if isinstance(error, ArgumentError):
+        return f"{option_message(str(error))} See `arcflow {command} --help`."
+    # Known by name: whoever raises it has imported Lightning, whoever does not need not.
+    if type(error).__name__ == "MisconfigurationException":
+        return (
+            f"the trainer cannot work so: {' '.join(str(error).split()).rstrip('.')}. "
+            "Correct the options under trainer."
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return (
+            f"{error.strerror}: got {str(error.filename)!r}. Expected a path that can be used so. "
+            "Check the path, its permissions and the space there."
+        )
+    return None
+
+
+def option_message(text: str) -> str:
+    """jsonargparse's message about an option in one line, without its own inner types.
+
+    Args:
+        text: lines indented by depth; with alternatives that the user did not choose.
+    """
+    text = text.replace("typing.", "").strip()
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+    lines = (re.sub(r"^(- )+", "", line.strip()) for line in text.splitlines())
+    kept = [line for line in lines if line and not _NOISE.match(line)]
+    joined = " ".join(line if line[-1] in ".:!?" else f"{line}." for line in kept or [text])
+    # An option inside a class inside an option: one name, as on the command line.
+    joined = re.sub(r"Problem with given class_path '[^']*': (?=Parser key)", "", joined)
+    keys = re.match(r"(?:Parser key \"[^\"]*\":? )+", joined)
+    if keys is None:
+        return joined
+    name = ".".join(re.findall(r"\"([^\"]*)\"", keys[0]))
+    return f"option {name}: {joined[keys.end() :]}"
