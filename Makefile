@@ -26,7 +26,8 @@ $(VENV)/.setup-dev: $(VENV)/.setup
 	@touch $@
 
 quickstart: setup
-	$(BIN)/arcflow quickstart
+	$(BIN)/arcflow fit -c configs/quickstart.yaml --checkpoint.overwrite true
+	$(BIN)/arcflow validate -c configs/quickstart.yaml --ckpt_path last
 
 test: setup-dev
 	$(BIN)/python -m pytest -q

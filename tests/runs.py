@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback
 
+from arcflow.datamodules.waves import Wave
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["arcflow.lightning_cli", "tests.runs"])
 
@@ -33,6 +35,24 @@ class Recorder(Callback):
             lines.flush()
             os.fsync(lines.fileno())
         if number == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KillAfterWaves(Callback):
+    """Kills its process with SIGKILL after a number of evaluated waves.
+
+    Args:
+        waves: number of waves that are answered first.
+    """
+
+    def __init__(self, waves: int) -> None:
+        self.left = waves
+
+    def on_validation_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        self.left -= isinstance(batch, Wave)
+        if self.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
