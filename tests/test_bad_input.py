@@ -40,7 +40,8 @@ TINY = [
     "--trainer.enable_progress_bar=false",
     "--data.max_tokens=300",
     "--data.tokens_per_batch=600",
-    "--data.train.max_tokens=300",
+    "--data.train={tasks: arc-agi-1/training, max_side: 10, max_tokens: 300}",
+    "--data.test=null",
     "--data.val.max_tokens=300",
     "--test_time.steps=0",
     "--pass_n.answer.views=1",
@@ -174,22 +175,28 @@ ONE_RELEASE = "Use the two files of one release, or leave the solutions out."
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", PART)
 @pytest.mark.parametrize(
-    ("solutions", "message"),
+    ("command", "solutions", "message"),
     [
         (
+            "fit",
             {"b": [GRID]},
             "{s}: lacks 1 of the tasks in {c}: got ['a']. Expected challenges and solutions of "
             "the same tasks.",
         ),
-        ({"a": [GRID], "b": [GRID]}, "{c}: lacks 1 of the tasks in {s}: got ['b']. Expected"),
         (
+            "validate",
+            {"a": [GRID], "b": [GRID]},
+            "{c}: lacks 1 of the tasks in {s}: got ['b']. Expected",
+        ),
+        (
+            "predict",
             {"a": [GRID, GRID]},
             "{s}: task a: another number of outputs than test inputs: got 2. Expected a list of "
             "1, as {c} has test inputs.",
         ),
         (
+            "validate",
             {"a": [[[5]]]},
             "{s}: task a, test output 0: not the output in {c}: got [[5]]. Expected "
             "[[0, 1], [1, 0]].",
@@ -356,8 +363,7 @@ def test_a_checkpoint_of_another_format(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", PART)
-@pytest.mark.parametrize("size", [0, 100, 5000])
+@pytest.mark.parametrize(("command", "size"), [("fit", 5000), ("validate", 100), ("predict", 0)])
 def test_a_checkpoint_cut_short(
     arcflow: Run, trained: Path, tmp_path: Path, command: str, size: int
 ) -> None:
@@ -482,7 +488,7 @@ def test_null_on_the_command_line_takes_a_limit_away(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as stop:
         main(["fit", "-c", QUICKSTART, "--data.train.max_side=null", "--print_config"])
     assert stop.value.code == 0
-    assert capsys.readouterr().out.count("max_side: null") == 1
+    assert "max_side: 10" not in capsys.readouterr().out
 
 
 class Interrupt(Callback):
