@@ -1,6 +1,7 @@
 """Grid: a read-only int8 array of shape (H, W), sides 1..30, cells 0..9."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ Grid = NDArray[np.int8]
 GridKey = tuple[int, int, bytes]
 """(H, W, cells row by row): equal for equal grids, hashable."""
 
+_COLORS = bytes(range(N_COLORS))
 _NEXT = "Correct the grid in its file or generator."
 
 
@@ -41,6 +43,9 @@ def make_grid(cells: Sequence[Sequence[int]] | NDArray[Any], where: str = "grid"
         rows: Sequence[Sequence[int]] = cells.tolist()
     else:
         rows = cells
+    grid = _well_formed(rows)
+    if grid is not None:
+        return grid
     if not isinstance(rows, list | tuple) or not rows:
         raise DataError(
             f"{where}: not a grid",
@@ -58,6 +63,27 @@ def make_grid(cells: Sequence[Sequence[int]] | NDArray[Any], where: str = "grid"
     for r, row in enumerate(rows):
         _check_row(row, r, len(rows[0]) if isinstance(rows[0], list | tuple) else 0, where)
     return freeze(np.array(rows, dtype=np.int8))
+
+
+def _well_formed(rows: object) -> Grid | None:
+    """The grid, without a word on what is wrong: None where the slower checks have to look.
+
+    Three times as fast as they are: reading votes and tasks makes thousands of grids.
+    """
+    if type(rows) is not list or not 1 <= len(rows) <= MAX_SIDE or set(map(type, rows)) != {list}:
+        return None
+    widths = set(map(len, rows))
+    cells = list(chain.from_iterable(rows))
+    # By type: a bool is an int of value 0 or 1.
+    if len(widths) != 1 or not 1 <= max(widths) <= MAX_SIDE or set(map(type, cells)) != {int}:
+        return None
+    try:
+        data = bytes(cells)
+    except ValueError:  # not 0..255
+        return None
+    if data.translate(None, _COLORS):
+        return None
+    return np.frombuffer(data, dtype=np.int8).reshape(len(rows), -1)
 
 
 def _check_row(row: object, r: int, width: int, where: str) -> None:
