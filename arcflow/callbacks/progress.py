@@ -26,39 +26,20 @@ class RunProgress(TQDMProgressBar):
         return super().total_train_batches
 
     def on_validation_batch_start(
-        self,
-        trainer: Any,
-        pl_module: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Any, pl_module: Any, batch: Any, *place: Any
     ) -> None:
         """Name what is counted: batches of the loss, or waves of tasks."""
-        super().on_validation_batch_start(trainer, pl_module, batch, batch_idx, dataloader_idx)
+        super().on_validation_batch_start(trainer, pl_module, batch, *place)
         self.val_progress_bar.set_description(_counted(batch))
 
-    def on_test_batch_start(
-        self,
-        trainer: Any,
-        pl_module: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_test_batch_start(self, trainer: Any, pl_module: Any, batch: Any, *place: Any) -> None:
         """Name what is counted."""
-        super().on_test_batch_start(trainer, pl_module, batch, batch_idx, dataloader_idx)
+        super().on_test_batch_start(trainer, pl_module, batch, *place)
         self.test_progress_bar.set_description(_counted(batch))
 
-    def on_predict_batch_start(
-        self,
-        trainer: Any,
-        pl_module: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_predict_batch_start(self, trainer: Any, pl_module: Any, batch: Any, *place: Any) -> None:
         """Name what is counted."""
-        super().on_predict_batch_start(trainer, pl_module, batch, batch_idx, dataloader_idx)
+        super().on_predict_batch_start(trainer, pl_module, batch, *place)
         self.predict_progress_bar.set_description(_counted(batch))
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:

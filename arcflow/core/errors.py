@@ -37,13 +37,13 @@ class CheckpointError(ArcflowError):
 
 
 @contextmanager
-def located(where: str) -> Iterator[None]:
-    """Put ``where`` in front of what is wrong with data inside."""
+def located(where: str, joint: str = ": ") -> Iterator[None]:
+    """Put ``where`` and ``joint`` in front of what is wrong with data inside."""
     try:
         yield
     except DataError as error:
         raise DataError(
-            f"{where}: {error.what}",
+            f"{where}{joint}{error.what}",
             value=error.value,
             expected=error.expected,
             next_step=error.next_step,

@@ -7,7 +7,7 @@ import numpy as np
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid
-from arcflow.core.vote import Candidate, rank_votes
+from arcflow.core.vote import Candidate, by_test_input, rank_votes
 
 MEASURES = (
     "accuracy",
@@ -83,25 +83,10 @@ def task_metrics(
             expected="at least one test output",
             next_step="Evaluate on tasks whose test outputs are known.",
         )
-    by_input: list[list[Candidate]] = [[] for _ in outputs]
-    for candidate in candidates:
-        if task_id is None:
-            task_id = candidate.task_id
-        if candidate.task_id != task_id:
-            raise DataError(
-                f"task {task_id}: candidates of another task among its own",
-                value=candidate.task_id,
-                expected=f"candidates of {task_id} alone",
-                next_step="Measure one task at a time.",
-            )
-        if not 0 <= candidate.test_index < len(outputs):
-            raise DataError(
-                f"task {task_id}: a candidate for a test input that is not there",
-                value=candidate.test_index,
-                expected=f"a test index 0..{len(outputs) - 1}",
-                next_step="Check that candidates and answers are of the same tasks.",
-            )
-        by_input[candidate.test_index].append(candidate)
+    candidates = list(candidates)
+    if task_id is None:
+        task_id = candidates[0].task_id if candidates else ""
+    by_input = by_test_input(candidates, task_id, len(outputs))
     return mean_metrics([input_metrics(c, o) for c, o in zip(by_input, outputs, strict=True)])
 
 

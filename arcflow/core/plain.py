@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, NoReturn, TypeVar
 
-from arcflow.core.errors import DataError
+from arcflow.core.errors import DataError, located
 
 T = TypeVar("T")
 
@@ -59,15 +59,8 @@ def plain_object(cls: type[T], fields: Mapping[str, Any], where: str) -> T:
     Raises:
         DataError: a field's value cannot be.
     """
-    try:
+    with located(where, ", "):
         return cls(**fields)
-    except DataError as error:
-        raise DataError(
-            f"{where}, {error.what}",
-            value=error.value,
-            expected=error.expected,
-            next_step=error.next_step,
-        ) from error
 
 
 def check_int(kind: str, field: str, value: object, low: int, high: int | None = None) -> None:

@@ -13,7 +13,7 @@ from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, make_grid
 from arcflow.core.json_file import read_json
 from arcflow.core.task import Task
-from arcflow.core.vote import Candidate, rank_votes
+from arcflow.core.vote import Candidate, by_test_input, rank_votes
 
 ATTEMPTS = ("attempt_1", "attempt_2")
 
@@ -46,27 +46,20 @@ def fill_submission(counts: Mapping[str, int], candidates: Iterable[Candidate]) 
     Raises:
         DataError: a candidate of a task or test input that is not there.
     """
-    by_task: dict[str, list[list[Candidate]]] = {
-        task_id: [[] for _ in range(count)] for task_id, count in counts.items()
-    }
+    by_task: dict[str, list[Candidate]] = {task_id: [] for task_id in counts}
     for candidate in candidates:
-        inputs = by_task.get(candidate.task_id)
-        if inputs is None:
+        if candidate.task_id not in by_task:
             raise DataError(
                 "a candidate of an unknown task",
                 value=candidate.task_id,
                 expected=f"one of the submission's {len(counts)} tasks",
                 next_step="Check that candidates and tasks belong together.",
             )
-        if not 0 <= candidate.test_index < len(inputs):
-            raise DataError(
-                f"task {candidate.task_id}: a candidate for a test input that is not there",
-                value=candidate.test_index,
-                expected=f"a test index 0..{len(inputs) - 1}",
-                next_step="Check that candidates and tasks belong together.",
-            )
-        inputs[candidate.test_index].append(candidate)
-    return {task_id: [_attempts(c) for c in inputs] for task_id, inputs in by_task.items()}
+        by_task[candidate.task_id].append(candidate)
+    return {
+        task_id: [_attempts(c) for c in by_test_input(found, task_id, counts[task_id])]
+        for task_id, found in by_task.items()
+    }
 
 
 def _attempts(candidates: list[Candidate]) -> tuple[Grid, Grid]:

@@ -86,6 +86,34 @@ def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
     return sorted(votes, key=lambda vote: (-vote.count, -vote.score))
 
 
+def by_test_input(
+    candidates: Iterable[Candidate], task_id: str, inputs: int
+) -> list[list[Candidate]]:
+    """The candidates of one task, apart for each of its ``inputs`` test inputs.
+
+    Raises:
+        DataError: a candidate of another task, or of a test input that is not there.
+    """
+    found: list[list[Candidate]] = [[] for _ in range(inputs)]
+    for candidate in candidates:
+        if candidate.task_id != task_id:
+            raise DataError(
+                f"task {task_id}: candidates of another task among its own",
+                value=candidate.task_id,
+                expected=f"candidates of {task_id} alone",
+                next_step="Take one task at a time.",
+            )
+        if not 0 <= candidate.test_index < inputs:
+            raise DataError(
+                f"task {task_id}: a candidate for a test input that is not there",
+                value=candidate.test_index,
+                expected=f"a test index 0..{inputs - 1}",
+                next_step="Check that candidates and tasks belong together.",
+            )
+        found[candidate.test_index].append(candidate)
+    return found
+
+
 def candidate_to_json(candidate: Candidate) -> str:
     """One line of a candidates journal, without the line end; ``text`` only where there is one.
 
