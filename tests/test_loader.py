@@ -247,7 +247,7 @@ def test_a_loader_of_tasks_resumes_and_refuses_other_tasks_by_name() -> None:
         (tasks(29), "number of tasks differs: got '30'. Expected '29'"),
         (tasks(30, seed=7), "seed differs: got '0'. Expected '7'"),
         (tasks(30, max_tokens=4000), "max_tokens differs: got '4096'. Expected '4000'"),
-        (tasks(30, compose=0.5), "augment.compose differs: got '0.5'. Expected '0.0'"),
+        (tasks(30, compose=0.5), "augment.compose differs: got '0.0'. Expected '0.5'"),
         (TaskStream(arc()[1:31], encoder(), AugmentConfig(), 0, 4096), "tasks differs: got "),
     ):
         with pytest.raises(CheckpointError) as error:
