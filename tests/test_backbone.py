@@ -4,6 +4,7 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from arcflow.core.errors import ConfigError
 from arcflow.modules.backbone import BackboneConfig, load_backbone
@@ -103,6 +104,30 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{broken")
     with pytest.raises(ConfigError, match="no model loads from here"):
         load_backbone(BackboneConfig(model=str(tmp_path)), VOCABULARY)
+
+
+def test_damaged_or_missing_weights(tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path)
+    path = tmp_path / "model.safetensors"
+    weights = load_file(path)
+    save_file(
+        {k: v for k, v in weights.items() if "layers.1.mlp.up" not in k}, path, {"format": "pt"}
+    )
+    with pytest.raises(ConfigError, match=r"does not load \(no weights for model.layers.1.mlp.up"):
+        load_backbone(BackboneConfig(model=folder), VOCABULARY)
+    path.write_bytes(b"broken")
+    with pytest.raises(ConfigError, match=r"backbone: .* does not load") as error:
+        load_backbone(BackboneConfig(model=folder), VOCABULARY)
+    assert "Correct these options, or save or download the model again." in str(error.value)
+    path.unlink()
+    with pytest.raises(ConfigError, match=r"does not load \(.*no file named model.safetensors"):
+        load_backbone(BackboneConfig(model=folder), VOCABULARY)
+
+
+def test_an_attention_that_is_not_there(tmp_path: Path) -> None:
+    config = BackboneConfig(model=save_tiny(tmp_path), attention="no_such_attention")
+    with pytest.raises(ConfigError, match=r"does not load .*no_such_attention"):
+        load_backbone(config, VOCABULARY)
 
 
 def test_a_saved_model_keeps_its_sizes(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -172,14 +173,21 @@ def _saved(config: BackboneConfig) -> PreTrainedModel:
     try:
         # Asked first and alone: a wrong name then costs one look-up, not one for every file.
         AutoConfig.from_pretrained(name)
-        model = AutoModelForCausalLM.from_pretrained(
+    except (OSError, ValueError, KeyError) as error:
+        raise _missing(name, _brief(error)) from error
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
             name,
             dtype="auto" if config.dtype == "auto" else getattr(torch, config.dtype),
             attn_implementation=config.attention,
+            output_loading_info=True,
             **_quantized(config),
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise _missing(name, _brief(error)) from error
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise _unloadable(config, _brief(error)) from error
+    if report["missing_keys"]:
+        # transformers would go on with random numbers in their place.
+        raise _unloadable(config, f"no weights for {sorted(report['missing_keys'])[0]}")
     for layer in model.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             # On such CPUs bitsandbytes repacks 4-bit weights at the first answer and rounds
@@ -223,6 +231,15 @@ def _missing(name: str, why: str) -> ConfigError:
         value=name,
         expected=f"{TINY}, a config.json, a folder saved by transformers, or a name on the hub",
         next_step="Check the spelling; without a network, give the folder of a downloaded model.",
+    )
+
+
+def _unloadable(config: BackboneConfig, why: str) -> ConfigError:
+    return ConfigError(
+        f"backbone: {config.model} does not load ({why})",
+        value={k: getattr(config, k) for k in ("quantization", "dtype", "attention")},
+        expected="whole weights of a causal language model, and options that it supports",
+        next_step="Correct these options, or save or download the model again.",
     )
 
 
