@@ -151,6 +151,8 @@ def run(argv: Sequence[str]) -> None:
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
         logging.getLogger(name).addFilter(_no_advertisement)
+    # Said wherever bitsandbytes is installed without an optional kernel, 4 bits in use or not.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     set_loader("yaml", _load_yaml, (yaml.YAMLError,))
     trainer_defaults: dict[str, Any] = {
         "default_root_dir": DEFAULT_ROOT,

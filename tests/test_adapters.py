@@ -483,3 +483,15 @@ def test_answers_of_a_4_bit_model_leave_it_as_it_was(tmp_path: Path) -> None:
     before = logits(model)
     logits(model.eval())
     assert torch.equal(before, logits(model.train()))
+
+
+@pytest.mark.parametrize("damage", ["{", '{"format": 1}'])
+def test_a_damaged_record_beside_an_adapter_is_refused(tmp_path: Path, damage: str) -> None:
+    model = tiny()
+    config = LoRAConfig(rank=2)
+    attach_adapter(model, config)
+    record = identity(describe_base(model, "tiny-qwen2"), config)
+    folder = export_adapter(model, tmp_path / "adapter", config, record)
+    (folder / "arcflow.json").write_text(damage)
+    with pytest.raises(CheckpointError, match=r"damaged|written in another format"):
+        read_adapter(folder, model, config, record)

@@ -20,7 +20,7 @@ from arcflow.modules.adapters import (
     adapter_state,
     peft_lora_config,
 )
-from arcflow.modules.identity import Identity, check_identity
+from arcflow.modules.identity import Identity, check_identity, check_record
 
 RECORD, WEIGHTS, PEFT_CONFIG = "arcflow.json", "adapter_model.safetensors", "adapter_config.json"
 _PREFIX = "base_model.model."
@@ -95,6 +95,7 @@ def read_adapter(
     try:
         theirs = json.loads((folder / PEFT_CONFIG).read_text())
         tensors = load_file(str(folder / WEIGHTS))
+        record = json.loads((folder / RECORD).read_text()) if (folder / RECORD).is_file() else None
     except (ValueError, SafetensorError) as error:
         raise CheckpointError(
             f"{what}: damaged",
@@ -102,10 +103,10 @@ def read_adapter(
             expected=f"{PEFT_CONFIG} and {WEIGHTS}, as PEFT writes them",
             next_step="Export or download the adapter again.",
         ) from error
-    if (folder / RECORD).is_file():
-        record = json.loads((folder / RECORD).read_text())
+    if record is not None:
         # Targets are names or "all-linear"; the tensors themselves are compared on loading.
-        spec = {**(record.get("lora") or {}), "target_modules": wanted["lora"]["target_modules"]}
+        check_record(what, record)
+        spec = {**(record["lora"] or {}), "target_modules": wanted["lora"]["target_modules"]}
         check_identity(what, record | {"lora": spec}, wanted)
     else:
         _check_name(what, str(theirs.get("base_model_name_or_path") or ""), wanted)

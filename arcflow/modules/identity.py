@@ -78,13 +78,7 @@ def check_identity(what: str, found: object, wanted: Identity) -> None:
     Raises:
         CheckpointError: with the first difference.
     """
-    if not isinstance(found, Mapping) or found.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{what}: written in another format",
-            value=found.get("format") if isinstance(found, Mapping) else "no arcflow record",
-            expected=f"arcflow format {FORMAT}",
-            next_step="Use a file written by this version of arcflow.",
-        )
+    found = check_record(what, found)
     _check_lora(what, found["lora"], wanted["lora"])
     # Where all weights were trained, those they started from no longer matter.
     numbers = () if wanted["lora"] is None else ("embedding", "matrices")
@@ -99,6 +93,24 @@ def check_identity(what: str, found: object, wanted: Identity) -> None:
                     expected=f"{ours!r}, as configured",
                     next_step=f"Set the data's {key} to what it was trained with.",
                 )
+
+
+def check_record(what: str, found: object) -> Mapping[str, Any]:
+    """A record of this format with all its fields.
+
+    Raises:
+        CheckpointError: it is not one.
+    """
+    keys = ("format", "base_model", "lora", "text")
+    whole = isinstance(found, Mapping) and all(key in found for key in keys)
+    if not isinstance(found, Mapping) or not whole or found["format"] != FORMAT:
+        raise CheckpointError(
+            f"{what}: written in another format",
+            value=found.get("format") if isinstance(found, Mapping) else "no arcflow record",
+            expected=f"arcflow format {FORMAT}",
+            next_step="Use a file written by this version of arcflow.",
+        )
+    return found
 
 
 def _check_base(
