@@ -5,6 +5,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# One thread a process: two processes of two threads each on two cores wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 
 .PHONY: setup setup-dev quickstart test check format clean
@@ -30,14 +32,14 @@ quickstart: setup
 	$(BIN)/arcflow validate -c configs/quickstart.yaml --ckpt_path last
 
 test: setup-dev
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 check: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 format: setup-dev
 	$(BIN)/ruff format .
