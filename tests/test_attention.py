@@ -181,9 +181,9 @@ def test_no_mask_is_made_and_the_segments_are_found_once_a_pass(monkeypatch) -> 
     masks: list[Tensor | None] = []
     inner = attention._loop
 
-    def spy(query, key, value, segments, *rest):
+    def spy(query, key, value, asking, segments, *rest):
         masks.append(segments)
-        return inner(query, key, value, segments, *rest)
+        return inner(query, key, value, asking, segments, *rest)
 
     monkeypatch.setattr(attention, "_loop", spy)
     batch = packed(samples())

@@ -19,6 +19,8 @@ NAME = "arcflow_segments"
 """The value of transformers' ``attn_implementation`` after :func:`register`."""
 
 _MEMO = "_arcflow_segments"
+_READ = "_arcflow_read"
+_LAST = "_arcflow_last"
 
 
 def register() -> None:
@@ -106,11 +108,42 @@ def segment_attention(
     if batch > 1:
         query, key, value = _one_row(query), _one_row(key), _one_row(value)
     window = sliding_window if sliding_window and sliding_window < segments.longest else None
+    read = getattr(position_ids, _READ, None) if getattr(module, _LAST, False) else None
+    asking = segments if read is None else read.segments
+    if read is not None:
+        query = query.index_select(2, read.places)
     if dropout == 0.0 and _has_kernel(query):
-        out = _varlen(query, key, value, segments, window, scaling)
+        out = _varlen(query, key, value, asking, segments, window, scaling)
     else:
-        out = _loop(query, key, value, segments, window, scaling, dropout)
+        out = _loop(query, key, value, asking, segments, window, scaling, dropout)
+    if read is not None:
+        out = out.new_zeros(1, tokens, *out.shape[2:]).index_copy(1, read.places, out)
     return out.reshape(batch, tokens, heads, -1), None
+
+
+def ask_from_first_read(layer: nn.Module, position_ids: Tensor, read: Tensor) -> None:
+    """Let one attention layer answer only from each segment's first read token on.
+
+    For the last layer, whose other outputs nobody uses: they become 0. Every token is still
+    seen. Holds for forward passes that are given this very ``position_ids`` tensor.
+
+    Args:
+        layer: the attention layer.
+        position_ids: (1, T), a tensor of the caller's own.
+        read: bool, (T,), the tokens whose output is used.
+    """
+    lengths = _segments(position_ids, 1).lengths
+    segment = torch.repeat_interleave(torch.tensor(lengths, device=read.device))
+    sums = read.long().cumsum(0)
+    # Reads in this segment so far: those before its first token are taken off.
+    before = (sums - read.long())[_segments(position_ids, 1).bounds[:-1].long()]
+    kept = sums > before[segment]
+    counts = torch.bincount(segment[kept], minlength=len(lengths))
+    bounds = nn.functional.pad(counts.cumsum(0), (1, 0)).to(torch.int32)
+    sizes = counts.tolist()
+    asking = _Segments(sizes, max(sizes), bounds)
+    setattr(position_ids, _READ, _Read(kept.nonzero()[:, 0], asking))
+    setattr(layer, _LAST, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +154,14 @@ class _Segments:
     longest: int
     bounds: Tensor
     """int32, shape (number of segments + 1,), on the device of the positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The tokens that ask, in ascending order, and their segments: ends of the row's."""
+
+    places: Tensor
+    segments: _Segments
 
 
 def _segments(position_ids: Tensor, batch: int) -> _Segments:
@@ -149,6 +190,7 @@ def _loop(
     query: Tensor,
     key: Tensor,
     value: Tensor,
+    asking: _Segments,
     segments: _Segments,
     window: int | None,
     scaling: float | None,
@@ -158,9 +200,14 @@ def _loop(
     grouped = query.shape[1] != key.shape[1]
     outs = []
     # split, not slices: its backward pass joins the gradients, each slice's fills a whole row.
-    parts = (torch.split(states, segments.lengths, dim=2) for states in (query, key, value))
+    parts = (
+        torch.split(query, asking.lengths, dim=2),
+        torch.split(key, segments.lengths, dim=2),
+        torch.split(value, segments.lengths, dim=2),
+    )
     for q, k, v in zip(*parts, strict=True):
-        mask = None if window is None else _band(q.shape[2], window, q.device)
+        n, seen = q.shape[2], k.shape[2]
+        mask = None if window is None and n == seen else _band(n, seen, window, q.device)
         out = scaled_dot_product_attention(
             q,
             k,
@@ -175,9 +222,10 @@ def _loop(
     return torch.cat(outs, dim=1)
 
 
-def _band(n: int, window: int, device: torch.device) -> Tensor:
-    ones = torch.ones(n, n, dtype=torch.bool, device=device)
-    return ones.tril() & ones.triu(1 - window)
+def _band(n: int, seen: int, window: int | None, device: torch.device) -> Tensor:
+    """What the last n of ``seen`` tokens see."""
+    mask = torch.ones(n, seen, dtype=torch.bool, device=device).tril_(seen - n)
+    return mask if window is None else mask.triu_(seen - n + 1 - window)
 
 
 @cache
@@ -206,24 +254,25 @@ def _varlen(
     query: Tensor,
     key: Tensor,
     value: Tensor,
+    asking: _Segments,
     segments: _Segments,
     window: int | None,
     scaling: float | None,
 ) -> Tensor:
+    """The kernel aligns queries with the ends of their segments, as :func:`_band` does."""
     kernel = _kernel()
     assert kernel is not None
     q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
-    bounds, longest = segments.bounds, segments.longest
     out: Tensor = kernel(
         q,
         k,
         v,
-        bounds,
-        bounds,
-        longest,
-        longest,
+        asking.bounds,
+        segments.bounds,
+        asking.longest,
+        segments.longest,
         scale=scaling,
         window_size=(-1 if window is None else window - 1, 0),
         enable_gqa=query.shape[1] != key.shape[1],
     )
-    return out
+    return out[None]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from arcflow.modules.last_layer import read_only_scored
 from arcflow.modules.loss import linear_cross_entropy, scored_positions
 
 _plain_heads: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
@@ -26,6 +27,7 @@ def causal_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Te
     """
     inputs = {k: v for k, v in batch.items() if k != "labels"}
     if _has_plain_head(model, inputs):
+        inputs = read_only_scored(model, inputs, batch["labels"])
         hidden = model.base_model(**inputs, use_cache=False).last_hidden_state
         head = model.get_output_embeddings()
         chosen, targets = scored_positions(hidden, batch["labels"])
