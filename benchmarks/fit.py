@@ -21,7 +21,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -51,13 +51,23 @@ LARGE = {
 BACKBONE = BackboneConfig(config=LARGE if GPU else {})
 LR = 1e-3
 
-Ends = list[tuple[float, int]]
-"""Time at the end of each step, and its tokens without padding."""
 
+@dataclass
+class Clock:
+    """Of one run: its first step's start, its last step's end, its tokens without padding."""
 
-def rate(ends: Ends) -> float:
-    """Tokens a second after the first step, which pays for what is made once."""
-    return sum(tokens for _, tokens in ends[1:]) / (ends[-1][0] - ends[0][0])
+    start: float = 0.0
+    end: float = 0.0
+    tokens: int = 0
+
+    def count(self, batch: Any) -> None:
+        """Call before each step."""
+        self.start = self.start or now()
+        mask = batch.get("attention_mask")
+        self.tokens += batch["input_ids"].numel() if mask is None else int(mask.sum())
+
+    def rate(self) -> float:
+        return self.tokens / (self.end - self.start)
 
 
 def now() -> float:
@@ -69,17 +79,18 @@ def now() -> float:
     return time.perf_counter()
 
 
-class Clock(Callback):
-    def __init__(self) -> None:
-        self.ends: Ends = []
+class Watch(Callback):
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
 
-    def on_train_batch_end(
-        self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        self.ends.append((now(), batch["input_ids"].numel()))
+    def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, index: int) -> None:
+        self.clock.count(batch)
+
+    def on_train_end(self, trainer: Any, module: Any) -> None:
+        self.clock.end = now()
 
 
-def run_arcflow(loader: TrainLoader, vocabulary: int, steps: int) -> tuple[Ends, LoRAModule]:
+def run_arcflow(loader: TrainLoader, vocabulary: int, steps: int) -> tuple[Clock, LoRAModule]:
     module = LoRAModule(
         BACKBONE,
         optimizer=OptimizerConfig(lr=LR, weight_decay=0.0),
@@ -90,39 +101,35 @@ def run_arcflow(loader: TrainLoader, vocabulary: int, steps: int) -> tuple[Ends,
     trainer = Trainer(
         max_steps=steps,
         precision="bf16-mixed" if GPU else "32-true",
-        callbacks=[clock],
+        callbacks=[Watch(clock)],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
     trainer.fit(module, loader)
-    return clock.ends, module
+    return clock, module
 
 
 def run_trl(
     examples: list[Example], vocabulary: int, tokens: int, tokenizer: Any, batching: str
-) -> Ends:
+) -> Clock:
     """One pass of SFTTrainer over the samples that arcflow's batches hold."""
     import datasets
     from transformers import PrinterCallback, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
     datasets.disable_progress_bars()
-    ends: Ends = []
+    clock = Clock()
 
     class Timed(SFTTrainer):  # type: ignore[misc]
         def training_step(self, model: Any, inputs: Any, *args: Any) -> Any:
-            mask = inputs.get("attention_mask")
-            real = inputs["input_ids"].numel() if mask is None else int(mask.sum())
-            if len(ends) == self.state.global_step:
-                ends.append((0.0, 0))
-            ends[-1] = (0.0, ends[-1][1] + real)
+            clock.count(inputs)
             return super().training_step(model, inputs, *args)
 
     class End(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-            ends[-1] = (now(), ends[-1][1])
+            clock.end = now()
 
     several = max(1, round(tokens * len(examples) / sum(len(e.input_ids) for e in examples)))
     batches: dict[str, Any] = {
@@ -173,7 +180,7 @@ def run_trl(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    return ends
+    return clock
 
 
 def matrix_rate() -> float:
@@ -215,15 +222,15 @@ def case(name: str, vocabulary: int, tokens: int, steps: int, rounds: int) -> An
             "similar lengths, padded",
             "one by one, accumulated",
         ):
-            runs[f"TRL, {batching}"] = lambda batching=batching: rate(
-                run_trl(examples, vocabulary, tokens, tokenizer, batching)
-            )
+            runs[f"TRL, {batching}"] = lambda batching=batching: run_trl(
+                examples, vocabulary, tokens, tokenizer, batching
+            ).rate()
     ours: list[LoRAModule] = []
 
     def arcflow() -> float:
-        ends, module = run_arcflow(TrainLoader(stream, tokens), vocabulary, steps)
+        clock, module = run_arcflow(TrainLoader(stream, tokens), vocabulary, steps)
         ours[:] = [module]
-        return rate(ends)
+        return clock.rate()
 
     runs["arcflow"] = arcflow
     best = dict.fromkeys(runs, 0.0)
@@ -255,7 +262,7 @@ def main() -> None:
     )
     default = 32_768 if GPU else 4096
     parser.add_argument("--tokens", type=int, default=default, help="tokens a batch")
-    parser.add_argument("--rounds", type=int, default=1, help="runs of each, alternating")
+    parser.add_argument("--rounds", type=int, default=2, help="runs of each, alternating")
     parser.add_argument(
         "--threads",
         type=int,
@@ -276,8 +283,8 @@ def main() -> None:
         found.append(case("characters", characters, options.tokens, 6, options.rounds))
     if options.only != "characters":
         # On the CPU a step of TRL takes the better part of a minute with these: few and small.
-        tokens, steps = (options.tokens, 6) if GPU else (options.tokens // 2, 2)
-        found.append(case("qwen", QWEN_VOCABULARY, tokens, steps, options.rounds))
+        sizes = (options.tokens, 6, options.rounds) if GPU else (options.tokens // 2, 2, 1)
+        found.append(case("qwen", QWEN_VOCABULARY, *sizes))
     # The other vocabulary's figures travel with the first's.
     print(json.dumps(found[0] | ({"also": found[1]} if len(found) > 1 else {})))
 

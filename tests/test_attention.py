@@ -216,39 +216,44 @@ def test_a_model_that_hides_its_positions_is_refused() -> None:
         attention.segment_attention(torch.nn.Linear(1, 1), states, states, states, None)
 
 
+def kernel_stand_in(*args, **kwargs) -> Tensor:
+    """What torch documents its variable-length attention to do, one segment after the other."""
+    varlen = pytest.importorskip("torch.nn.attention.varlen")
+    call = inspect.signature(varlen.varlen_attn).bind(*args, **kwargs)
+    call.apply_defaults()
+    a = call.arguments
+    assert a["cu_seq_q"].dtype == a["cu_seq_k"].dtype == torch.int32
+    of_queries, of_keys = (
+        list(itertools.pairwise(a[n].tolist())) for n in ("cu_seq_q", "cu_seq_k")
+    )
+    assert a["max_q"] == max(end - start for start, end in of_queries)
+    assert a["max_k"] == max(end - start for start, end in of_keys)
+    before, after = a["window_size"]
+    assert after == 0
+    outs = []
+    for (q0, q1), (k0, k1) in zip(of_queries, of_keys, strict=True):
+        q, k, v = (
+            a[n][i:j].transpose(0, 1)[None]
+            for n, i, j in (("query", q0, q1), ("key", k0, k1), ("value", k0, k1))
+        )
+        shift = (k1 - k0) - (q1 - q0)  # queries are the last of the keys
+        seen = torch.ones(q1 - q0, k1 - k0, dtype=torch.bool).tril(shift)
+        if before >= 0:
+            seen &= seen.triu(shift - before)
+        out = torch.nn.functional.scaled_dot_product_attention(
+            q, k, v, seen, scale=a["scale"], enable_gqa=a["enable_gqa"]
+        )
+        outs.append(out[0].transpose(0, 1))
+    return torch.cat(outs)
+
+
 @pytest.mark.parametrize("name", ["qwen2", "mistral with windows", "llama, one head a key"])
 @torch.no_grad()
 def test_the_kernel_is_called_as_torch_documents_it(name: str, monkeypatch) -> None:
-    varlen = pytest.importorskip("torch.nn.attention.varlen")
-    signature = inspect.signature(varlen.varlen_attn)
-
-    def stand_in(*args, **kwargs) -> Tensor:
-        call = signature.bind(*args, **kwargs)
-        call.apply_defaults()
-        a = call.arguments
-        assert a["cu_seq_q"].dtype == torch.int32
-        assert a["cu_seq_q"].tolist() == a["cu_seq_k"].tolist() == [0, 7, 8, 21, 23, 45]
-        assert a["max_q"] == a["max_k"] == 22
-        before, after = a["window_size"]
-        assert after == 0
-        outs = []
-        bounds = a["cu_seq_q"].tolist()
-        for start, end in itertools.pairwise(bounds):
-            q, k, v = (a[n][start:end].transpose(0, 1) for n in ("query", "key", "value"))
-            seen = torch.ones(end - start, end - start, dtype=torch.bool).tril()
-            if before >= 0:
-                seen &= seen.triu(-before)
-            outs.append(
-                torch.nn.functional.scaled_dot_product_attention(
-                    q[None], k[None], v[None], seen, scale=a["scale"], enable_gqa=a["enable_gqa"]
-                )[0].transpose(0, 1)
-            )
-        return torch.cat(outs)
-
     model, batch = model_of(name), packed(samples())
     expected = model(**batch, use_cache=False).logits
     monkeypatch.setattr(attention, "_has_kernel", lambda query: True)
-    monkeypatch.setattr(attention, "_kernel", lambda: stand_in)
+    monkeypatch.setattr(attention, "_kernel", lambda: kernel_stand_in)
     got = model(**batch, use_cache=False).logits
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=0)
 
