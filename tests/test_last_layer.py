@@ -62,6 +62,7 @@ def model_of(name: str) -> PreTrainedModel:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(4 if parameter.ndim > 1 else 1)
+    last_layer.watch_last_layer(model)
     return model.train()
 
 

@@ -121,14 +121,18 @@ def segment_attention(
     return out.reshape(batch, tokens, heads, -1), None
 
 
-def ask_from_first_read(layer: nn.Module, position_ids: Tensor, read: Tensor) -> None:
-    """Let one attention layer answer only from each segment's first read token on.
+def mark_last(layer: nn.Module) -> None:
+    """Note on an attention layer that it is the last: the one :func:`ask_from_first_read` means."""
+    setattr(layer, _LAST, True)
 
-    For the last layer, whose other outputs nobody uses: they become 0. Every token is still
+
+def ask_from_first_read(position_ids: Tensor, read: Tensor) -> None:
+    """Let the last attention layer answer only from each segment's first read token on.
+
+    Nobody uses its other outputs: they become 0. Every token is still
     seen. Holds for forward passes that are given this very ``position_ids`` tensor.
 
     Args:
-        layer: the attention layer.
         position_ids: (1, T), a tensor of the caller's own.
         read: bool, (T,), the tokens whose output is used.
     """
@@ -143,7 +147,6 @@ def ask_from_first_read(layer: nn.Module, position_ids: Tensor, read: Tensor) ->
     sizes = counts.tolist()
     asking = _Segments(sizes, max(sizes), bounds)
     setattr(position_ids, _READ, _Read(kept.nonzero()[:, 0], asking))
-    setattr(layer, _LAST, True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from arcflow.core.errors import ConfigError
 from arcflow.core.seeds import derive
 from arcflow.modules.attention import NAME as SEGMENTS
 from arcflow.modules.attention import register
+from arcflow.modules.last_layer import watch_last_layer
 
 TINY = "tiny-qwen2"
 """The model made in code: no download, trains on two CPU cores."""
@@ -98,6 +99,7 @@ def load_backbone(config: BackboneConfig, vocab_size: int, seed: int = 0) -> Pre
         # The re-entrant form needs inputs that carry gradients, which LoRA models lack.
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.config.use_cache = False
+    watch_last_layer(model)
     return model.train()
 
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from arcflow.modules.attention import NAME, ask_from_first_read
+from arcflow.modules.attention import NAME, ask_from_first_read, mark_last
 
 _READ = "_arcflow_read_rows"
-_HOOKED = "_arcflow_hooked"
+_WATCHED = "_arcflow_watched"
 
 
 def read_only_scored(
@@ -31,13 +31,13 @@ def read_only_scored(
 
     Returns:
         The inputs; for packed rows under segment attention with positions that tell the last
-        layer where to work. Other batches, and models without layers of attention and "mlp",
-        get all hidden states.
+        layer where to work. Other batches, and models that :func:`watch_last_layer` has not
+        prepared, get all hidden states.
     """
     kept = dict(inputs)
-    layer = _last_layer(model)
     packed = "attention_mask" not in inputs and "position_ids" in inputs and len(labels) == 1
-    if layer is None or not packed:
+    segments = model.config._attn_implementation == NAME
+    if not (packed and segments and getattr(model, _WATCHED, False)):
         return kept
     # A tensor object of its own: what is noted on it ends with this forward pass and its
     # backward pass, which under gradient checkpointing asks again.
@@ -46,26 +46,28 @@ def read_only_scored(
     read[:-1] = labels[0, 1:] != -100
     if not read.any():  # rows of no queries at all are more than a GPU's kernel takes
         return kept
-    ask_from_first_read(layer.self_attn, positions, read)
+    ask_from_first_read(positions, read)
     setattr(positions, _READ, read.nonzero()[:, 0])
     return kept | {"position_ids": positions}
 
 
-def _last_layer(model: PreTrainedModel) -> Any:
-    """The last layer with its hooks in place, None where it is not of the known form."""
+def watch_last_layer(model: PreTrainedModel) -> None:
+    """Prepare a model's last layer, once and for good: what trains on it later changes nothing.
+
+    Nothing happens to models without layers of attention and "mlp".
+    """
     layers = getattr(model.base_model, "layers", None)
-    if model.config._attn_implementation != NAME or not isinstance(layers, nn.ModuleList):
-        return None
+    if not isinstance(layers, nn.ModuleList) or getattr(model, _WATCHED, False):
+        return
     layer: Any = layers[-1]
-    parts = {name for name, _ in layer.named_children()}
-    if not {"self_attn", "mlp"} <= parts:
-        return None
-    if not getattr(layer, _HOOKED, False):
-        layer.register_forward_pre_hook(_before_layer, with_kwargs=True)
-        layer.mlp.register_forward_pre_hook(_before_mlp)
-        layer.mlp.register_forward_hook(_after_mlp)
-        setattr(layer, _HOOKED, True)
-    return layer
+    if not {"self_attn", "mlp"} <= {name for name, _ in layer.named_children()}:
+        return
+    mark_last(layer.self_attn)
+    layer.register_forward_pre_hook(_before_layer, with_kwargs=True)
+    layer.mlp.register_forward_pre_hook(_before_mlp)
+    layer.mlp.register_forward_hook(_after_mlp)
+    layer.mlp.__dict__[_READ] = None
+    setattr(model, _WATCHED, True)
 
 
 def _before_layer(layer: Any, _args: Any, kwargs: Mapping[str, Any]) -> None:
@@ -83,5 +85,6 @@ def _before_mlp(mlp: nn.Module, args: tuple[Tensor]) -> tuple[Tensor] | None:
 def _after_mlp(mlp: nn.Module, _args: Any, output: Tensor) -> Tensor:
     if mlp.__dict__.get(_READ) is None:
         return output
-    rows, tokens = mlp.__dict__.pop(_READ)
+    rows, tokens = mlp.__dict__[_READ]
+    mlp.__dict__[_READ] = None
     return output.new_zeros(1, tokens, output.shape[-1]).index_copy(1, rows, output)
