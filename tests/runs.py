@@ -4,6 +4,7 @@ import csv
 import multiprocessing
 import os
 import signal
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -56,25 +57,35 @@ class KillAfterWaves(Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _child(argv: list[str], folder: str, threads: int) -> None:
+def _child(argv: list[str], folder: str, output: str) -> None:
     from arcflow.cli import main
 
+    with open(output, "wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
     # As in a fresh process; else loader workers would belong to a fork server that outlives us.
     multiprocessing.set_start_method("fork", force=True)
     os.chdir(folder)
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     main(argv)
 
 
 def run_arcflow(argv: Sequence[str], folder: Path, timeout: float = 300) -> int:
-    """Run ``arcflow ARGV`` in ``folder`` in a process of its own; its exit code (-9 if killed)."""
-    child = _CONTEXT.Process(target=_child, args=(list(argv), str(folder), 1))
-    child.start()
-    child.join(timeout)
-    if child.is_alive():
-        child.kill()
+    """Run ``arcflow ARGV`` in ``folder`` in a process of its own; its exit code (-9 if killed).
+
+    What it wrote to stdout and stderr is printed here once it has ended.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        output = Path(scratch) / "output"
+        child = _CONTEXT.Process(target=_child, args=(list(argv), str(folder), str(output)))
+        child.start()
+        child.join(timeout)
+        if child.is_alive():
+            child.kill()
+            child.join()
+        print(output.read_text(errors="replace") if output.exists() else "(no output)")
+    if child.exitcode is None or child.exitcode == -signal.SIGTERM:
         raise TimeoutError(f"arcflow {' '.join(argv)} ran longer than {timeout} s")
-    assert child.exitcode is not None
     return child.exitcode
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -38,6 +39,7 @@ class RunCheckpoint(ModelCheckpoint):
                 next_step="Set checkpoint.every_n_steps and checkpoint.keep to 0 or more.",
             )
         self.overwrite = overwrite
+        self._due = False
         super().__init__(
             monitor=monitor or ("step" if keep else None),
             mode="min" if monitor else "max",
@@ -56,7 +58,16 @@ class RunCheckpoint(ModelCheckpoint):
         super().setup(trainer, pl_module, stage)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse to run over another run's checkpoints."""
+        """Refuse to run over another run's checkpoints, and saves that could not be continued."""
+        interval, parts = trainer.val_check_interval, trainer.accumulate_grad_batches
+        if self.save_top_k and self._every_n_train_steps == 0 and interval % parts:
+            raise ConfigError(
+                "checkpoint.keep: validation falls between the batches of one optimizer step, "
+                "whose gradients no checkpoint holds",
+                value=f"trainer.val_check_interval: {interval}",
+                expected=f"a multiple of trainer.accumulate_grad_batches, {parts}",
+                next_step="Change one of the two, or set checkpoint.every_n_steps.",
+            )
         last = checkpoint_folder(trainer.default_root_dir) / "last.ckpt"
         if trainer.ckpt_path is None and last.exists() and not self.overwrite:
             raise CheckpointError(
@@ -71,6 +82,19 @@ class RunCheckpoint(ModelCheckpoint):
         """Save, where no number of steps was given; Lightning's own does not when it keeps 0."""
         super().on_validation_end(trainer, pl_module)
         if self._every_n_train_steps == 0:
+            # Between the batches of one optimizer step gradients are under way, which no
+            # checkpoint holds: the save waits for the step.
+            self._due = _in_a_step(trainer)
+            if not self._due:
+                self._save_last(trainer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save on steps, and what a validation within a step left to save."""
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if self._due and not _in_a_step(trainer):
+            self._due = False
             self._save_last(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -81,6 +105,12 @@ class RunCheckpoint(ModelCheckpoint):
     def _save_last(self, trainer: Trainer) -> None:
         if self.save_top_k == 0 and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+
+
+def _in_a_step(trainer: Trainer) -> bool:
+    """Whether the next batch adds to gradients that no optimizer step has used yet."""
+    ready: int = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+    return ready % trainer.accumulate_grad_batches != 0
 
 
 def checkpoint_folder(root: str | Path) -> Path:

@@ -86,7 +86,11 @@ def build_optimizer(
     kwargs: dict[str, Any] = {"lr": config.lr, "betas": tuple(config.betas), "eps": config.eps}
     if config.name == "adamw":
         # One kernel for all parameters: many small ones cost more in calls than in arithmetic.
-        return torch.optim.AdamW(groups, fused=True, **kwargs)
+        fused = torch.optim.AdamW(groups, fused=True, **kwargs)
+        # It could undo a loss scale itself; Lightning then refuses to clip gradients. Scalers see
+        # to it where this is False.
+        fused._step_supports_amp_scaling = False
+        return fused
     try:
         from bitsandbytes.optim import AdamW8bit, PagedAdamW8bit
     except ImportError as error:
