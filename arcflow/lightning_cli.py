@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 import yaml
-from jsonargparse import Namespace, get_loader, set_loader
+from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader
 from jsonargparse.typing import NonNegativeInt
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, TQDMProgressBar
@@ -33,11 +33,16 @@ from arcflow.callbacks.submission import SubmissionWriter
 from arcflow.callbacks.test_time import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
 from arcflow.datamodules.arc import ARCDataModule
+from arcflow.modules.adapters import LoRAConfig
 from arcflow.modules.lora import LoRAModule
 
 __all__ = ["ARCDataModule", "ArcflowCLI", "LoRAModule", "run"]
 
 DEFAULT_ROOT = "runs/default"
+DEFAULT_CLASSES = {
+    "model": "arcflow.modules.lora.LoRAModule",
+    "data": "arcflow.datamodules.arc.ARCDataModule",
+}
 
 _yaml = get_loader("yaml")
 
@@ -48,10 +53,7 @@ class ArcflowCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the four callback groups, default classes and one seed for everything."""
         parser.set_defaults(
-            {
-                "model": {"class_path": "arcflow.modules.lora.LoRAModule"},
-                "data": {"class_path": "arcflow.datamodules.arc.ARCDataModule"},
-            }
+            {group: {"class_path": class_path} for group, class_path in DEFAULT_CLASSES.items()}
         )
         parser.add_argument(
             "--threads",
@@ -157,8 +159,30 @@ def _no_advertisement(record: logging.LogRecord) -> bool:
     return "Tip:" not in str(record.msg)
 
 
+def _named_help(argv: Sequence[str]) -> list[str]:
+    """``--data.help`` alone shows the default class; jsonargparse's base class has no options."""
+    words = list(argv)
+    for i, word in enumerate(words):
+        group, dot, rest = word.removeprefix("--").partition(".")
+        bare = i + 1 == len(words) or words[i + 1].startswith("-")
+        if group in DEFAULT_CLASSES and dot and rest == "help" and bare:
+            words[i] = f"{word}={DEFAULT_CLASSES[group]}"
+    return words
+
+
+def _lora_help(option: str) -> None:
+    """Print the options of an adapter; jsonargparse shows none of a value that may be null."""
+    parser = ArgumentParser(prog="arcflow")
+    parser.add_class_arguments(LoRAConfig, option)
+    parser.print_help()
+
+
 def run(argv: Sequence[str]) -> None:
     """Parse ``argv`` and run the subcommand it names."""
+    for option in ("model.lora", "test_time.lora"):
+        if f"--{option}.help" in argv:
+            _lora_help(option)
+            return
     # torch 2.13 deprecates what Lightning 2.6 calls on every batch that it moves.
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
@@ -186,6 +210,6 @@ def run(argv: Sequence[str]) -> None:
         save_config_kwargs={"overwrite": True},
         # Its errors come out as exceptions: arcflow.cli tells them without pages of usage.
         parser_kwargs={"prog": "arcflow", "exit_on_error": False},
-        args=list(argv),
+        args=_named_help(argv),
     )
     sys.stdout.flush()

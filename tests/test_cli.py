@@ -107,6 +107,20 @@ def test_every_option_has_help(command: str) -> None:
     assert bare == []
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["--data.help"], "--data.tokens_per_batch"),
+        (["--data.help", "ARCDataModule"], "--data.train.max_side"),
+        (["--model.help"], "--model.backbone.model"),
+        (["--model.lora.help"], "--model.lora.rank"),
+    ],
+)
+def test_help_of_classes(words: list[str], option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["fit", *words]) == 0
+    assert option in capsys.readouterr().out
+
+
 def test_ckpt_path_last_fails_loudly_without_a_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
