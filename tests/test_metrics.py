@@ -131,7 +131,8 @@ def test_measures_agree_with_each_other(found: Any, output: Any) -> None:
     m = input_metrics([a(grid) for grid in found], make_grid(output))
     assert all(0.0 <= value <= 1.0 for value in m.values())
     assert m["vote_1"] <= m["vote_2"] <= m["pass_n"] <= m["any_correct_size"]
-    assert m["accuracy"] <= m["correct_pixels"] <= m["correct_size"] <= 1 - m["unanswered"]
+    assert m["accuracy"] <= m["correct_pixels"] <= m["correct_size"]
+    assert m["correct_size"] + m["unanswered"] <= 1 + 1e-12  # shares of 5 do not add up exactly
     assert (m["accuracy"] > 0) == (m["pass_n"] == 1) == (m["max_correct_pixels"] == 1)
 
 
