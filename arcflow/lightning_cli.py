@@ -192,7 +192,8 @@ def run(argv: Sequence[str]) -> None:
     set_loader("yaml", _load_yaml, (yaml.YAMLError,))
     trainer_defaults: dict[str, Any] = {
         "default_root_dir": DEFAULT_ROOT,
-        "max_epochs": 1,
+        # The stream is one endless epoch; max_steps ends a run.
+        "max_epochs": -1,
         "check_val_every_n_epoch": None,
         "inference_mode": False,
         "num_sanity_val_steps": 0,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from peft import PeftConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 from arcflow.core.submission import input_counts, read_submission
 from arcflow.sources.arc import load_split
@@ -67,6 +68,15 @@ def test_fit_validate_and_predict_on_kaggle_files(model_folder: Path, tmp_path: 
     losses = logged(tmp_path, "train_loss")
     assert len(losses) == 8
     assert losses[0] > losses[-1]
+
+    config = PeftConfig.from_pretrained(str(tmp_path / "adapter"))
+    assert (config.r, config.use_rslora) == (64, True)
+    merge = ["--checkpoint.export=merged", "--ckpt_path=last", "--trainer.max_steps=9", *fit[:1]]
+    assert run_arcflow(["fit", configs[0], *small, *merge, only[0]], tmp_path) == 0
+    checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 9
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "model")) <= merged.config.vocab_size
 
     last = "--ckpt_path=last"
     assert run_arcflow(["validate", *configs, *small, *only, last], tmp_path) == 0

@@ -2,13 +2,14 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from arcflow.core.errors import CheckpointError, ConfigError
+from arcflow.modules.lora import LoRAModule
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -21,6 +22,9 @@ class RunCheckpoint(ModelCheckpoint):
         every_n_steps: save after so many optimizer steps; 0 saves after each validation.
         keep: how many checkpoints to keep besides ``last.ckpt``, by ``monitor``; 0 keeps none.
         monitor: the logged value that ranks checkpoints (smaller is better); empty ranks by age.
+        export: at the end write into ``<trainer.default_root_dir>``: "trained" what was trained
+            (``adapter`` in PEFT's format, or ``model`` where all weights were trained), "merged"
+            a whole ``model`` that transformers loads, adapter included.
         overwrite: let a new run (no ``--ckpt_path``) replace the checkpoints in its folder.
     """
 
@@ -29,6 +33,7 @@ class RunCheckpoint(ModelCheckpoint):
         every_n_steps: int = 0,
         keep: int = 0,
         monitor: str = "",
+        export: Literal["none", "trained", "merged"] = "none",
         overwrite: bool = False,
     ) -> None:
         if every_n_steps < 0 or keep < 0:
@@ -38,7 +43,7 @@ class RunCheckpoint(ModelCheckpoint):
                 expected="numbers >= 0",
                 next_step="Set checkpoint.every_n_steps and checkpoint.keep to 0 or more.",
             )
-        self.overwrite = overwrite
+        self.overwrite, self.export = overwrite, export
         self._due = False
         super().__init__(
             monitor=monitor or ("step" if keep else None),
@@ -59,6 +64,8 @@ class RunCheckpoint(ModelCheckpoint):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse to run over another run's checkpoints, and saves that could not be continued."""
+        if self.export != "none":
+            _module(pl_module)
         interval, parts = trainer.val_check_interval, trainer.accumulate_grad_batches
         if self.save_top_k and self._every_n_train_steps == 0 and interval % parts:
             raise ConfigError(
@@ -91,20 +98,44 @@ class RunCheckpoint(ModelCheckpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save on steps, and what a validation within a step left to save."""
+        """Save on steps, at the last one, and what a validation within a step left to save.
+
+        The last step is saved here, not only at the end of training: there the epoch counts as
+        done, and a run continued with more steps would not be the longer run's continuation.
+        """
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        if self._due and not _in_a_step(trainer):
+        if _in_a_step(trainer):
+            return
+        if self._due or trainer.global_step == trainer.max_steps:
             self._due = False
             self._save_last(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the end of the run, wherever ``every_n_steps`` stands."""
+        """Save the end of a run that stopped early, and export."""
         super().on_train_end(trainer, pl_module)
         self._save_last(trainer)
+        if self.export != "none" and trainer.is_global_zero:
+            module, root = _module(pl_module), Path(trainer.default_root_dir)
+            if self.export == "trained" and module.lora is not None:
+                written = module.export(root / "adapter")
+            else:
+                written = module.merge(root / "model")
+            print(f"exported: {written}")
 
     def _save_last(self, trainer: Trainer) -> None:
         if self.save_top_k == 0 and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+
+
+def _module(module: LightningModule) -> LoRAModule:
+    if isinstance(module, LoRAModule):
+        return module
+    raise ConfigError(
+        "checkpoint.export: the module does not know how",
+        value=type(module).__name__,
+        expected="a LoRAModule, or a subclass of it",
+        next_step="Set --checkpoint.export none, or derive the module from LoRAModule.",
+    )
 
 
 def _in_a_step(trainer: Trainer) -> bool:
