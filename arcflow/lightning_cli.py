@@ -60,8 +60,7 @@ class ArcflowCLI(LightningCLI):
             type=NonNegativeInt,
             default=0,
             help="CPU threads of torch in this process; 0 leaves the number to torch. One is "
-            "nearly as fast for small models, does not slow down beside other programs, and "
-            "gives the same digits on every machine of a kind.",
+            "slower on idle cores, but does not stall beside other programs.",
         )
         for group, callback in (
             ("checkpoint", RunCheckpoint),

@@ -90,3 +90,12 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert ours.keys() == theirs.keys()
     for name, tensor in theirs.items():
         assert torch.equal(ours[name], tensor), name
+
+
+@pytest.mark.slow
+def test_the_last_step_is_in_last_ckpt_whatever_is_kept(tmp_path: Path) -> None:
+    arguments = fit_arguments(tmp_path, 0, 1, "step")
+    kept = ["--trainer.max_steps=5", "--checkpoint.keep=1"]
+    assert run_arcflow([*arguments, *kept], tmp_path) == 0
+    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == 5

@@ -86,7 +86,7 @@ class RunCheckpoint(ModelCheckpoint):
             )
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save, where no number of steps was given; Lightning's own does not when it keeps 0."""
+        """Save, where no number of steps was given; Lightning's own does so for kept ones alone."""
         super().on_validation_end(trainer, pl_module)
         if self._every_n_train_steps == 0:
             # Between the batches of one optimizer step gradients are under way, which no
@@ -123,7 +123,7 @@ class RunCheckpoint(ModelCheckpoint):
             print(f"exported: {written}")
 
     def _save_last(self, trainer: Trainer) -> None:
-        if self.save_top_k == 0 and not self._should_skip_saving_checkpoint(trainer):
+        if not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
 

@@ -153,11 +153,9 @@ class ArcflowDataModule(LightningDataModule):
         if stage == "fit":
             train = list(self.train_tasks())
             self._check_ids("train", train)
-            ahead = {task.id: task for task in (*self.test_tasks(), *self.predict_tasks())}
-            ahead.update((task.id, task) for task in evaluated)
-            guarded = guard(
-                train, ahead.values(), allow=self.trainable, on_conflict=self.contamination
-            )
+            # All of them, not one for each id: published sets differ in the pairs of some ids.
+            ahead = (*evaluated, *self.test_tasks(), *self.predict_tasks())
+            guarded = guard(train, ahead, allow=self.trainable, on_conflict=self.contamination)
             self._tasks["train"] = self._that_fit("train", guarded.tasks)
             known = [task for task in evaluated if all(p.output is not None for p in task.test)]
             if known:
