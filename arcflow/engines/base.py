@@ -1,25 +1,31 @@
 """The protocol between evaluation and whoever writes answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+from arcflow.core.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdapterRef:
-    """One trained adapter, as an engine gets it.
+    """What test-time fine-tuning made for a task, as an engine gets it.
 
     Attributes:
         id: a fresh number for every adapter of a run (law 5: an engine may serve stale
             weights under an id it has seen).
-        state: PEFT adapter tensors by name, for engines in this process.
-        path: a folder in PEFT's own format, for engines in another process.
+        state: tensors by name, for engines in this process.
+        path: a folder in PEFT's own format, new for every adapter, for engines in another process.
+        kind: "lora", or "weights" where all weights of the model were tuned.
+        steps: optimizer steps that made it.
     """
 
     id: int
     state: Mapping[str, Any] | None = None
     path: Path | None = None
+    kind: Literal["lora", "weights"] = "lora"
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +36,13 @@ class Request:
         prompt_ids: token ids, length L >= 1.
         adapter: whose weights answer; None for the model as it was trained.
         seed: sampling with a temperature is a pure function of (seed, sample number).
+        max_tokens: longest completion, in tokens; None takes the sampling's.
     """
 
     prompt_ids: tuple[int, ...]
     adapter: AdapterRef | None = None
     seed: int = 0
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +72,93 @@ class Completion:
         token_ids: without the stop token.
         log_prob: summed over ``n_tokens`` tokens, in nats, at temperature 1.
         n_tokens: tokens counted in ``log_prob``, the stop token included.
-        finished: False where ``max_tokens`` cut it off.
+        finished: False where ``max_tokens`` or the time limit cut it off.
+        error: why there is no answer, where the engine failed; empty otherwise.
     """
 
     token_ids: tuple[int, ...]
     log_prob: float
     n_tokens: int
     finished: bool
+    error: str = ""
+
+
+Answers = list[list[Completion]]
+"""For each request, in the order of the requests, its ``sampling.n`` completions."""
 
 
 class Engine(Protocol):
-    """Completes prompts; answers in the order of the requests."""
+    """Completes prompts; answers in the order of the requests.
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
-        """``sampling.n`` completions for each request."""
+    Attributes:
+        in_background: whether :meth:`submit` works while its caller computes something else.
+    """
+
+    in_background: bool
+
+    def submit(
+        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+    ) -> Callable[[], Answers]:
+        """Begin to complete every request ``sampling.n`` times.
+
+        Args:
+            requests: prompts.
+            sampling: how completions are drawn.
+            seconds: time limit; what is not complete by then comes back unfinished.
+
+        Returns:
+            A function that waits for the answers and returns them; called once.
+        """
         ...
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+    ) -> Answers:
+        """:meth:`submit` and wait."""
+        ...
+
+    def rest(self) -> None:
+        """Give back the device's memory until the next :meth:`submit`; nothing may be under way."""
+        ...
+
+    def close(self) -> None:
+        """End it; nothing can be submitted afterwards."""
+        ...
+
+
+def check_sampling(requests: Sequence[Request], sampling: Sampling) -> None:
+    """Refuse what no engine can do.
+
+    Raises:
+        ConfigError: sampling options out of range, or an empty prompt.
+    """
+    next_step = "Correct the sampling options."
+    if sampling.n < 1 or sampling.max_tokens < 1:
+        raise ConfigError(
+            "sampling: nothing to generate",
+            value={"n": sampling.n, "max_tokens": sampling.max_tokens},
+            expected="n and max_tokens of at least 1",
+            next_step=next_step,
+        )
+    if not sampling.temperature >= 0:
+        raise ConfigError(
+            "sampling: bad temperature",
+            value=sampling.temperature,
+            expected="0 (most probable token) or more",
+            next_step=next_step,
+        )
+    if not 0 < sampling.top_p <= 1:
+        raise ConfigError(
+            "sampling: bad top_p",
+            value=sampling.top_p,
+            expected="more than 0, at most 1",
+            next_step=next_step,
+        )
+    for i, request in enumerate(requests):
+        if not request.prompt_ids:
+            raise ConfigError(
+                f"request {i}: empty prompt",
+                value=request.prompt_ids,
+                expected="at least one token id",
+                next_step="Check the template: it must write something before the answer.",
+            )

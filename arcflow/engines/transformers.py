@@ -1,16 +1,31 @@
 """Answers from transformers' own ``generate``, with shared prompt beginnings computed once."""
 
 import inspect
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, GenerationConfig, LogitsProcessorList
+from transformers import (
+    DynamicCache,
+    GenerationConfig,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from arcflow.core.errors import ConfigError
-from arcflow.engines.base import AdapterRef, Completion, Request, Sampling
+from arcflow.engines.base import (
+    AdapterRef,
+    Answers,
+    Completion,
+    Request,
+    Sampling,
+    check_sampling,
+)
 from arcflow.engines.prefix import PromptGroup, group_prompts, plan_batches
 from arcflow.engines.sampling import TokenChooser, draw_uniforms
 
@@ -35,7 +50,10 @@ class TransformersEngine:
             the key-value cache.
         share_prefix: compute common beginnings once. Models with sliding-window or linear
             attention never share, since the padding between beginning and rest would count.
+        clock: seconds, for time limits.
     """
+
+    in_background = False
 
     def __init__(
         self,
@@ -44,43 +62,82 @@ class TransformersEngine:
         use_adapter: UseAdapter | None = None,
         max_batch_tokens: int = 32768,
         share_prefix: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         # PEFT's wrapper only forwards; its adapters live inside the wrapped model's layers.
         self.model = model.get_base_model() if hasattr(model, "get_base_model") else model
         self.pad_id = pad_id
         self.use_adapter = use_adapter
         self.max_batch_tokens = max_batch_tokens
+        self._clock = clock
+        self._stop_at: float | None = None
         cache = DynamicCache(config=self.model.config)
         self.share_prefix = share_prefix and not (any(cache.is_sliding) or any(cache.is_linear))
         forward = inspect.signature(self.model.forward).parameters
         self._last_logits = {"logits_to_keep": 1} if "logits_to_keep" in forward else {}
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+    ) -> Answers:
         """Complete every request ``sampling.n`` times.
 
         Args:
             requests: prompts; answers come in their order.
             sampling: with temperature 0 the n completions of a request are equal and are
                 computed once.
+            seconds: time limit; what is not complete by then comes back unfinished.
 
         Raises:
             ConfigError: sampling options out of range, an empty prompt, an adapter without
                 ``use_adapter``.
         """
-        _check(requests, sampling, self.use_adapter is not None)
+        check_sampling(requests, sampling)
+        self._check_adapters(requests)
+        self._stop_at = None if seconds is None else self._clock() + seconds
         n = sampling.n if sampling.temperature > 0 else 1
-        by_adapter: dict[AdapterRef | None, list[int]] = {}
+        groups: dict[tuple[AdapterRef | None, int], list[int]] = {}
         for i, request in enumerate(requests):
-            by_adapter.setdefault(request.adapter, []).append(i)
+            longest = request.max_tokens or sampling.max_tokens
+            groups.setdefault((request.adapter, longest), []).append(i)
         answers: dict[tuple[int, int], Completion] = {}
         with torch.no_grad(), _evaluating(self.model):
-            for adapter, members in by_adapter.items():
-                if self.use_adapter is None:
-                    self._complete([requests[i] for i in members], members, n, sampling, answers)
-                    continue
-                with self.use_adapter(adapter):
-                    self._complete([requests[i] for i in members], members, n, sampling, answers)
+            for (adapter, longest), members in groups.items():
+                switch = nullcontext() if self.use_adapter is None else self.use_adapter(adapter)
+                with switch:
+                    self._complete(
+                        [requests[i] for i in members],
+                        members,
+                        n,
+                        replace(sampling, max_tokens=longest),
+                        answers,
+                    )
         return [[answers[i, k % n] for k in range(sampling.n)] for i in range(len(requests))]
+
+    def submit(
+        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+    ) -> Callable[[], Answers]:
+        """:meth:`generate`, at once: this engine and its caller share one process."""
+        answers = self.generate(requests, sampling, seconds)
+        return lambda: answers
+
+    def rest(self) -> None:
+        """Nothing: the model is the trainer's own."""
+
+    def close(self) -> None:
+        """Nothing: the model is the trainer's own."""
+
+    def _check_adapters(self, requests: Sequence[Request]) -> None:
+        for i, request in enumerate(requests):
+            if request.adapter is not None and self.use_adapter is None:
+                raise ConfigError(
+                    f"request {i}: names an adapter, but the engine cannot switch adapters",
+                    value=request.adapter.id,
+                    expected="an engine made with use_adapter",
+                    next_step="Pass use_adapter to TransformersEngine.",
+                )
+
+    def _expired(self) -> bool:
+        return self._stop_at is not None and self._clock() >= self._stop_at
 
     def _complete(
         self,
@@ -100,6 +157,10 @@ class TransformersEngine:
             ]
         for batch in plan_batches(groups, sampling.max_tokens, self.max_batch_tokens):
             rows = [row for group in batch for row in group.rows]
+            if self._expired():
+                late = Completion((), 0.0, 0, finished=False, error="the time limit was reached")
+                answers.update({(numbers[i], k): late for i, k in rows})
+                continue
             for (i, k), completion in zip(
                 rows, self._batch(batch, requests, sampling), strict=True
             ):
@@ -140,6 +201,7 @@ class TransformersEngine:
                 attention_mask=mask,
                 past_key_values=cache,
                 logits_processor=LogitsProcessorList([chooser]),
+                stopping_criteria=StoppingCriteriaList([_Until(self._expired)]),
                 generation_config=GenerationConfig(
                     max_new_tokens=sampling.max_tokens,
                     do_sample=False,
@@ -184,6 +246,16 @@ class TransformersEngine:
         return ids.to(self.model.device), mask.to(self.model.device)
 
 
+class _Until(StoppingCriteria):
+    """Ends a batch where a condition holds; asked before every token."""
+
+    def __init__(self, expired: Callable[[], bool]) -> None:
+        self.expired = expired
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
+        return torch.full((len(input_ids),), self.expired(), device=input_ids.device)
+
+
 @contextmanager
 def _evaluating(model: Any) -> Iterator[None]:
     """Evaluation mode within, each submodule's own mode after."""
@@ -205,43 +277,3 @@ def _plain_generation_config(model: Any) -> Iterator[None]:
         yield
     finally:
         model.generation_config = own
-
-
-def _check(requests: Sequence[Request], sampling: Sampling, adapters: bool) -> None:
-    next_step = "Correct the sampling options."
-    if sampling.n < 1 or sampling.max_tokens < 1:
-        raise ConfigError(
-            "sampling: nothing to generate",
-            value={"n": sampling.n, "max_tokens": sampling.max_tokens},
-            expected="n and max_tokens of at least 1",
-            next_step=next_step,
-        )
-    if not sampling.temperature >= 0:
-        raise ConfigError(
-            "sampling: bad temperature",
-            value=sampling.temperature,
-            expected="0 (most probable token) or more",
-            next_step=next_step,
-        )
-    if not 0 < sampling.top_p <= 1:
-        raise ConfigError(
-            "sampling: bad top_p",
-            value=sampling.top_p,
-            expected="more than 0, at most 1",
-            next_step=next_step,
-        )
-    for i, request in enumerate(requests):
-        if not request.prompt_ids:
-            raise ConfigError(
-                f"request {i}: empty prompt",
-                value=request.prompt_ids,
-                expected="at least one token id",
-                next_step="Check the template: it must write something before the answer.",
-            )
-        if request.adapter is not None and not adapters:
-            raise ConfigError(
-                f"request {i}: names an adapter, but the engine cannot switch adapters",
-                value=request.adapter.id,
-                expected="an engine made with use_adapter",
-                next_step="Pass use_adapter to TransformersEngine.",
-            )
