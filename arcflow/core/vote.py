@@ -9,6 +9,7 @@ from typing import Any
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, GridKey, grid_key, make_grid
+from arcflow.core.journal import is_journal, read_journal
 from arcflow.core.json_file import read_bytes
 
 LOWEST_SCORE = -1e9
@@ -27,6 +28,7 @@ class Candidate:
         n_tokens: tokens counted in ``log_prob``.
         view: name of the augmentation under which the question was asked.
         text: what the model wrote, where it is worth keeping.
+        reason: why there is no answer, where there is none.
     """
 
     task_id: str
@@ -36,6 +38,7 @@ class Candidate:
     n_tokens: int
     view: str = ""
     text: str = ""
+    reason: str = ""
 
     @property
     def score(self) -> float:
@@ -114,12 +117,12 @@ def by_test_input(
     return found
 
 
-def candidate_to_json(candidate: Candidate) -> str:
-    """One line of a candidates journal, without the line end; ``text`` only where there is one.
+def candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
+    """A candidate as plain JSON values; ``text`` and ``reason`` only where there is one.
 
-    ``log_prob`` is null where it is not finite: JSON has no word for it.
+    ``log_prob`` is None where it is not finite: JSON has no word for it.
     """
-    obj = {
+    obj: dict[str, Any] = {
         "task_id": candidate.task_id,
         "test_index": candidate.test_index,
         "grid": None if candidate.grid is None else candidate.grid.tolist(),
@@ -129,10 +132,17 @@ def candidate_to_json(candidate: Candidate) -> str:
     }
     if candidate.text:
         obj["text"] = candidate.text
-    return json.dumps(obj, separators=(",", ":"))
+    if candidate.reason:
+        obj["reason"] = candidate.reason
+    return obj
 
 
-_NEXT = "Check that the file is a candidates journal, as an evaluation writes it."
+def candidate_to_json(candidate: Candidate) -> str:
+    """:func:`candidate_to_dict` as one line, without the line end."""
+    return json.dumps(candidate_to_dict(candidate), separators=(",", ":"))
+
+
+_NEXT = "Check that the file is a journal or has candidates, as an evaluation writes them."
 _NEEDED = ("task_id", "test_index", "grid", "log_prob", "n_tokens")
 
 
@@ -155,6 +165,15 @@ def candidate_from_json(line: str | bytes, where: str = "candidate") -> Candidat
             expected="one JSON object a line",
             next_step=_NEXT,
         ) from error
+    return candidate_from_dict(obj, where)
+
+
+def candidate_from_dict(obj: object, where: str = "candidate") -> Candidate:
+    """Make the candidate that :func:`candidate_to_dict` described; see :func:`candidate_from_json`.
+
+    Raises:
+        DataError: missing keys, wrong types or a bad grid.
+    """
     if not isinstance(obj, Mapping):
         raise DataError(
             f"{where}: wrong type",
@@ -186,6 +205,7 @@ def candidate_from_json(line: str | bytes, where: str = "candidate") -> Candidat
         n_tokens=_count(where, obj, "n_tokens", 10**9),
         view=_text(where, obj, "view"),
         text=_text(where, obj, "text"),
+        reason=_text(where, obj, "reason"),
     )
 
 
@@ -207,18 +227,43 @@ def _wrong(where: str, key: str, value: object, expected: str) -> DataError:
     return DataError(f"{where}: bad {key}", value=value, expected=expected, next_step=_NEXT)
 
 
-def read_candidates(path: str | Path) -> list[Candidate]:
-    """Read a candidates journal: one JSON object a line, blank lines allowed.
+def read_candidates(path: str | Path, variant: str = "") -> list[Candidate]:
+    """Read candidates from an evaluation's journal, or from a file with one JSON object a line.
 
-    A last line without its line end is what a killed writer leaves: it is not read.
+    Args:
+        path: the file. A last line that a killed writer left torn is not read.
+        variant: of a journal, the variant to read, ``"tuned"`` or ``"frozen"``; empty reads of
+            each task the tuned answers where it has them, else the frozen ones. Lines of
+            candidates, blank ones allowed, have no variants.
 
     Raises:
         DataError: the file cannot be read, or a line is no candidate; names the line.
     """
     data = read_bytes(path)
+    if is_journal(data):
+        return _journal_candidates(path, variant)
     lines = data[: data.rfind(b"\n") + 1].split(b"\n")
     return [
         candidate_from_json(line, f"{path}, line {number}")
         for number, line in enumerate(lines, start=1)
         if line.strip()
+    ]
+
+
+def _journal_candidates(path: str | Path, variant: str) -> list[Candidate]:
+    found: dict[str, dict[str, list[Candidate]]] = {}  # by task, then by variant
+    for number, entry in enumerate(read_journal(path)[1], start=2):
+        where = f"{path}, line {number}"
+        candidates = entry.get("candidates")
+        if not isinstance(candidates, list):
+            raise _wrong(where, "candidates", candidates, "a list of candidates")
+        of_task = found.setdefault(_text(where, entry, "task"), {})
+        of_task.setdefault(_text(where, entry, "variant"), []).extend(
+            candidate_from_dict(obj, f"{where}, candidate {i}") for i, obj in enumerate(candidates)
+        )
+    wanted = (variant,) if variant else ("tuned", "frozen")
+    return [
+        candidate
+        for of_task in found.values()
+        for candidate in next((of_task[name] for name in wanted if name in of_task), [])
     ]

@@ -1,0 +1,353 @@
+"""The journal of an evaluation: append-only, checksummed lines that survive a killed writer.
+
+A file of lines, each one JSON object ``{"crc32":"xxxxxxxx","entry":{...}}``, the checksum taken
+over the exact bytes of the entry. The first line's entry is the header: the format's number and
+the run that the journal belongs to. What was appended is on the disk when ``append`` returns.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import logging
+import os
+import weakref
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+from arcflow.core.errors import CheckpointError, ConfigError, DataError
+from arcflow.core.json_file import read_bytes
+
+FORMAT = 1
+
+_START, _MIDDLE, _END = b'{"crc32":"', b'","entry":', b"}"
+_ENTRY = len(_START) + 8 + len(_MIDDLE)  # where the entry begins in its line
+
+_ANOTHER_RUN = (
+    "Give this run another folder (--trainer.default_root_dir), or start the evaluation anew "
+    "with --pass_n.restart true."
+)
+_DAMAGED = (
+    "The file was changed or damaged after it was written: put a good copy back, or start the "
+    "evaluation anew with --pass_n.restart true."
+)
+
+_log = logging.getLogger(__name__)
+_open: "weakref.WeakSet[Journal]" = weakref.WeakSet()
+
+
+class Journal:
+    """A journal that is open for appending; made by :meth:`open`. One writer at a time.
+
+    Attributes:
+        path: the file.
+        entries: all entries that are on the disk, the header not among them.
+    """
+
+    def __init__(self, path: Path, handle: int, entries: list[dict[str, Any]], end: int) -> None:
+        self.path, self.entries = path, entries
+        self._handle, self._end = handle, end
+        # Closed when collected too: a lock that nobody can give back would refuse the next run.
+        self._close = weakref.finalize(self, os.close, handle)
+        _open.add(self)
+
+    @classmethod
+    def open(cls, path: str | Path, run: Mapping[str, Any]) -> "Journal":
+        """Begin a journal, or go on with the one that is there.
+
+        Args:
+            path: the file; its folder is made.
+            run: what makes the run's results what they are: plain JSON values by name.
+
+        A torn last line, which a killed writer leaves, is cut off, and a warning is logged.
+
+        Raises:
+            CheckpointError: a journal of another run or format; names the first field.
+            ConfigError: another process has it open.
+            DataError: a damaged line before the last one, no journal at all, no place to write.
+        """
+        path = Path(path)
+        handle = _open_locked(path)
+        try:
+            data = read_bytes(path)
+            header, entries, end = _parse(data, path)
+            if header is None:
+                line = _line(_header(run))
+                _write(handle, 0, line, path, 0)
+                sync_folder(path.parent)
+                end = len(line)
+            else:
+                _check_run(header, _header(run), path)
+                if end < len(data):
+                    os.ftruncate(handle, end)
+                    os.fsync(handle)
+        except BaseException:
+            os.close(handle)
+            raise
+        return cls(path, handle, entries, end)
+
+    def append(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Bring entries to the disk, all of them or, where that fails, none.
+
+        Args:
+            entries: plain JSON values by name; NaN and infinities are no JSON (ValueError).
+
+        Raises:
+            DataError: the disk is full, or gone; the journal is as it was.
+        """
+        lines = [_line(entry) for entry in entries]
+        data = b"".join(lines)
+        _write(self._handle, self._end, data, self.path, len(self.entries))
+        self._end += len(data)
+        # As a reader would get them, whatever the caller does to its own.
+        self.entries.extend(json.loads(line[_ENTRY : -len(_END) - 1]) for line in lines)
+
+    def close(self) -> None:
+        """Let others write; again is nothing."""
+        self._close()
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _close_in_child() -> None:
+    # A lock lasts as long as any process has the file open: a loader's worker or an engine that
+    # outlives a killed evaluation would keep the next one out.
+    for journal in list(_open):
+        journal.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
+
+
+def read_journal(path: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Header and entries of a journal, which may still be written to; a torn last line is left out.
+
+    Returns:
+        ``{"format": 1, "run": {...}}`` and the entries in the order in which they were appended.
+
+    Raises:
+        CheckpointError: another format.
+        DataError: no such file, no journal, or a damaged line before the last one.
+    """
+    header, entries, _ = _parse(read_bytes(path), Path(path))
+    if header is None:
+        _not_a_journal(Path(path), b"")
+    return header, entries
+
+
+def is_journal(data: bytes) -> bool:
+    """Whether a file's first bytes are a journal's."""
+    return data.startswith(_START)
+
+
+def write_journal(
+    path: str | Path, run: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]
+) -> None:
+    """Write a whole journal in the place of what is there, at one moment.
+
+    Raises:
+        ConfigError: somebody, this process included, has the journal at ``path`` open.
+        DataError: it cannot be written there.
+    """
+    path = Path(path)
+    data = b"".join([_line(_header(run)), *map(_line, entries)])
+    # In the same folder: os.replace is atomic only within one file system.
+    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    handle = _open_locked(path) if path.exists() else None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise _no_place(path, error) from error
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a new or renamed file's name to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _header(run: Mapping[str, Any]) -> dict[str, Any]:
+    return {"format": FORMAT, "run": dict(run)}
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    body = json.dumps(dict(entry), separators=(",", ":"), allow_nan=False).encode()
+    return b"%s%08x%s%s%s\n" % (_START, zlib.crc32(body), _MIDDLE, body, _END)
+
+
+def _read_line(line: bytes) -> dict[str, Any] | None:
+    """The entry of a line without its line end; None where the line is not as it was written."""
+    body = line[_ENTRY : -len(_END)]
+    if line != b"%s%08x%s%s%s" % (_START, zlib.crc32(body), _MIDDLE, body, _END):
+        return None
+    try:
+        entry = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _parse(data: bytes, path: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]], int]:
+    """Header, entries and the length of the good part; no header where nothing is kept of a file.
+
+    A header that is torn has no entries behind it: such a journal is as good as none.
+    """
+    *lines, torn = data.split(b"\n")
+    found: list[dict[str, Any]] = []
+    end = 0
+    for number, line in enumerate(lines, start=1):
+        entry = _read_line(line)
+        if entry is None:
+            if number == 1 and not is_journal(line):
+                _not_a_journal(path, line)
+            if number < len(lines) or torn:
+                raise DataError(
+                    f"{path}, line {number}: not what was written there",
+                    value=line,
+                    expected="a line whose checksum is right",
+                    next_step=_DAMAGED,
+                )
+            torn = line
+            break
+        if number == 1:
+            _check_format(entry, path)
+        found.append(entry)
+        end += len(line) + 1
+    if torn:
+        if not found and not (_START.startswith(torn[: len(_START)]) or not torn.strip(b"\0")):
+            _not_a_journal(path, torn)
+        _log.warning(
+            "%s, line %d: torn (%d bytes); dropped. A writer was stopped there; the %d entries "
+            "before it are good.",
+            path,
+            len(found) + 1,
+            len(data) - end,
+            max(len(found) - 1, 0),
+        )
+    if not found:
+        return None, [], 0
+    return found[0], found[1:], end
+
+
+def _check_format(header: Mapping[str, Any], path: Path) -> None:
+    if header.get("format") != FORMAT or not isinstance(header.get("run"), dict):
+        raise CheckpointError(
+            f"{path}: a journal of another format",
+            value=header.get("format"),
+            expected=f"format {FORMAT}",
+            next_step=_ANOTHER_RUN,
+        )
+
+
+def _check_run(there: Mapping[str, Any], here: Mapping[str, Any], path: Path) -> None:
+    old, new = there["run"], here["run"]
+    for name in [*new, *(name for name in old if name not in new)]:
+        was, is_now = (
+            json.dumps(run[name], sort_keys=True) if name in run else "(nothing)"
+            for run in (old, new)
+        )
+        if was != is_now:
+            raise CheckpointError(
+                f"{path}: the journal of another run, {name} differs",
+                value=old.get(name, "(nothing)"),
+                expected=f"{is_now} as in this run",
+                next_step=_ANOTHER_RUN,
+            )
+
+
+def _open_locked(path: Path) -> int:
+    """Open for reading and writing, made where it is missing, with the one writer's lock."""
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise _no_place(path, error) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                os.close(handle)
+                if error.errno != errno.EWOULDBLOCK:
+                    raise _no_place(path, error) from error
+                raise ConfigError(
+                    "another evaluation is writing this journal",
+                    value=str(path),
+                    expected="one evaluation at a time in a folder",
+                    next_step="Wait until it has ended, or give this run another folder "
+                    "(--trainer.default_root_dir).",
+                ) from None
+            _log.warning("%s: its file system has no locks; let only one run write it.", path)
+        # Whoever held the lock may have put another file in this one's place.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle
+        os.close(handle)
+
+
+def _write(handle: int, at: int, data: bytes, path: Path, entries: int) -> None:
+    """Bring ``data`` to the disk at offset ``at``, the file's end, or leave the file as it is."""
+    written = 0
+    try:
+        os.ftruncate(handle, at)
+        while written < len(data):  # a disk that fills up takes a part first
+            written += os.pwrite(handle, data[written:], at + written)
+        os.fsync(handle)
+    except BaseException as error:
+        # Where even this fails, a torn line stays, which the next start drops.
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, at)
+            os.fsync(handle)
+        if not isinstance(error, OSError):
+            raise
+        raise DataError(
+            f"{path}: the journal cannot be written ({error.strerror})",
+            value=f"{written} of {len(data)} bytes written",
+            expected="free space on its disk",
+            next_step=f"The journal is intact up to entry {entries}. Make room and run the same "
+            "command again: it goes on from there.",
+        ) from error
+
+
+def _no_place(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"the journal cannot be written ({error.strerror})",
+        value=str(path),
+        expected="a path to a file in a folder that can be written to",
+        next_step="Choose another folder, or make room there.",
+    )
+
+
+def _not_a_journal(path: Path, data: bytes) -> NoReturn:
+    raise DataError(
+        f"{path}: not a journal",
+        value=data[:60],
+        expected="a journal, as an evaluation writes it",
+        next_step="Check the path.",
+    )
