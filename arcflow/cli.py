@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from arcflow import __version__
 
-TOOLS = ("score", "show", "vote")
+TOOLS = ("curve", "score", "show", "vote")
 RUNS = ("fit", "validate", "test", "predict")
 USER_ERROR, INTERRUPTED = 2, 130
 """Exit codes; 130 is a shell's own for what SIGINT ended."""
@@ -23,6 +23,7 @@ commands that run a model (LightningCLI; `arcflow COMMAND --help`, `arcflow fit 
   predict    answer tasks whose solutions are hidden: a submission
 
 light tools (`arcflow TOOL --help`)
+  curve      show measures against the number of predictions, as table and plot
   score      score submissions against solutions
   show       show a task's grids in colour
   vote       turn candidates into a submission

@@ -228,7 +228,12 @@ def _wrong(where: str, key: str, value: object, expected: str) -> DataError:
 
 
 def read_candidates(path: str | Path, variant: str = "") -> list[Candidate]:
-    """Read candidates from an evaluation's journal, or from a file with one JSON object a line.
+    """All candidates of a file, task after task; see :func:`read_answers`."""
+    return [candidate for found in read_answers(path, variant).values() for candidate in found]
+
+
+def read_answers(path: str | Path, variant: str = "") -> dict[str, list[Candidate]]:
+    """Read an evaluation's journal, or a file with one candidate's JSON object a line.
 
     Args:
         path: the file. A last line that a killed writer left torn is not read.
@@ -236,21 +241,25 @@ def read_candidates(path: str | Path, variant: str = "") -> list[Candidate]:
             each task the tuned answers where it has them, else the frozen ones. Lines of
             candidates, blank ones allowed, have no variants.
 
+    Returns:
+        Task id -> its candidates, in the file's order; none where a journal has a task without.
+
     Raises:
         DataError: the file cannot be read, or a line is no candidate; names the line.
     """
     data = read_bytes(path)
     if is_journal(data):
-        return _journal_candidates(path, variant)
+        return _journal_answers(path, variant)
+    answers: dict[str, list[Candidate]] = {}
     lines = data[: data.rfind(b"\n") + 1].split(b"\n")
-    return [
-        candidate_from_json(line, f"{path}, line {number}")
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            candidate = candidate_from_json(line, f"{path}, line {number}")
+            answers.setdefault(candidate.task_id, []).append(candidate)
+    return answers
 
 
-def _journal_candidates(path: str | Path, variant: str) -> list[Candidate]:
+def _journal_answers(path: str | Path, variant: str) -> dict[str, list[Candidate]]:
     found: dict[str, dict[str, list[Candidate]]] = {}  # by task, then by variant
     for number, entry in enumerate(read_journal(path)[1], start=2):
         where = f"{path}, line {number}"
@@ -262,8 +271,8 @@ def _journal_candidates(path: str | Path, variant: str) -> list[Candidate]:
             candidate_from_dict(obj, f"{where}, candidate {i}") for i, obj in enumerate(candidates)
         )
     wanted = (variant,) if variant else ("tuned", "frozen")
-    return [
-        candidate
-        for of_task in found.values()
-        for candidate in next((of_task[name] for name in wanted if name in of_task), [])
-    ]
+    return {
+        task_id: next(of_task[name] for name in wanted if name in of_task)
+        for task_id, of_task in found.items()
+        if any(name in of_task for name in wanted)
+    }

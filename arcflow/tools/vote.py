@@ -13,6 +13,12 @@ from arcflow.core.submission import (
 from arcflow.core.vote import Candidate, read_candidates
 from arcflow.tools.run import WHERE_HELP, run
 
+CANDIDATES_HELP = (
+    "journal of an evaluation (.journal.jsonl), or one JSON object a line with task_id, "
+    "test_index, grid (rows, or null for unanswered), log_prob (nats), n_tokens"
+)
+"""Where candidates are, as the tools that read them describe it."""
+
 
 def main(argv: Sequence[str]) -> int:
     """Run the tool with the words after ``arcflow vote``; returns the exit code."""
@@ -25,8 +31,7 @@ def main(argv: Sequence[str]) -> int:
         "candidates",
         nargs="+",
         metavar="CANDIDATES",
-        help="journal of an evaluation (.candidates.jsonl): one JSON object a line with task_id, "
-        "test_index, grid (rows, or null for unanswered), log_prob (nats), n_tokens",
+        help=f"{CANDIDATES_HELP}; of a journal, the tuned answers to a task where it has them",
     )
     parser.add_argument(
         "-o", "--output", required=True, metavar="FILE", help="the submission.json to write"
