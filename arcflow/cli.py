@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from arcflow import __version__
 
-TOOLS = ("curve", "score", "show", "vote")
+TOOLS = ("curve", "score", "show", "study", "vote")
 RUNS = ("fit", "validate", "test", "predict")
 USER_ERROR, INTERRUPTED = 2, 130
 """Exit codes; 130 is a shell's own for what SIGINT ended."""
@@ -26,6 +26,7 @@ light tools (`arcflow TOOL --help`)
   curve      show measures against the number of predictions, as table and plot
   score      score submissions against solutions
   show       show a task's grids in colour
+  study      run a table of experiments over several seeds and show it
   vote       turn candidates into a submission
 
 options
