@@ -105,10 +105,10 @@ def everything(module: LoRAModule, optimizer: torch.optim.Optimizer | None) -> d
 
 
 @pytest.mark.parametrize("lora", [LoRAConfig(rank=4, dropout=0.2), None], ids=["lora", "full"])
-@pytest.mark.parametrize("start", ["continue", "fresh"])
+@pytest.mark.parametrize("tune", ["continue", "fresh", "all"])
 @pytest.mark.parametrize("fail_at", [None, 0, 2])
 def test_leaves_no_trace(
-    encoder: Encoder, lora: LoRAConfig | None, start: Any, fail_at: int | None
+    encoder: Encoder, lora: LoRAConfig | None, tune: Any, fail_at: int | None
 ) -> None:
     module = make_module(lora)
     optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad])
@@ -127,7 +127,7 @@ def test_leaves_no_trace(
     tasks = [make_task("a"), make_task("b")]
     with torch.no_grad():
         if fail_at is None:
-            tuner(2, start=start).tune(module, encoder, tasks, on_step=on_step)
+            tuner(2, tune=tune).tune(module, encoder, tasks, on_step=on_step)
             assert [(name, step) for name, step, _ in seen] == [
                 ("a", 0),
                 ("a", 1),
@@ -136,7 +136,7 @@ def test_leaves_no_trace(
             ]
         else:
             with pytest.raises(RuntimeError, match="in the middle"):
-                tuner(2, start=start).tune(module, encoder, tasks, on_step=on_step)
+                tuner(2, tune=tune).tune(module, encoder, tasks, on_step=on_step)
         assert not torch.is_grad_enabled()
     after = everything(module, optimizer)
     for what, value in before.items():
@@ -181,10 +181,10 @@ def own_pairs_loss(module: LoRAModule, encoder: Encoder, task: Task) -> float:
 
 
 @pytest.mark.parametrize("lora", [LoRAConfig(rank=4), None], ids=["lora", "full"])
-@pytest.mark.parametrize("start", ["continue", "fresh"])
-def test_learns_the_tasks_own_pairs(encoder: Encoder, lora: LoRAConfig | None, start: Any) -> None:
+@pytest.mark.parametrize("tune", ["continue", "fresh", "all"])
+def test_learns_the_tasks_own_pairs(encoder: Encoder, lora: LoRAConfig | None, tune: Any) -> None:
     module, task = make_module(lora), make_task()
-    callback = tuner(25, lr=2e-2, start=start, augment=AS_IS)
+    callback = tuner(25, lr=2e-2, tune=tune, augment=AS_IS)
     frozen = own_pairs_loss(module, encoder, task)
     losses: list[float] = []
     (ref,) = callback.tune(module, encoder, [task], on_step=lambda *step: losses.append(step[2]))
@@ -200,9 +200,11 @@ def test_continue_starts_from_the_trained_adapter_and_fresh_does_not(encoder: En
     trained = adapter_state(module.model)
     (copy,) = tuner(0).tune(module, encoder, [task])
     assert equal(dict(copy.state), trained)
-    (fresh,) = tuner(0, start="fresh", lora=LoRAConfig(rank=2)).tune(module, encoder, [task])
+    still = tuner(1, lr=1e-30, tune="fresh", lora=LoRAConfig(rank=2))
+    (fresh,) = still.tune(module, encoder, [task])
     assert {2} == {min(tensor.shape) for tensor in fresh.state.values()}
-    assert all(not tensor.any() for name, tensor in fresh.state.items() if "lora_B" in name)
+    first = [tensor for name, tensor in fresh.state.items() if "lora_B" in name]
+    assert all(tensor.abs().max() < 1e-20 for tensor in first)
 
 
 def test_the_engine_answers_with_tuned_adapters(encoder: Encoder) -> None:
@@ -237,15 +239,22 @@ def test_one_train_pair_leaves_the_start_untrained(
     encoder: Encoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     module = make_module()
-    (ref,) = tuner(5).tune(module, encoder, [make_task("lonely", n_train=1)])
+    lonely, other = make_task("lonely", n_train=1), make_task("other")
+    tuner(5).check(module, [lonely, other], wave_size=2)
+    assert "1 of 2 tasks have a single train pair, nothing to leave out" in caplog.text
+    assert "answered with the model as it was trained: lonely." in caplog.text
+    (ref,) = tuner(5).tune(module, encoder, [lonely])
     assert equal(dict(ref.state), adapter_state(module.model))
-    assert "task lonely (1 train pairs): test-time fine-tuning ended after 0 of 5" in caplog.text
+    assert ref.steps == 0
 
 
-def test_views_that_never_fit_leave_the_start_untrained(encoder: Encoder) -> None:
+def test_views_that_never_fit_leave_the_start_untrained(
+    encoder: Encoder, caplog: pytest.LogCaptureFixture
+) -> None:
     module, task = make_module(), make_task()
     (ref,) = tuner(5).tune(module, encoder, [task], max_tokens=20)
     assert equal(dict(ref.state), adapter_state(module.model))
+    assert "task t0: test-time fine-tuning ended after 0 of 5 steps" in caplog.text
 
 
 def decoded(encoder: Encoder, ids: Any) -> str:
@@ -361,8 +370,8 @@ def test_refuses_what_does_not_suit(encoder: Encoder) -> None:
         tune(tuner(), LightningModule())
     with pytest.raises(ConfigError, match=r"test_time.lora: .* keeps its shape.*'rank': 4"):
         tune(tuner(lora=LoRAConfig(rank=2)), make_module())
-    with pytest.raises(ConfigError, match=r"lora.init: pissa.*Set --test_time.start continue"):
-        tune(tuner(start="fresh"), make_module(LoRAConfig(rank=4, init="pissa"), trained=False))
+    with pytest.raises(ConfigError, match=r"lora.init: pissa.*Set --test_time.tune continue"):
+        tune(tuner(tune="fresh"), make_module(LoRAConfig(rank=4, init="pissa"), trained=False))
     for name in ("steps", "tokens_per_step", "leave_out"):
         with pytest.raises(ConfigError, match=f"test_time.{name} is too small: got -1"):
             TestTimeFineTuning(**{name: -1})

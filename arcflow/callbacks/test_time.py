@@ -5,68 +5,78 @@ learning", arXiv:2411.07279: leave-one-out views of the task's train pairs, augm
 adapter of its own for each task.
 """
 
+import inspect
 import itertools
 import logging
-import random
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor, nn
 
+from arcflow.callbacks import tuning_checks as checks
+from arcflow.callbacks.isolation import isolated_random_state, precision, training_mode
 from arcflow.callbacks.leave_one_out import LeaveOneOut
+from arcflow.callbacks.tuning import Job, Learned, OnStep, Recipe, learn
 from arcflow.callbacks.views import task_key
-from arcflow.core.errors import ConfigError
 from arcflow.core.sample_augment import AugmentConfig
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.engines.base import AdapterRef
+from arcflow.modules.adapter_files import plain_adapter, write_adapter
 from arcflow.modules.adapters import (
     DEFAULT_ADAPTER,
     LoRAConfig,
     State,
+    adapter_parameters,
     adapter_state,
     temporary_adapter,
 )
 from arcflow.modules.lora import LoRAModule
-from arcflow.modules.objective import causal_loss
-from arcflow.modules.optim import OptimizerConfig, ScheduleConfig, build_optimizer, build_schedule
+from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
+from arcflow.modules.whole_weights import temporary_weights, trainable_weights
 from arcflow.text.encode import Encoder
-from arcflow.text.pack import pack_examples
 
 _log = logging.getLogger(__name__)
 _AUGMENT = AugmentConfig()
 _OPTIMIZER = OptimizerConfig(lr=2e-4, weight_decay=0.0)
 _SCHEDULE = ScheduleConfig(name="constant")
-
-OnStep = Callable[[str, int, float], None]
-"""Called with task id, step (from 0) and the step's mean loss in nats a scored token."""
+_NAME = "test_time"
 
 
 class TestTimeFineTuning(Callback):
     """Trains an adapter for each evaluated task on leave-one-out views of its train pairs.
 
     The model is left as it was, bit for bit, and so is all random state (law 4). Test outputs
-    play no part. A task with a single train pair has nothing to leave out: its adapter is the
-    untrained start, and a warning says so; so it is where no view fits the context.
+    play no part. A task with a single train pair has nothing to leave out: it is answered with
+    the model as it was trained, and a warning says so; so it is where no view fits the context.
 
     Args:
         steps: optimizer steps a task; 0 turns test-time fine-tuning off.
         tokens_per_step: tokens of one step's packed row; at least one sample is in it.
-        start: "continue" starts from a copy of the trained adapter (from a new one on top of the
-            trained weights where all weights were trained); "fresh" from a new adapter on the
-            base model, the trained one set aside.
+        tune: "continue" trains a copy of the trained adapter (a new one on top of the trained
+            weights where all weights were trained); "fresh" a new adapter on the base model, the
+            trained one set aside; "all" all weights of the model, a trained adapter kept as it
+            is: for small models, whose every task holds a copy of the weights.
         lora: the new adapters' shape; null takes the trained adapter's, or the defaults where
-            there is none.
-        optimizer: how the adapter is changed; made anew for each task.
-        schedule: how the learning rate moves over ``steps``.
+            there is none. Not used with tune: all.
+        optimizer: how the adapter is changed; made anew for each adapter.
+        schedule: how the learning rate moves over the steps.
         gradient_clip: largest norm of a step's gradient; 0 leaves it as it is.
-        augment: how the views are augmented.
-        leave_out: train pairs left out of each view's examples, one of which is asked.
-        seed: the adapters are functions of (seed, task).
+        augment: how the views are augmented: turns and flips (dihedral), colours (recolor,
+            keep_colors, move_background), order of the pairs (reorder).
+        leave_out: train pairs left out of each view's examples, one of which is asked: 1 for
+            all others as examples, 2 for one fewer.
+        tasks_per_adapter: tasks of a wave that share an adapter, in order; 0 lets all of a wave
+            share one. A shared adapter gets ``steps`` for each of its tasks, which take turns.
+        stop_loss: an adapter's training ends early once the mean loss of its last
+            ``stop_window`` steps, in nats a scored token, is at or below this; 0 never.
+        stop_window: steps over which ``stop_loss`` is judged.
+        seed: the adapters are functions of (seed, tasks that share the adapter).
     """
 
     __test__ = False  # the name begins like a test class's
@@ -75,33 +85,54 @@ class TestTimeFineTuning(Callback):
         self,
         steps: int = 0,
         tokens_per_step: int = 4096,
-        start: Literal["continue", "fresh"] = "continue",
+        tune: Literal["continue", "fresh", "all"] = "continue",
         lora: LoRAConfig | None = None,
         optimizer: OptimizerConfig = _OPTIMIZER,
         schedule: ScheduleConfig = _SCHEDULE,
         gradient_clip: float = 1.0,
         augment: AugmentConfig = _AUGMENT,
         leave_out: int = 1,
+        tasks_per_adapter: int = 1,
+        stop_loss: float = 0.0,
+        stop_window: int = 8,
         seed: int = 0,
     ) -> None:
-        for name, value, least in (
-            ("steps", steps, 0),
-            ("tokens_per_step", tokens_per_step, 1),
-            ("gradient_clip", gradient_clip, 0),
-            ("leave_out", leave_out, 1),
-        ):
-            if not value >= least:
-                raise ConfigError(
-                    f"test_time.{name} is too small",
-                    value=value,
-                    expected=f"at least {least}",
-                    next_step=f"Set --test_time.{name} {least} or more.",
-                )
-        self.steps, self.tokens_per_step, self.start = steps, tokens_per_step, start
+        checks.check_least(
+            {
+                "steps": (steps, 0),
+                "tokens_per_step": (tokens_per_step, 1),
+                "gradient_clip": (gradient_clip, 0),
+                "leave_out": (leave_out, 1),
+                "tasks_per_adapter": (tasks_per_adapter, 0),
+                "stop_loss": (stop_loss, 0),
+                "stop_window": (stop_window, 1),
+            }
+        )
+        self.steps, self.tokens_per_step, self.what = steps, tokens_per_step, tune
         self.lora, self.optimizer, self.schedule = lora, optimizer, schedule
-        self.gradient_clip, self.augment = gradient_clip, augment
-        self.leave_out, self.seed = leave_out, seed
+        self.gradient_clip, self.augment, self.leave_out = gradient_clip, augment, leave_out
+        self.tasks_per_adapter = tasks_per_adapter
+        self.stop_loss, self.stop_window, self.seed = stop_loss, stop_window, seed
         self._ids = itertools.count(1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every option's value by its name; ``tune``'s is kept as ``what``, beside the method."""
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        return {name: getattr(self, "what" if name == "tune" else name) for name in names}
+
+    @property
+    def recipe(self) -> Recipe:
+        """How an adapter learns."""
+        return Recipe(
+            self.steps,
+            self.tokens_per_step,
+            self.optimizer,
+            self.schedule,
+            self.gradient_clip,
+            self.stop_loss,
+            self.stop_window,
+        )
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse inference mode before any time is spent."""
@@ -111,7 +142,39 @@ class TestTimeFineTuning(Callback):
             "predict": trainer.predict_loop,
         }
         if self.steps > 0 and stage in loops and loops[stage].inference_mode:
-            raise _inference_mode_error()
+            raise checks.inference_mode_error()
+
+    def adapter_config(self, module: LightningModule) -> LoRAConfig | None:
+        """The shape of the tuned adapters; None where all weights are tuned."""
+        return checks.suited(module, self.what, self.lora)[1]
+
+    def check(self, module: LightningModule, tasks: Sequence[Task], wave_size: int) -> None:
+        """Refuse what cannot work before any time is spent; name tasks that cannot be tuned.
+
+        Args:
+            module: a `LoRAModule` whose model is loaded.
+            tasks: all that will be tuned.
+            wave_size: how many of them are tuned at a time.
+
+        Raises:
+            ConfigError: the options do not suit the module, the wave or each other.
+        """
+        module, config = checks.suited(module, self.what, self.lora)
+        if self.steps == 0:
+            return
+        checks.check_recipe(self.recipe)
+        checks.check_waves(self.tasks_per_adapter, wave_size)
+        if config is not None:
+            checks.check_attaches(module, config)
+        lonely = checks.lonely(tasks)
+        if lonely:
+            _log.warning(
+                "Test-time fine-tuning: %d of %d tasks have a single train pair, nothing to leave "
+                "out, and are answered with the model as it was trained: %s.",
+                len(lonely),
+                len(tasks),
+                ", ".join(lonely),
+            )
 
     def tune(
         self,
@@ -120,174 +183,148 @@ class TestTimeFineTuning(Callback):
         tasks: Sequence[Task],
         max_tokens: int | None = None,
         on_step: OnStep | None = None,
+        steps: int | None = None,
+        expired: Callable[[], bool] | None = None,
+        folder: Path | None = None,
     ) -> list[AdapterRef]:
-        """Train one adapter for each task.
+        """Train the tasks' adapters.
 
         Args:
             module: a `LoRAModule` whose model is loaded.
             encoder: writes the samples.
-            tasks: their answers are not looked at.
+            tasks: a wave of them; their answers are not looked at.
             max_tokens: longest sample; None: no bound.
             on_step: told of every step.
+            steps: fewer steps a task than configured; the schedule runs over these.
+            expired: asked before each step; True ends tuning with what there is.
+            folder: where each adapter gets a new folder in PEFT's format; None writes nothing.
+                Whole weights are not written.
 
         Returns:
-            One reference a task, in order, each with a new id and its tensors on the CPU.
+            One reference a task, in order, its tensors on the CPU; tasks that share an adapter
+            share the reference. Each adapter has a new id. Where no step was taken the reference
+            is to the model as it was trained, one for all such tasks of the wave.
 
         Raises:
             ConfigError: inference mode is on, or the options do not suit the module.
         """
         if torch.is_inference_mode_enabled():
-            raise _inference_mode_error()
-        module, config = self._suited(module)
-        start = None
-        if module.lora is not None and self.start == "continue":
-            start = adapter_state(module.model, DEFAULT_ADAPTER)
+            raise checks.inference_mode_error()
+        module, config = checks.suited(module, self.what, self.lora)
+        recipe = self.recipe
+        if steps is not None:
+            recipe = replace(recipe, steps=min(steps, self.steps))
+        elif self.steps > 0:
+            checks.check_recipe(recipe)
         stream = LeaveOneOut(encoder, self.augment, self.leave_out, max_tokens, self.seed)
-        refs = []
-        for task in tasks:
-            seed = derive(self.seed, "test_time", task_key(task))
-            with (
-                _isolated_random_state(module.model.device, seed),
-                _training_mode(module.model),
-                torch.enable_grad(),
-            ):
-                state = self._tune_one(module, config, start, stream, task, seed, on_step)
-            refs.append(AdapterRef(next(self._ids), state))
+        refs: list[AdapterRef] = []
+        frozen: AdapterRef | None = None
+        for job in self.jobs(tasks):
+            late = expired is not None and expired()
+            learned = None
+            if not late and job.steps(recipe) > 0:
+                learned = self._learn(module, config, job, stream, recipe, on_step, expired)
+            if learned is not None and learned.steps > 0:
+                ref = self._ref(module, config, learned.state, learned.steps, folder)
+            else:
+                frozen = frozen or self._frozen(module, config, folder)
+                ref = frozen
+            refs += [ref] * len(job.tasks)
         return refs
+
+    def jobs(self, tasks: Sequence[Task]) -> list[Job]:
+        """The tasks, answers hidden, in groups that share an adapter."""
+        size = self.tasks_per_adapter or max(1, len(tasks))
+        groups = [tasks[i : i + size] for i in range(0, len(tasks), size)]
+        return [
+            Job(
+                tuple(task.without_answers() for task in group),
+                derive(self.seed, "test_time", *map(task_key, group)),
+            )
+            for group in groups
+        ]
 
     @contextmanager
     def use_adapter(self, module: LightningModule, ref: AdapterRef | None) -> Iterator[None]:
-        """Answer with a tuned adapter inside the block; None: with the model as it was trained."""
+        """Answer with what was tuned inside the block; None: with the model as it was trained."""
         if ref is None:
             yield
             return
-        module, config = self._suited(module)
-        with temporary_adapter(module.model, config, start=ref.state, trainable=False):
+        module, config = checks.suited(module, self.what, self.lora)
+        state = ref.state or {}
+        if config is None:
+            with temporary_weights(module.model, state):
+                yield
+            return
+        if ref.steps == 0 and module.lora is not None:
+            config = module.lora
+        with temporary_adapter(module.model, config, start=state, trainable=False):
             yield
 
-    def _tune_one(
+    def _learn(
         self,
         module: LoRAModule,
-        config: LoRAConfig,
-        start: State | None,
+        config: LoRAConfig | None,
+        job: Job,
         stream: LeaveOneOut,
-        task: Task,
-        seed: int,
+        recipe: Recipe,
         on_step: OnStep | None,
-    ) -> dict[str, Tensor]:
+        expired: Callable[[], bool] | None,
+        moments: bool = False,
+    ) -> Learned:
         model = module.model
-        name = "test_time"
-        forward_context, scaler = _precision(module)
-        with temporary_adapter(model, config, name, start, seed) as parameters:
-            optimizer = build_optimizer(model, self.optimizer, parameters)
-            schedule = build_schedule(optimizer, self.schedule, max(self.steps, 1))
-            done = 0
-            rows = stream.rows(task, self.tokens_per_step)
-            for step, row in enumerate(itertools.islice(rows, self.steps)):
-                packed = pack_examples(row)
-                batch = {
-                    key: torch.from_numpy(getattr(packed, key))[None].to(model.device)
-                    for key in ("input_ids", "labels", "position_ids")
-                }
-                with forward_context():
-                    loss, _ = causal_loss(model, batch)
-                torch.autograd.backward(scaler.scale(loss))
-                if self.gradient_clip > 0:
-                    scaler.unscale_(optimizer)
-                    nn.utils.clip_grad_norm_(parameters, self.gradient_clip)
-                scaler.step(optimizer)
-                scaler.update()
-                optimizer.zero_grad()
-                schedule.step()
-                done = step + 1
-                if on_step is not None:
-                    on_step(task.id, step, loss.item())
-            if done < self.steps:
-                _log.warning(
-                    "task %s (%d train pairs): test-time fine-tuning ended after %d of %d steps, "
-                    "for want of a leave-one-out view that fits.",
-                    task.id,
-                    len(task.train),
-                    done,
-                    self.steps,
-                )
-            return adapter_state(model, name)
+        rest = (job, stream, recipe, precision(module), on_step, expired, moments)
+        with (
+            isolated_random_state(model.device, job.seed),
+            training_mode(model),
+            torch.enable_grad(),
+        ):
+            if config is None:
+                with trainable_weights(model) as weights:
+                    return learn(model, weights, *rest)
+            start = self._start(module)
+            with temporary_adapter(model, config, _NAME, start, job.seed):
+                return learn(model, adapter_parameters(model, _NAME), *rest)
 
-    def _suited(self, module: LightningModule) -> tuple[LoRAModule, LoRAConfig]:
-        """The module, and the shape of its tasks' adapters."""
-        if not isinstance(module, LoRAModule):
-            raise ConfigError(
-                "test-time fine-tuning: the module has no adapters",
-                value=type(module).__name__,
-                expected="a LoRAModule, or a subclass of it",
-                next_step="Set --test_time.steps 0, or derive the module from LoRAModule.",
-            )
-        trained = module.lora
-        if trained is None:
-            return module, self.lora or LoRAConfig()
-        if self.start == "continue":
-            if self.lora is not None and self.lora.spec() != trained.spec():
-                raise ConfigError(
-                    "test_time.lora: a copy of the trained adapter keeps its shape",
-                    value=self.lora.spec(),
-                    expected=f"null, or as trained: {trained.spec()}",
-                    next_step="Remove test_time.lora, or set --test_time.start fresh.",
-                )
-            return module, trained
-        if trained.changes_base:
-            raise ConfigError(
-                "test_time.start: the trained adapter's init took its part out of the base weights",
-                value=self.start,
-                expected=f"continue, after training with lora.init: {trained.init}",
-                next_step="Set --test_time.start continue.",
-            )
-        return module, self.lora or trained
+    def _start(self, module: LoRAModule) -> State | None:
+        """Where adapters start from; None draws their first values."""
+        if module.lora is None or self.what != "continue":
+            return None
+        return adapter_state(module.model, DEFAULT_ADAPTER)
 
+    def _ref(
+        self,
+        module: LoRAModule,
+        config: LoRAConfig | None,
+        state: State,
+        steps: int,
+        folder: Path | None,
+    ) -> AdapterRef:
+        number = next(self._ids)
+        if config is None:
+            return AdapterRef(number, state, kind="weights", steps=steps)
+        path = None
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            # A path of its own for good, whatever an earlier process left here (law 5).
+            path = Path(tempfile.mkdtemp(prefix=f"adapter-{number}-", dir=folder))
+            first = None
+            if config.changes_base:
+                first = module.model.peft_config[DEFAULT_ADAPTER].arcflow_start
+            plain, shape = plain_adapter(state, config, first)
+            base_name = module.model.config._name_or_path
+            write_adapter(plain, path, shape, base_name, module.identity())
+        return AdapterRef(number, state, path, steps=steps)
 
-def _inference_mode_error() -> ConfigError:
-    return ConfigError(
-        "test-time fine-tuning needs gradients, and the trainer switched them off",
-        value="trainer.inference_mode: true",
-        expected="trainer.inference_mode: false",
-        next_step="Set --trainer.inference_mode false, or Trainer(inference_mode=False).",
-    )
-
-
-def _precision(
-    module: LoRAModule,
-) -> tuple[Callable[[], AbstractContextManager[Any]], torch.amp.GradScaler]:
-    """The trainer's autocast, and a loss scaler of its own where float16 needs one."""
-    if module._trainer is None:
-        return nullcontext, torch.amp.GradScaler(enabled=False)
-    plugin = module._trainer.precision_plugin
-    fp16 = plugin.precision == "16-mixed"
-    return plugin.forward_context, torch.amp.GradScaler(module.model.device.type, enabled=fp16)
-
-
-@contextmanager
-def _training_mode(model: nn.Module) -> Iterator[None]:
-    """Training mode within (dropout, gradient checkpointing); each submodule's own mode after."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.train()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-@contextmanager
-def _isolated_random_state(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed torch's generators within; put back torch's, numpy's and Python's after."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    cuda = device.type == "cuda"
-    try:
-        with torch.random.fork_rng(devices=[device] if cuda else []):
-            torch.default_generator.manual_seed(seed)
-            if cuda:
-                with torch.cuda.device(device):
-                    torch.cuda.manual_seed(seed)
-            yield
-    finally:
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)
+    def _frozen(
+        self, module: LoRAModule, config: LoRAConfig | None, folder: Path | None
+    ) -> AdapterRef:
+        """A reference to the model as it was trained."""
+        if config is None:
+            return self._ref(module, None, {}, 0, None)
+        if module.lora is not None:
+            state = adapter_state(module.model, DEFAULT_ADAPTER)
+            return self._ref(module, module.lora, state, 0, folder)
+        with temporary_adapter(module.model, config, _NAME, trainable=False):
+            state = adapter_state(module.model, _NAME)
+        return self._ref(module, config, state, 0, folder)

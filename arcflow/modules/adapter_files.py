@@ -48,20 +48,58 @@ def export_adapter(
     Returns:
         The folder.
     """
-    state = adapter_state(model, name)
-    if config.changes_base:
-        state = _widen(state, model.peft_config[name].arcflow_start)
-        factor = math.sqrt(2) if config.rslora else 2
-        config = replace(config, rank=2 * config.rank, alpha=config.alpha * factor, init="default")
+    start = getattr(model.peft_config[name], "arcflow_start", None)
+    state, config = plain_adapter(adapter_state(model, name), config, start)
+    base_name = model.config._name_or_path
+    return write_adapter(state, folder, config, base_name, record)
+
+
+def plain_adapter(
+    state: State, config: LoRAConfig, start: State | None
+) -> tuple[State, LoRAConfig]:
+    """The same change to the original base weights, as an adapter that changes them no further.
+
+    Args:
+        state: the adapter's tensors.
+        config: its shape.
+        start: its first values, where its init moved part of the base weights into itself.
+    """
+    if not config.changes_base or start is None:
+        return state, config
+    factor = math.sqrt(2) if config.rslora else 2
+    wide = replace(config, rank=2 * config.rank, alpha=config.alpha * factor, init="default")
+    return _widen(state, start), wide
+
+
+def write_adapter(
+    state: State,
+    folder: str | Path,
+    config: LoRAConfig,
+    base_name: str,
+    record: Identity | None = None,
+) -> Path:
+    """Write an adapter's tensors as a folder that PEFT and vLLM load unchanged.
+
+    Args:
+        state: tensors by name, see :data:`arcflow.modules.adapters.State`.
+        folder: made where missing; files of these names are replaced.
+        config: the adapter's shape; its init must not change the base (:func:`plain_adapter`).
+        base_name: name or folder of the base model, for PEFT's config; may be empty.
+        record: the run's identity; None writes no arcflow record.
+
+    Returns:
+        The folder.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {_PREFIX + key: tensor.contiguous() for key, tensor in state.items()}
     save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
-    peft_config = peft_lora_config(model, config)
+    peft_config = peft_lora_config(base_name, config)
     peft_config.inference_mode = True
     peft_config.save_pretrained(str(folder))
-    record = record | {"lora": config.spec()}
-    (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+    if record is not None:
+        record = record | {"lora": config.spec()}
+        (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
     return folder
 
 

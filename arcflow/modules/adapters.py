@@ -91,7 +91,7 @@ def attach_adapter(
 
     _check(model, config)
     others: dict[str, Any] = model.__dict__.pop("peft_config", {})
-    peft_config = peft_lora_config(model, config)
+    peft_config = peft_lora_config(model.config._name_or_path, config)
     with torch.random.fork_rng(devices=[]):
         # PEFT draws on the CPU and moves the tensors afterwards.
         torch.default_generator.manual_seed(derive(seed, "adapter"))
@@ -122,8 +122,8 @@ def attach_adapter(
         model.peft_config[name].arcflow_start = adapter_state(model, name)
 
 
-def peft_lora_config(model: PreTrainedModel, config: LoRAConfig) -> Any:
-    """The ``peft.LoraConfig`` that means the same."""
+def peft_lora_config(base_name: str, config: LoRAConfig) -> Any:
+    """The ``peft.LoraConfig`` that means the same, for a base model of this name."""
     from peft import LoraConfig as PeftLoraConfig
 
     targets = config.target_modules
@@ -136,7 +136,7 @@ def peft_lora_config(model: PreTrainedModel, config: LoRAConfig) -> Any:
         init_lora_weights=True if config.init == "default" else config.init,
         target_modules=targets if isinstance(targets, str) else list(targets),
         task_type="CAUSAL_LM",
-        base_model_name_or_path=model.config._name_or_path or None,
+        base_model_name_or_path=base_name or None,
     )
 
 

@@ -35,13 +35,13 @@ class OptimizerConfig:
 
 @dataclass
 class ScheduleConfig:
-    """How the learning rate moves over trainer.max_steps optimizer steps.
+    """How the learning rate moves over trainer.max_steps (test_time.steps) optimizer steps.
 
     Attributes:
         name: shape after the warm-up: "linear" or "cosine" down to min_ratio,
             "cosine_with_restarts" the same several times, or "constant".
         warmup_steps: steps of linear rise to the peak.
-        warmup_ratio: the same as a share of trainer.max_steps; only one of the two.
+        warmup_ratio: the same as a share of all steps; only one of the two.
         cycles: number of descents of "cosine_with_restarts".
         min_ratio: lowest learning rate, as a share of the peak.
     """
@@ -127,29 +127,35 @@ def _parameter_groups(
 
 
 def build_schedule(
-    optimizer: torch.optim.Optimizer, config: ScheduleConfig, total_steps: int
+    optimizer: torch.optim.Optimizer,
+    config: ScheduleConfig,
+    total_steps: int,
+    option: str = "trainer.max_steps",
 ) -> LambdaLR:
     """The schedule, stepped once an optimizer step.
 
     Args:
         optimizer: whose learning rate is the peak.
         config: the shape.
-        total_steps: trainer.max_steps.
+        total_steps: number of optimizer steps.
+        option: where that number comes from, for messages.
 
     Raises:
         ConfigError: a number out of range, or no max_steps.
     """
-    return LambdaLR(optimizer, schedule_ratio(config, total_steps))
+    return LambdaLR(optimizer, schedule_ratio(config, total_steps, option))
 
 
-def schedule_ratio(config: ScheduleConfig, total_steps: int) -> Callable[[int], float]:
+def schedule_ratio(
+    config: ScheduleConfig, total_steps: int, option: str = "trainer.max_steps"
+) -> Callable[[int], float]:
     """The learning rate as a share of its peak, by optimizer step (0 is the first)."""
     if total_steps < 1:
         raise ConfigError(
-            "trainer.max_steps: the schedule needs to know where it ends",
+            f"{option}: the schedule needs to know where it ends",
             value=total_steps,
             expected="a number of optimizer steps from 1 up",
-            next_step="Set --trainer.max_steps; training streams are endless.",
+            next_step=f"Set --{option}; training streams are endless.",
         )
     _check("schedule.warmup_steps", config.warmup_steps, config.warmup_steps >= 0, "0 or more")
     _check("schedule.cycles", config.cycles, config.cycles >= 1, "1 or more")
@@ -168,8 +174,8 @@ def schedule_ratio(config: ScheduleConfig, total_steps: int) -> Callable[[int], 
         raise ConfigError(
             "schedule: the warm-up does not end",
             value=warmup,
-            expected=f"fewer steps than trainer.max_steps ({total_steps})",
-            next_step="Lower schedule.warmup_steps or warmup_ratio, or raise trainer.max_steps.",
+            expected=f"fewer steps than {option} ({total_steps})",
+            next_step=f"Lower schedule.warmup_steps or warmup_ratio, or raise {option}.",
         )
 
     def ratio(step: int) -> float:
