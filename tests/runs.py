@@ -4,7 +4,9 @@ import csv
 import multiprocessing
 import os
 import signal
+import socket
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,13 @@ from lightning.pytorch import Callback
 from arcflow.datamodules.waves import Wave
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["arcflow.lightning_cli", "tests.runs"])
+_CONTEXT.set_forkserver_preload(["arcflow.lightning_cli", "peft", "tests.runs"])
 
 
 class Recorder(Callback):
     """Appends every batch's loss, exactly, to a file; kills its process when told to.
+
+    Of several processes the first writes, the loss over all of them, and all are killed.
 
     Args:
         path: text file, one line a batch: batch number and the loss as a hexadecimal float.
@@ -31,10 +35,13 @@ class Recorder(Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
         number = trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        with open(self.path, "a") as lines:
-            lines.write(f"{number} {outputs['loss'].item().hex()}\n")
-            lines.flush()
-            os.fsync(lines.fileno())
+        if trainer.is_global_zero:
+            # What a step returns is this process's share, of this one of the accumulated batches.
+            loss = trainer.callback_metrics["train_loss"]
+            with open(self.path, "a") as lines:
+                lines.write(f"{number} {loss.item().hex()}\n")
+                lines.flush()
+                os.fsync(lines.fileno())
         if number == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -87,6 +94,58 @@ def run_arcflow(argv: Sequence[str], folder: Path, timeout: float = 300) -> int:
     if child.exitcode is None or child.exitcode == -signal.SIGTERM:
         raise TimeoutError(f"arcflow {' '.join(argv)} ran longer than {timeout} s")
     return child.exitcode
+
+
+def _rank(argv: list[str], folder: str, output: str, rank: int, of: int, port: int) -> None:
+    os.environ |= {
+        "TORCHELASTIC_RUN_ID": "test",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(of),
+        "LOCAL_WORLD_SIZE": str(of),
+        "GROUP_RANK": "0",
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+    }
+    _child(argv, folder, output)
+
+
+def run_together(argv: Sequence[str], folder: Path, processes: int, timeout: float = 300) -> int:
+    """Run ``arcflow ARGV`` under DDP as torchrun would, from the warm start.
+
+    What the processes wrote is printed, one after the other, once all have ended.
+
+    Returns:
+        Their exit code, which must be one and the same.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [*argv, f"--trainer.devices={processes}", "--trainer.strategy=ddp"]
+    with tempfile.TemporaryDirectory() as scratch:
+        outputs = [Path(scratch) / str(rank) for rank in range(processes)]
+        children = [
+            _CONTEXT.Process(
+                target=_rank, args=(words, str(folder), str(output), rank, processes, port)
+            )
+            for rank, output in enumerate(outputs)
+        ]
+        for child in children:
+            child.start()
+        end = time.monotonic() + timeout
+        for child in children:
+            child.join(max(0.0, end - time.monotonic()))
+        late = [child for child in children if child.is_alive()]
+        for child in late:
+            child.kill()
+            child.join()
+        for output in outputs:
+            print(output.read_text(errors="replace") if output.exists() else "(no output)")
+    if late:
+        raise TimeoutError(f"arcflow {' '.join(argv)} ran longer than {timeout} s")
+    [code] = {child.exitcode for child in children}
+    assert code is not None
+    return code
 
 
 def read_losses(path: Path) -> dict[int, str]:

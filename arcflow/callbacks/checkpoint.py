@@ -76,7 +76,9 @@ class RunCheckpoint(ModelCheckpoint):
                 next_step="Change one of the two, or set checkpoint.every_n_steps.",
             )
         last = checkpoint_folder(trainer.default_root_dir) / "last.ckpt"
-        if trainer.ckpt_path is None and last.exists() and not self.overwrite:
+        # As the first process sees it, on whose disk the run is: all stop, or none.
+        taken = trainer.strategy.broadcast(last.exists())
+        if trainer.ckpt_path is None and taken and not self.overwrite:
             raise CheckpointError(
                 "this folder holds the checkpoints of another run",
                 value=str(last),
@@ -121,6 +123,8 @@ class RunCheckpoint(ModelCheckpoint):
             else:
                 written = module.merge(root / "model")
             print(f"exported: {written}")
+        # Processes that end while another still works take its connections with them.
+        trainer.strategy.barrier("arcflow_exported")
 
     def _save_last(self, trainer: Trainer) -> None:
         if not self._should_skip_saving_checkpoint(trainer):

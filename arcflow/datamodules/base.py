@@ -1,7 +1,8 @@
 """ArcflowDataModule: a subclass yields tasks; streams, encoding, packing and waves are here."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 from lightning.pytorch import LightningDataModule
@@ -11,7 +12,7 @@ from arcflow.core.contamination import guard
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.sample_augment import AugmentConfig
 from arcflow.core.task import Task
-from arcflow.datamodules.loader import TrainLoader, collate_packed, collate_padded
+from arcflow.datamodules.loader import LossLoader, TrainLoader, check_rows
 from arcflow.datamodules.stream import TaskStream
 from arcflow.datamodules.waves import Wave, waves
 from arcflow.text.context import fit_context
@@ -34,7 +35,9 @@ class ArcflowDataModule(LightningDataModule):
         augment: what happens to a task before it is learned.
         max_tokens: longest sequence, prompt and answer together; tasks that are longer lose
             train pairs until they fit.
-        tokens_per_batch: token budget of one batch.
+        tokens_per_batch: token budget of one row: a batch, unless rows_per_batch says otherwise.
+        rows_per_batch: rows of a training batch over all processes, a multiple of their number:
+            the same samples in the same steps on any number of devices. null: one row a process.
         packing: "packed" joins samples to rows of the budget, "padded" makes rectangular
             batches with an attention mask.
         workers: processes that prepare samples; 0 prepares them in the trainer's process.
@@ -55,6 +58,7 @@ class ArcflowDataModule(LightningDataModule):
         augment: AugmentConfig = _AUGMENT,
         max_tokens: int = 4096,
         tokens_per_batch: int = 8192,
+        rows_per_batch: int | None = None,
         packing: Literal["packed", "padded"] = "packed",
         workers: int = 0,
         wave_size: int = 1,
@@ -67,6 +71,7 @@ class ArcflowDataModule(LightningDataModule):
         for name, value, least in (
             ("max_tokens", max_tokens, 1),
             ("tokens_per_batch", tokens_per_batch, max_tokens),
+            ("rows_per_batch", 1 if rows_per_batch is None else rows_per_batch, 1),
             ("workers", workers, 0),
             ("wave_size", wave_size, 1),
         ):
@@ -80,6 +85,7 @@ class ArcflowDataModule(LightningDataModule):
                 )
         self.text, self.augment, self.seed = text, augment, seed
         self.max_tokens, self.tokens_per_batch = max_tokens, tokens_per_batch
+        self.rows_per_batch = rows_per_batch
         self.packing, self.workers, self.wave_size = packing, workers, wave_size
         self.contamination, self.trainable = contamination, trainable
         self.tokenizer = tokenizer
@@ -143,6 +149,13 @@ class ArcflowDataModule(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Load the tasks of ``stage``, guard them and check that they fit the context."""
+        rank, world_size = self._processes()
+        if stage == "fit":
+            check_rows(self.rows_per_batch, world_size)
+        with _silent() if rank else nullcontext():  # the first process says it for all
+            self._read_tasks(stage)
+
+    def _read_tasks(self, stage: str) -> None:
         part = {"fit": "val", "validate": "val"}.get(stage, stage)
         load = {"val": self.val_tasks, "test": self.test_tasks, "predict": self.predict_tasks}
         evaluated = tuple(load[part]())
@@ -219,15 +232,21 @@ class ArcflowDataModule(LightningDataModule):
         stream = TaskStream(
             self._tasks["train"], self.encoder, self.augment, self.seed, self.max_tokens
         )
-        trainer = self.trainer
+        rank, world_size = self._processes()
         return TrainLoader(
             stream,
             tokens_per_batch=self.tokens_per_batch,
             packing=self.packing,
             workers=self.workers,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+            rank=rank,
+            world_size=world_size,
+            rows=self.rows_per_batch,
         )
+
+    def _processes(self) -> tuple[int, int]:
+        """This process's number, and how many there are."""
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
 
     def val_dataloader(self) -> Any:
         """The validation loss's batches; in ``validate`` the evaluation waves too."""
@@ -241,7 +260,7 @@ class ArcflowDataModule(LightningDataModule):
         """The evaluation waves, answers hidden."""
         return self._wave_loader("predict")
 
-    def _evaluation_loaders(self, part: str) -> list[DataLoader[Any]]:
+    def _evaluation_loaders(self, part: str) -> list[Any]:
         loss = self._loss_loader(part)
         if self.trainer is not None and self.trainer.state.fn == "fit":
             return [loss]
@@ -255,7 +274,7 @@ class ArcflowDataModule(LightningDataModule):
             collate_fn=_same,
         )
 
-    def _loss_loader(self, part: str) -> DataLoader[Any]:
+    def _loss_loader(self, part: str) -> LossLoader:
         """Every answer known, as it is published, in batches of the token budget."""
         batches: list[list[Example]] = [[]]
         for task in self._tasks[part]:
@@ -270,10 +289,20 @@ class ArcflowDataModule(LightningDataModule):
                 if batches[-1] and held + len(example.input_ids) > self.tokens_per_batch:
                     batches.append([])
                 batches[-1].append(example)
-        collate = collate_packed if self.packing == "packed" else collate_padded
-        made = [collate(examples) for examples in batches if examples]
-        return DataLoader(made, batch_size=None, collate_fn=_same)  # type: ignore[arg-type]
+        return LossLoader([b for b in batches if b], self.packing, *self._processes())
 
 
 def _same(batch: Any) -> Any:
     return batch
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what arcflow would warn of to itself."""
+    logger = logging.getLogger("arcflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

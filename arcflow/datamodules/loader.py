@@ -1,8 +1,9 @@
-"""TrainLoader: training batches from a stream, exactly resumable (law 2)."""
+"""Batches for each of several processes: of a stream, exactly resumable (law 2), and of a list."""
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 import torch
@@ -11,7 +12,15 @@ from torch.utils.data import DataLoader, Dataset
 
 from arcflow.core.errors import CheckpointError, ConfigError
 from arcflow.text.encode import Example
-from arcflow.text.pack import Packer, PackerState, Packing, pack_examples, pad_examples
+from arcflow.text.pack import (
+    IGNORED,
+    LOOKAHEAD,
+    Packer,
+    PackerState,
+    Packing,
+    pack_examples,
+    pad_examples,
+)
 
 VERSION = 1
 ENDLESS = 1_000_000_000
@@ -52,6 +61,22 @@ def collate_padded(examples: Sequence[Example]) -> Batch:
     return {name: torch.from_numpy(array) for name, array in pad_examples(examples).items()}
 
 
+def check_rows(rows: int | None, world_size: int) -> None:
+    """Refuse a number of rows that ``world_size`` processes cannot share equally.
+
+    Raises:
+        ConfigError: it is not a multiple of their number.
+    """
+    if rows is not None and (rows < 1 or rows % world_size):
+        raise ConfigError(
+            "data.rows_per_batch: the processes cannot share the rows equally",
+            value=rows,
+            expected=f"a multiple of the number of processes, {world_size}",
+            next_step=f"Set --data.rows_per_batch {world_size * max(1, rows // world_size)}, or "
+            "change --trainer.devices.",
+        )
+
+
 class TrainLoader:
     """Sized, endless and stateful; Lightning saves and restores it with its checkpoints.
 
@@ -61,14 +86,19 @@ class TrainLoader:
 
     Args:
         stream: where samples come from.
-        tokens_per_batch: token budget of a batch of one process.
+        tokens_per_batch: token budget of a row.
         packing: "packed" or "padded"; see :class:`arcflow.text.pack.Packer`.
         workers: processes that prepare samples.
         rank: of ``world_size`` processes that share the stream, this one's number.
-        world_size: each process takes every ``world_size``-th row.
+        world_size: each process takes an equal share of a batch's rows, joined to one batch of
+            its own. "padded" rows are chosen as one rectangle, whose samples the processes share:
+            a share may exceed its budget by up to one sample.
+        rows: of a batch of all processes; None is one a process. Batches and state depend on it
+            alone, not on how many processes share it.
 
     Raises:
-        ConfigError: the budget is smaller than the stream's longest sample.
+        ConfigError: the budget is smaller than the stream's longest sample, or the processes
+            cannot share the rows equally.
     """
 
     def __init__(
@@ -79,6 +109,7 @@ class TrainLoader:
         workers: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        rows: int | None = None,
     ) -> None:
         if tokens_per_batch < stream.max_tokens:
             raise ConfigError(
@@ -87,8 +118,10 @@ class TrainLoader:
                 expected=f"at least max_tokens, {stream.max_tokens}",
                 next_step="Raise tokens_per_batch or lower max_tokens.",
             )
+        check_rows(rows, world_size)
         self._stream, self._budget, self._packing = stream, tokens_per_batch, packing
         self._workers, self._rank, self._world_size = workers, rank, world_size
+        self._per_batch = rows or world_size
         self._batches = 0
         self._packer = self._new_packer().state()
         # Lightning ends the workers of an iterator that it finds under this name.
@@ -100,7 +133,9 @@ class TrainLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches from the state on; workers start with the first."""
-        rows = _Rows(self._new_packer(), self._packer, self._rank, self._world_size)
+        packer = self._new_packer()
+        packer.restore(self._packer)
+        rows = _Rows(packer, self._share)
         loader = DataLoader(
             _Batches(self._stream, self._packing),
             sampler=rows,
@@ -141,7 +176,8 @@ class TrainLoader:
         """
         if state.get("version") != VERSION:
             raise _refusal("version", state.get("version"), VERSION)
-        saved, here = state["identity"], self._identity()
+        # A state that does not say is that of one process.
+        saved, here = {"rows_per_batch": "1"} | state["identity"], self._identity()
         for name in here:
             if saved.get(name) != here[name]:
                 raise _refusal(name, saved.get(name), here[name])
@@ -153,31 +189,84 @@ class TrainLoader:
         return self._stream.identity() | {
             "tokens_per_batch": str(self._budget),
             "packing": self._packing,
+            "rows_per_batch": str(self._per_batch),
         }
 
     def _new_packer(self) -> Packer:
-        return Packer(self._stream.length, self._budget, self._packing)
+        if self._packing == "packed":
+            return Packer(self._stream.length, self._budget, self._packing)
+        # One wide rectangle: rows that were chosen apart differ in length, and joined would be
+        # mostly fill. It holds a sample for each row at least, since that many of any length fit.
+        return Packer(
+            self._stream.length,
+            self._budget * self._per_batch,
+            self._packing,
+            LOOKAHEAD * self._per_batch,
+        )
+
+    def _share(self, packer: Packer) -> tuple[int, ...]:
+        """The sample numbers of this process in the packer's next batch.
+
+        Every process packs the rows of all, so that their states are equal.
+        """
+        if self._packing == "padded":
+            return packer.row()[self._rank :: self._world_size]
+        rows = [packer.row() for _ in range(self._per_batch)]
+        mine = self._per_batch // self._world_size
+        return tuple(chain.from_iterable(rows[self._rank * mine : (self._rank + 1) * mine]))
 
 
 class _Rows:
-    """Sampler: the sample numbers of this process's rows; runs in the trainer's process."""
+    """Sampler: the sample numbers of this process's batches; runs in the trainer's process."""
 
-    def __init__(self, packer: Packer, state: PackerState, rank: int, world_size: int) -> None:
-        self._packer, self._rank, self._world_size = packer, rank, world_size
-        packer.restore(state)
+    def __init__(self, packer: Packer, share: Callable[[Packer], tuple[int, ...]]) -> None:
+        self._packer, self._share = packer, share
         self.after: deque[PackerState] = deque()
-        """The packer's state after each row that was given out and not yet consumed."""
+        """The packer's state after each batch that was given out and not yet consumed."""
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
         while True:
-            # Every process packs the rows of all, so that their states are equal.
-            rows = [self._packer.row() for _ in range(self._world_size)]
+            share = self._share(self._packer)
             self.after.append(self._packer.state())
-            yield rows[self._rank]
+            yield share
+
+
+class LossLoader:
+    """Batches of known answers, each on one process, the same number on every process.
+
+    Equal numbers, because a process that has none left would leave the others waiting; where
+    they do not divide, the rest of the processes get a batch in which nothing is scored.
+    (Lightning's sampler repeats batches instead, which count twice in a mean.)
+
+    Args:
+        batches: of all processes.
+        packing: "packed" or "padded".
+        rank: of ``world_size`` processes, this one's number.
+        world_size: number of processes.
+    """
+
+    def __init__(
+        self,
+        batches: Sequence[Sequence[Example]],
+        packing: Packing = "packed",
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        collate = collate_packed if packing == "packed" else collate_padded
+        self._batches = [collate(examples) for examples in batches[rank::world_size]]
+        if len(self._batches) < -(-len(batches) // world_size):
+            fill = collate(batches[-1])
+            self._batches.append(fill | {"labels": torch.full_like(fill["labels"], IGNORED)})
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._batches)
 
 
 class _Batches(Dataset[Batch]):
-    """Map-style: the sample numbers of a row to its batch."""
+    """Map-style: sample numbers to a batch."""
 
     def __init__(self, stream: Stream, packing: Packing) -> None:
         self._stream = stream

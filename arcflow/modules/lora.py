@@ -99,6 +99,8 @@ class LoRAModule(LightningModule):
         self.vocab_size = vocab_size
         self.base_record: dict[str, Any] = {}
         self._clock = 0.0
+        self._nats: float | Tensor = 0.0
+        self._scored = 0
         # Checkpoints lack the frozen weights on purpose; on_load_checkpoint checks the rest.
         self.strict_loading = False
 
@@ -144,48 +146,73 @@ class LoRAModule(LightningModule):
         torch.manual_seed(derive(self.seed, "dropout", *place))
 
     def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
-        """The mean loss of one batch, in nats a scored token."""
+        """The mean loss of one batch, in nats a scored token.
+
+        Of several processes each returns its share, so that the mean of their gradients, which
+        DDP and FSDP take, is the gradient of the mean over the scored tokens of all.
+        """
         loss, scored = causal_loss(self.model, batch)
-        self.log("train_loss", loss.detach(), prog_bar=True, batch_size=max(scored, 1))
-        self._log_speed(batch)
+        mean, tokens = loss.detach(), _real_tokens(batch)
+        processes = self.trainer.world_size
+        if processes > 1:
+            counts = torch.tensor([0.0, scored, tokens], dtype=torch.float64, device=self.device)
+            counts[0] = mean * scored
+            nats, all_scored, tokens = self._over_processes(counts)
+            all_scored = all_scored.clamp(min=1)
+            mean = (nats / all_scored).to(loss.dtype)
+            loss = loss * (scored * processes / all_scored).to(loss.dtype)
+        self.log("train_loss", mean, prog_bar=True, batch_size=max(scored, 1))
+        self._log_speed(tokens)
         return loss
 
     def validation_step(
         self, batch: Mapping[str, Tensor], batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Log ``val_loss``, the mean over all scored tokens of all batches."""
-        self._evaluate(batch, "val_loss")
+        """Count towards ``val_loss``, the mean over all scored tokens of all batches."""
+        self._evaluate(batch)
 
     def test_step(
         self, batch: Mapping[str, Tensor], batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Log ``test_loss``, the mean over all scored tokens of all batches."""
-        self._evaluate(batch, "test_loss")
+        """Count towards ``test_loss``, the mean over all scored tokens of all batches."""
+        self._evaluate(batch)
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Nothing: callbacks answer the tasks of a wave."""
 
-    def _evaluate(self, batch: object, name: str) -> None:
+    def on_validation_epoch_end(self) -> None:
+        """Log ``val_loss``."""
+        self._log_evaluated("val_loss")
+
+    def on_test_epoch_end(self) -> None:
+        """Log ``test_loss``."""
+        self._log_evaluated("test_loss")
+
+    def _evaluate(self, batch: object) -> None:
         if not isinstance(batch, Mapping):
             return
         with torch.no_grad():
             loss, scored = causal_loss(self.model, batch)
-        if scored:
-            self.log(
-                name,
-                loss,
-                prog_bar=True,
-                batch_size=scored,
-                sync_dist=True,
-                on_epoch=True,
-                add_dataloader_idx=False,
-            )
+        self._nats, self._scored = self._nats + loss * scored, self._scored + scored
 
-    def _log_speed(self, batch: Mapping[str, Tensor]) -> None:
-        """Real tokens (no padding) a second since the last batch, and the learning rate."""
+    def _log_evaluated(self, name: str) -> None:
+        """Log the mean. (Lightning's own, over processes, rounds their numbers of tokens.)"""
+        sums = torch.tensor([float(self._nats), self._scored], dtype=torch.float64)
+        nats, scored = self._over_processes(sums.to(self.device))
+        self._nats, self._scored = 0.0, 0
+        if scored:
+            # Equal on all processes already; Lightning asks for sync_dist all the same.
+            self.log(name, nats.float() / scored.float(), prog_bar=True, sync_dist=True)
+
+    def _over_processes(self, sums: Tensor) -> Tensor:
+        """The sums over all processes of ``sums``, in place."""
+        if self.trainer.world_size > 1:
+            torch.distributed.all_reduce(sums)
+        return sums
+
+    def _log_speed(self, tokens: int | Tensor) -> None:
+        """Tokens a second since the last batch, of all processes, and the learning rate."""
         now = time.perf_counter()
-        mask = batch.get("attention_mask")
-        tokens = batch["input_ids"].numel() if mask is None else int(mask.sum())
         if self._clock:
             self.log("tokens_per_s", tokens / (now - self._clock), prog_bar=True)
         self._clock = now
@@ -236,3 +263,9 @@ class LoRAModule(LightningModule):
     def merge(self, folder: str | Path) -> Path:
         """Write a full model folder, adapter merged, tokenizer included."""
         return merge_and_export(self.model, folder, tokenizer=load_tokenizer(self.tokenizer_name))
+
+
+def _real_tokens(batch: Mapping[str, Tensor]) -> int:
+    """Tokens of a batch, padding aside."""
+    mask = batch.get("attention_mask")
+    return batch["input_ids"].numel() if mask is None else int(mask.sum())
