@@ -1,0 +1,210 @@
+"""The process that vLLM lives in: ``python -m arcflow.engines.vllm_worker``.
+
+It talks plain data with :mod:`arcflow.engines.vllm`. Messages in: ``{"start": options}``
+first, then ``{"wave": ...}`` and ``{"rest": true}``. Messages out: ``{"ready": true}``,
+``{"answer": ...}`` as each one is complete, ``{"alive": true}`` about once a second while it works,
+``{"done": true}``, and ``{"failed": reason}`` before it dies of an error.
+"""
+
+import ctypes
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Any
+
+from arcflow.engines.channel import Channel
+
+_PR_SET_PDEATHSIG = 1
+LATE = "the time limit was reached"
+
+
+def main(fd: int, parent: int) -> None:
+    """Serve until the other side is gone.
+
+    Args:
+        fd: this end of the connection.
+        parent: process id of the process to die with.
+    """
+    _die_with(parent)
+    channel = Channel(socket.socket(fileno=fd))
+    sys.excepthook = _LastWords(channel)
+    inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(channel, inbox), daemon=True).start()
+    server = _Server(channel, inbox.get()["start"])
+    channel.send({"ready": True})
+    while True:
+        message = inbox.get()
+        if "rest" in message:
+            server.rest()
+        else:
+            server.answer(message["wave"])
+        channel.send({"done": True})
+
+
+class _Server:
+    """vLLM's engine, a row at a time."""
+
+    def __init__(self, channel: Channel, options: dict[str, Any]) -> None:
+        from vllm import LLM
+
+        self._channel = channel
+        self._llm = LLM(**options)
+        self._engine = self._llm.llm_engine
+        self._can_sleep = bool(options.get("enable_sleep_mode"))
+        self._asleep = False
+
+    def rest(self) -> None:
+        """Weights to the host's memory, the cache of prompts away."""
+        if self._can_sleep and not self._asleep:
+            # Level 2, which drops the weights, crashes with LoRA.
+            self._llm.sleep(level=1)
+            self._asleep = True
+
+    def answer(self, wave: dict[str, Any]) -> None:
+        """Complete the wave's rows and send each answer when it is complete."""
+        if self._asleep:
+            self._llm.wake_up()
+            self._asleep = False
+        seconds = wave["seconds"]
+        stop_at = None if seconds is None else time.monotonic() + seconds
+        refused = self._load_adapters(wave)
+        rows = []
+        for row in wave["rows"]:
+            if row["adapter"] in refused:
+                self._send(row["row"], error=refused[row["adapter"]])
+            else:
+                rows.append(row)
+        # vLLM's CPU build answers rows without an adapter with the weights of another row's
+        # adapter where both are in one batch: they never are.
+        for part in (
+            [row for row in rows if row["adapter"] is None],
+            [row for row in rows if row["adapter"] is not None],
+        ):
+            self._complete(part, wave, stop_at)
+
+    def _load_adapters(self, wave: dict[str, Any]) -> dict[int, str]:
+        """Load each adapter once before it is used: a bad one inside a batch hangs the engine.
+
+        Returns the reason for each adapter that cannot be served.
+        """
+        refused: dict[int, str] = {}
+        for number, path in wave["adapters"]:
+            try:
+                self._engine.add_lora(_lora_request(number, path))
+            except Exception as error:  # noqa: BLE001 (vLLM has many; the caller is told)
+                refused[number] = f"vLLM cannot serve the adapter {path} ({one_line(error)})"
+        return refused
+
+    def _complete(
+        self, rows: list[dict[str, Any]], wave: dict[str, Any], stop_at: float | None
+    ) -> None:
+        paths = dict(wave["adapters"])
+        waiting: dict[str, list[int]] = {}
+        for number, row in enumerate(rows):
+            adapter = row["adapter"]
+            self._engine.add_request(
+                str(number),
+                {"prompt_token_ids": wave["prompts"][row["prompt"]]},
+                _sampling_params(wave, row),
+                lora_request=None if adapter is None else _lora_request(adapter, paths[adapter]),
+            )
+            waiting[str(number)] = row["row"]
+        spoke_at = time.monotonic()
+        while self._engine.has_unfinished_requests():
+            now = time.monotonic()
+            if stop_at is not None and now >= stop_at:
+                self._engine.abort_request(list(waiting))
+                break
+            if now - spoke_at > 1.0:
+                self._channel.send({"alive": True})
+                spoke_at = now
+            for output in self._engine.step():
+                if output.finished:
+                    self._send(waiting.pop(output.request_id), output.outputs[0])
+        for late in waiting.values():
+            self._send(late, error=LATE)
+
+    def _send(self, row: list[int], output: Any = None, error: str = "") -> None:
+        answer: dict[str, Any] = {"row": row, "error": error}
+        if output is None:
+            answer |= {"token_ids": [], "log_prob": 0.0, "n_tokens": 0, "finished": False}
+        else:
+            token_ids = list(output.token_ids)
+            stopped = output.finish_reason == "stop"
+            answer |= {
+                "token_ids": token_ids[:-1] if stopped else token_ids,
+                "log_prob": output.cumulative_logprob,
+                "n_tokens": len(token_ids),
+                "finished": stopped,
+            }
+        self._channel.send({"answer": answer})
+
+
+def _sampling_params(wave: dict[str, Any], row: dict[str, Any]) -> Any:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        temperature=wave["temperature"],
+        top_p=wave["top_p"],
+        seed=row["seed"],
+        max_tokens=row["max_tokens"],
+        stop_token_ids=wave["stop_ids"],
+        ignore_eos=True,  # the stop ids say it all
+        logprobs=0,  # the chosen token's alone
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _lora_request(number: int, path: str) -> Any:
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest(f"adapter-{number}", number, path)
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line of at most 500 characters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
+class _LastWords:
+    """``sys.excepthook``: tells the other side why this process dies, and the log in full."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def __call__(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        sys.__excepthook__(kind, error, trace)
+        sys.stderr.flush()
+        self._channel.send({"failed": one_line(error)})
+        # Threads of libraries must not keep a broken engine alive.
+        os._exit(1)
+
+
+def _read(channel: Channel, inbox: "queue.SimpleQueue[dict[str, Any]]") -> None:
+    """Take messages in while the main thread works; end the process with the other side."""
+    while True:
+        try:
+            inbox.put(channel.receive())
+        except (EOFError, OSError):
+            os._exit(0)
+
+
+def _die_with(parent: int) -> None:
+    """Get SIGKILL when the thread that started this process ends, however it ends (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
