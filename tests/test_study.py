@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -279,8 +280,8 @@ def start(here: Path, *words: str) -> "subprocess.Popen[bytes]":
     )
 
 
-def wait(what: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+def wait(what: Callable[[], bool], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < until
         time.sleep(0.005)
@@ -564,3 +565,54 @@ def test_every_row_of_ttft_parses(monkeypatch: pytest.MonkeyPatch, capsys: Any) 
         assert call([*words, "--print_config"]) == 0, row
         found[row] = capsys.readouterr().out.replace(f"rows/{row}/", "")
     assert len(set(found.values())) == len(ttft.rows)
+
+
+@pytest.mark.slow
+def test_a_miniature_of_ttft_killed_and_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    small = {
+        "fit.trainer.max_steps": 4,
+        "fit.trainer.val_check_interval": 2,
+        "fit.checkpoint.every_n_steps": 2,
+        "data.val.max_side": 4,
+        "test_time.steps": 2,
+        "pass_n.answer.views": 2,
+    }
+    words = ["ttft", "--only", "baseline,n-1"]
+    words += [word for name, value in small.items() for word in ("--set", f"{name}={value}")]
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    command = [sys.executable, "-m", "arcflow", "study", *words]
+    process = subprocess.Popen(
+        [*command, "--seeds=0,1", f"--output={out}"], start_new_session=True, cwd=tmp_path
+    )
+    row = out / "rows" / "n-1" / "seed-0"
+    journal = row / "validate.journal.jsonl"
+    wait(lambda: journal.exists() and journal.read_bytes().count(b"\n") == 2, 200)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = journal.read_bytes()
+    assert not (row / "validate.results.json").exists()
+
+    monkeypatch.chdir(tmp_path)
+    assert study.main([*words, "--seeds=0,1", f"--output={out}"]) == 0
+    assert journal.read_bytes().startswith(before)
+    with (out / "study.csv").open() as file:
+        found = list(csv.DictReader(file))
+    assert [(line["row"], line["seed"], line["variant"]) for line in found] == [
+        (row, seed, variant)
+        for row, variant in (("baseline", "frozen"), ("n-1", "tuned"))
+        for seed in ("0", "1", "mean", "deviation")
+    ]
+    assert {line["tasks"] for line in found[:2]} == {"3"}
+    logs = {path: path.read_bytes() for path in out.rglob(study_runs.LOG)}
+    assert len(logs) == 6
+    capsys.readouterr()
+    assert study.main([*words, "--seeds=0,1", f"--output={out}"]) == 0
+    assert {path: path.read_bytes() for path in logs} == logs
+    assert "done in" not in capsys.readouterr().out
+
+    assert study.main([*words[:2], "n-1", *words[3:], "--seeds=0", f"--output={whole}"]) == 0
+    results = Path("rows", "n-1", "seed-0", "validate.results.json")
+    assert (out / results).read_bytes() == (whole / results).read_bytes()

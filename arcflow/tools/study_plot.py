@@ -33,11 +33,13 @@ def draw(study: Study, results: Results, path: Path) -> None:
     reference = next((row.name for row in rows if not any(row.options.values())), None)
     for panel, column in zip(panels, study.plot, strict=True):
         _panel(panel, results, column, places, best(study, results, column), reference)
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)  # type: ignore[union-attr, call-arg]
     panels[0].set_yticks(list(places.values()), [row.label for row in rows])
     panels[0].set_ylim(-len(rows) + 0.4, 0.6)
     figure.suptitle(study.title, fontsize=12, fontweight="bold")
     figure.supxlabel(
-        f"{caption(results).split(';')[0]}; dots: seeds, bars: means, orange: the best",
+        f"{caption(results).split(';')[0]}; dots: seeds, bars: means, orange: the best"
+        + (", dashed: the row that the others differ from" if reference else ""),
         fontsize=8,
         color="#555555",
     )
@@ -59,7 +61,7 @@ def _panel(
         if found is None:
             continue
         color = _BEST if name in firsts else _MEAN
-        panel.plot(values, [place] * len(values), "o", color=_DOT, markersize=5, zorder=2)
+        panel.plot(values, [place] * len(values), "o", color=_DOT, markersize=5, alpha=0.8)
         panel.plot(scale * found.mean, place, "|", color=color, markersize=13, markeredgewidth=2.6)
     mean = spread(results, reference, column) if reference is not None else None
     if mean is not None:
