@@ -1,8 +1,11 @@
 """Studies: what is run once, what is shared, what survives a kill, and what the table says."""
 
 import csv
+import errno
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -510,6 +513,23 @@ def test_files_of_somebody_else_are_left_alone(here: Path, capsys: Any) -> None:
     assert mine.read_text() == "mine"
 
 
+def test_a_full_disk_ends_it_in_words(here: Path, capsys: Any) -> None:
+    assert run("--only", "four") == 0
+    record = json.dumps({"arguments": {}, "state": "done", "seconds": 1.0})
+    (Path("out/rows/four/seed-0") / study_runs.RECORD).write_text(record)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def full(number: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patch.setattr(study_runs.os, "fsync", full)
+        assert run() == 2
+    err = capsys.readouterr().err
+    assert "the study cannot go on (No space left on device): got 'out'" in err
+    assert "run the same command again: what is done stays" in err
+    assert run() == 0
+
+
 # ---- options by name
 
 
@@ -565,6 +585,25 @@ def test_every_row_of_ttft_parses(monkeypatch: pytest.MonkeyPatch, capsys: Any) 
         assert call([*words, "--print_config"]) == 0, row
         found[row] = capsys.readouterr().out.replace(f"rows/{row}/", "")
     assert len(set(found.values())) == len(ttft.rows)
+
+
+def test_the_guide_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    guide = (ROOT / "docs" / "studies.md").read_text()
+    folder = tmp_path / "configs" / "studies"
+    folder.mkdir(parents=True)
+    (tmp_path / "configs" / "quickstart.yaml").symlink_to(ROOT / "configs" / "quickstart.yaml")
+    monkeypatch.chdir(tmp_path)
+    [text] = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    (folder / "data.yaml").write_text(text)
+    assert study.main(["data", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("arcflow fit ") == 6
+    assert out.count("arcflow fit -c configs/quickstart.yaml --data.train.fraction=0.5 ") == 3
+    commands = [shlex.split(c, comments=True) for c in re.findall(r"^arcflow .*", guide, re.M)]
+    assert len(commands) == 5
+    for command in commands:
+        assert study.main([*command[2:], "--dry-run"]) == 0
+        assert "arcflow validate " in capsys.readouterr().out
 
 
 @pytest.mark.slow

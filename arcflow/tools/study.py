@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from arcflow.core.errors import ArcflowError, ConfigError
+from arcflow.core.errors import ArcflowError, ConfigError, DataError
 from arcflow.tools.run import run
 from arcflow.tools.study_file import Study, find_study, read_study
 from arcflow.tools.study_plan import Run, parse_settings, plan
@@ -86,7 +86,7 @@ def _work(options: argparse.Namespace) -> list[Failure]:
         for one in runs:
             print(shlex.join(["arcflow", *one.words()]))
         return []
-    with only_study(output):
+    with only_study(output), _writing(output):
         try:
             failures = _show_runs(study, runs, options.jobs)
         finally:
@@ -151,7 +151,8 @@ def _show_runs(study: Study, runs: Sequence[Run], jobs: int) -> list[Failure]:
     progress, begin = Progress(len(runs), [one.stage.name for one in runs]), time.monotonic()
 
     def line() -> Text:
-        return Text(f"{study.name}  {_status(progress, jobs, time.monotonic() - begin)}")
+        text = f"{study.name}  {_status(progress, jobs, time.monotonic() - begin)}"
+        return Text(text, no_wrap=True, overflow="ellipsis")
 
     live = Live(console=console, transient=True, refresh_per_second=2, get_renderable=line)
     failures: list[Failure] = []
@@ -222,6 +223,22 @@ def _report(study: Study, results: Results, output: Path) -> None:
     draw(study, results, output / "study.png")
     Console().print(table(study, results))
     print(f"{output}: study.csv, study.md, study.png")
+
+
+@contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    """A full disk and the like end the study in words."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever read the messages stopped reading
+    except OSError as error:
+        raise DataError(
+            f"the study cannot go on ({error.strerror})",
+            value=str(error.filename or output),
+            expected="a folder that can be written to, with room in it",
+            next_step="Make room there, and run the same command again: what is done stays.",
+        ) from error
 
 
 @contextmanager
