@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcflow.core.errors import DataError
-from arcflow.tools import study, study_runs
+from arcflow.tools import study, study_folder, study_runs
 from arcflow.tools.option_tree import copied, flat, get, merge, put
 from arcflow.tools.study_file import find_study, read_study
 from arcflow.tools.study_plan import plan
@@ -188,7 +188,7 @@ def test_changed_arguments_are_done_again_and_said(here: Path, capsys: Any) -> N
     assert roots("validate")[-2:] == ["rows/eight/seed-0", "rows/eight/seed-1"]
     assert len(calls()) == done + 2
     out = capsys.readouterr().out
-    assert "eight, seed 0: to be done again, steps was 8, is 9\n" in out
+    assert "eight seed 0: to be done again, steps was 8, is 9\n" in out
     assert not (Path("out/rows/eight/seed-0") / "validate.journal.jsonl").exists()
     # A comment in a config is no change; a value in it is, for all that it concerns.
     text = Path("base.yaml").read_text()
@@ -206,9 +206,9 @@ def test_a_failing_row_is_told_and_the_others_go_on(here: Path, capsys: Any) -> 
     assert run() == 1
     err = capsys.readouterr().err
     assert [line["row"] for line in lines()] == ["baseline"] * 4 + ["eight"] * 4
-    assert "four, seed 0 failed: exit code 3\n  " in err
+    assert "four seed 0 failed: exit code 3\n  " in err
     assert "\n  loading\n  the model broke\n  log: out/rows/four/seed-0/log.txt\n" in err
-    assert "four, seed 1 failed" in err
+    assert "four seed 1 failed" in err
     # It is tried again, and its first attempt's time is no measurement.
     write(changed("rows", "four", value={"validate": {"fail": False}}))
     done = len(calls())
@@ -221,8 +221,8 @@ def test_a_failing_fit_fails_what_needs_it(here: Path, capsys: Any) -> None:
     assert run("--jobs", "3") == 1
     assert roots("validate") == []
     err = capsys.readouterr().err
-    assert "fit, seed 0 failed: exit code 3" in err
-    assert "eight, seed 1 failed: its fit failed" in err
+    assert "fit seed 0 failed: exit code 3" in err
+    assert "eight seed 1 failed: its fit failed" in err
 
 
 @pytest.mark.parametrize(
@@ -325,12 +325,12 @@ def test_a_stopped_study_leaves_no_child_and_shows_what_is_there(here: Path) -> 
 def lock(folder: Path) -> None:
     import fcntl
 
-    with (folder / study_runs.LOCK).open() as file:
+    with (folder / study_folder.LOCK).open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_one_study_a_folder(here: Path, capsys: Any) -> None:
-    with study_runs.only_study(Path("out")):
+    with study_folder.only_study(Path("out")):
         assert run() == 2
     assert "another study is running in this folder: got 'out'" in capsys.readouterr().err
     assert calls() == []
@@ -339,12 +339,12 @@ def test_one_study_a_folder(here: Path, capsys: Any) -> None:
 def test_a_fit_goes_on_from_its_checkpoint(here: Path) -> None:
     assert run("--seeds", "0") == 0
     folder = Path("out") / roots("fit")[0]
-    record = json.loads((folder / study_runs.RECORD).read_text())
-    (folder / study_runs.RECORD).write_text(json.dumps({**record, "state": "started"}))
+    record = json.loads((folder / study_folder.RECORD).read_text())
+    (folder / study_folder.RECORD).write_text(json.dumps({**record, "state": "started"}))
     assert run("--seeds", "0") == 0
     assert "--ckpt_path=last" in calls()[-1]
-    assert json.loads((folder / study_runs.RECORD).read_text())["state"] == "done"
-    assert json.loads((folder / study_runs.RECORD).read_text())["seconds"] is None
+    assert json.loads((folder / study_folder.RECORD).read_text())["state"] == "done"
+    assert json.loads((folder / study_folder.RECORD).read_text())["seconds"] is None
 
 
 # ---- what is shown
@@ -426,7 +426,7 @@ def test_a_column_that_is_not_measured_fails_its_rows(here: Path, capsys: Any) -
     ("seconds", "left", "under_way", "jobs", "expected"),
     [
         ({}, "fvvv", [5.0], 1, None),
-        ({"f": [100.0]}, "vvv", [], 1, 300.0),
+        ({"f": [100.0]}, "fvvv", [], 1, None),
         ({"f": [100.0], "v": [10.0, 20.0]}, "v", [], 1, 15.0),
         ({"f": [100.0], "v": [10.0, 20.0]}, "fv", [15.0], 2, 50.0),
         ({"v": [10.0]}, "v", [30.0], 1, 0.0),
@@ -516,13 +516,13 @@ def test_files_of_somebody_else_are_left_alone(here: Path, capsys: Any) -> None:
 def test_a_full_disk_ends_it_in_words(here: Path, capsys: Any) -> None:
     assert run("--only", "four") == 0
     record = json.dumps({"arguments": {}, "state": "done", "seconds": 1.0})
-    (Path("out/rows/four/seed-0") / study_runs.RECORD).write_text(record)
+    (Path("out/rows/four/seed-0") / study_folder.RECORD).write_text(record)
     with pytest.MonkeyPatch.context() as patch:
 
         def full(number: int) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        patch.setattr(study_runs.os, "fsync", full)
+        patch.setattr(study_folder.os, "fsync", full)
         assert run() == 2
     err = capsys.readouterr().err
     assert "the study cannot go on (No space left on device): got 'out'" in err
@@ -645,7 +645,7 @@ def test_a_miniature_of_ttft_killed_and_continued(
         for seed in ("0", "1", "mean", "deviation")
     ]
     assert {line["tasks"] for line in found[:2]} == {"3"}
-    logs = {path: path.read_bytes() for path in out.rglob(study_runs.LOG)}
+    logs = {path: path.read_bytes() for path in out.rglob(study_folder.LOG)}
     assert len(logs) == 6
     capsys.readouterr()
     assert study.main([*words, "--seeds=0,1", f"--output={out}"]) == 0

@@ -15,9 +15,10 @@ from pathlib import Path
 from arcflow.core.errors import ArcflowError, ConfigError, DataError
 from arcflow.tools.run import run
 from arcflow.tools.study_file import Study, find_study, read_study
+from arcflow.tools.study_folder import DONE, LOG, Record, only_study
 from arcflow.tools.study_plan import Run, parse_settings, plan
 from arcflow.tools.study_report import Results, csv_text, markdown, read_result, table
-from arcflow.tools.study_runs import Failure, Progress, Record, clock, only_study, run_all
+from arcflow.tools.study_runs import Failure, Progress, clock, run_all
 
 FAILED, INTERRUPTED = 1, 130
 _LOOK = 0.2
@@ -98,7 +99,7 @@ def _work(options: argparse.Namespace) -> list[Failure]:
         print(f"\n{failure.run.name} failed: {failure.reason}", file=sys.stderr)
         for line in failure.tail:
             print(f"  {line}", file=sys.stderr)
-        print(f"  log: {failure.run.folder / 'log.txt'}", file=sys.stderr)
+        print(f"  log: {failure.run.folder / LOG}", file=sys.stderr)
     return failures
 
 
@@ -170,7 +171,7 @@ def _show_runs(study: Study, runs: Sequence[Run], jobs: int) -> list[Failure]:
 def _status(progress: Progress, jobs: int, elapsed: float) -> str:
     """Runs done of all, current ones, elapsed and about how long the rest takes."""
     now = time.monotonic()
-    current = ", ".join(f"{name} {clock(now - t)}" for name, t in progress.current.items())
+    current = ", ".join(f"{name} ({clock(now - t)})" for name, t in progress.current.items())
     left = remaining(progress, jobs, [now - t for t in progress.current.values()])
     about = "" if left is None else f" · about {clock(left)} left"
     waiting = "".join(f" · waiting: {name}" for name in progress.waiting)
@@ -181,18 +182,17 @@ def _status(progress: Progress, jobs: int, elapsed: float) -> str:
 
 
 def remaining(progress: Progress, jobs: int, under_way: Sequence[float]) -> float | None:
-    """Seconds until the end, as the mean run of each stage tells; None where none tells yet.
+    """Seconds until the end, as the mean run of each stage tells; None before there is one of each.
 
     Args:
         progress: where the study stands.
         jobs: processes at a time.
         under_way: seconds that the current runs have taken.
     """
-    known = [seconds for of in progress.seconds.values() for seconds in of]
-    if not known:
-        return None
     means = {stage: sum(of) / len(of) for stage, of in progress.seconds.items()}
-    whole = sum(means.get(stage, sum(known) / len(known)) for stage in progress.left)
+    if not means.keys() >= set(progress.left):
+        return None
+    whole = sum(means[stage] for stage in progress.left)
     return max(0.0, (whole - sum(under_way)) / jobs)
 
 
@@ -204,7 +204,7 @@ def _results(
     for key, one in measuring.items():
         try:
             record = Record.read(one.folder)
-            if record is not None and record.state == "done" and one.results.is_file():
+            if record is not None and record.state == DONE and one.results.is_file():
                 found[key] = read_result(one.results, study.columns, record.seconds)
         except ArcflowError as error:
             bad.append(Failure(one, str(error), []))

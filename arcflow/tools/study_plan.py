@@ -151,7 +151,7 @@ def _runs(
             folder = output / "rows" / row.name / f"seed-{seed}"
         else:
             folder = output / "stages" / f"{stage.name}-{_key(arguments)}" / f"seed-{seed}"
-        name = f"{row.name if last else stage.name}, seed {seed}"
+        name = f"{row.name if last else stage.name} seed {seed}"
         run = Run(name, stage, seed, arguments, options, folder, parent)
         runs[stage.name] = made.setdefault(folder, run)
     return runs[study.stages[-1].name]

@@ -1,68 +1,30 @@
 """Run a study's processes, each once, whatever is killed in between."""
 
-import contextlib
 import fcntl
-import json
-import os
 import shlex
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from arcflow.core.errors import ConfigError, DataError
-from arcflow.core.json_file import read_json
+from arcflow.tools.study_folder import (
+    DONE,
+    FAILED,
+    LOCK,
+    LOG,
+    Record,
+    changes,
+    check_empty,
+    clear,
+    tail,
+)
 from arcflow.tools.study_plan import Run
 
 ARCFLOW = (sys.executable, "-m", "arcflow")
-RECORD, LOG, LOCK = "study.json", "log.txt", ".study.lock"
-DONE, STARTED, FAILED, BUSY = "done", "started", "failed", "busy"
-_TAIL = 8
+BUSY = "busy"
 _GRACE = 10.0
 """Seconds that a child has to end after it was asked to."""
-
-
-@dataclass
-class Record:
-    """What a run's folder says of itself.
-
-    Attributes:
-        arguments: all that the result depends on.
-        state: "started", "failed" or "done".
-        seconds: wall clock of the process that did it all; None where it was interrupted.
-    """
-
-    arguments: Mapping[str, Any]
-    state: str = STARTED
-    seconds: float | None = None
-
-    def write(self, folder: Path) -> None:
-        """Replace the folder's record, atomically."""
-        temporary = folder / f".{RECORD}.tmp"
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(vars(self), file, indent=1, default=str)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, folder / RECORD)
-
-    @classmethod
-    def read(cls, folder: Path) -> "Record | None":
-        """The folder's record; None where it has none."""
-        if not (folder / RECORD).is_file():
-            return None
-        obj = read_json(folder / RECORD)
-        if not isinstance(obj, dict) or set(obj) != {"arguments", "state", "seconds"}:
-            raise DataError(
-                f"{folder / RECORD}: not a record of a study",
-                value=obj,
-                expected="arguments, state and seconds",
-                next_step="Remove the folder; its run is done again then.",
-            )
-        return cls(**obj)
 
 
 @dataclass
@@ -210,13 +172,13 @@ def _record(run: Run, progress: Progress) -> Record | None:
     """What an earlier start left to go on from; what another study file left is removed."""
     record = Record.read(run.folder)
     if record is None:
-        _check_empty(run.folder)
+        check_empty(run.folder)
         return None
-    changes = _changes(record.arguments, run.arguments)
-    if not changes:
+    changed = changes(record.arguments, run.arguments)
+    if not changed:
         return record
-    progress.messages.append(f"{run.name}: to be done again, {'; '.join(changes)}")
-    _clear(run.folder)
+    progress.messages.append(f"{run.name}: to be done again, {'; '.join(changed)}")
+    clear(run.folder)
     return None
 
 
@@ -234,47 +196,6 @@ def _ended(run: Run, code: int, seconds: float | None) -> Failure | None:
     return Failure(run, reason, tail(run.folder / LOG))
 
 
-def tail(log: Path) -> list[str]:
-    """The last lines of a log that say something."""
-    text = log.read_text("utf-8", errors="replace")
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-_TAIL:]
-
-
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs, one text an argument."""
-    now = json.loads(json.dumps(now, default=str))
-    missing = object()
-    return [
-        f"{name} was {_shown(before, name)}, is {_shown(now, name)}"
-        for name in dict.fromkeys((*before, *now))
-        if before.get(name, missing) != now.get(name, missing)
-    ]
-
-
-def _shown(arguments: Mapping[str, Any], name: str) -> str:
-    return json.dumps(arguments[name]) if name in arguments else "not set"
-
-
-def _check_empty(folder: Path) -> None:
-    others = sorted({path.name for path in folder.iterdir()} - {LOCK, f".{RECORD}.tmp"})
-    if others:
-        raise ConfigError(
-            f"{folder}: holds files that are not this study's",
-            value=others[:5],
-            expected="an empty folder, or one of an earlier start of this study",
-            next_step="Choose another --output, or remove the folder.",
-        )
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a run with other arguments left; its record goes last."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == RECORD):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.name != LOCK:
-            path.unlink()
-
-
 def _stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
     for child in children:
         child.terminate()
@@ -285,36 +206,6 @@ def _stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-
-
-@contextlib.contextmanager
-def only_study(output: Path) -> Iterator[None]:
-    """Keep a second study out of the folder while the block runs.
-
-    Raises:
-        ConfigError: another one is running there, or the folder cannot be made.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        lock = (output / LOCK).open("w")
-    except OSError as error:
-        raise ConfigError(
-            f"--output: the folder cannot be used ({error.strerror})",
-            value=str(output),
-            expected="a folder that can be made and written to",
-            next_step="Choose another --output.",
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                "another study is running in this folder",
-                value=str(output),
-                expected="one at a time",
-                next_step="Wait for it, or choose another --output.",
-            ) from None
-        yield
 
 
 def clock(seconds: float) -> str:
