@@ -8,6 +8,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,13 @@ def _child(argv: list[str], folder: str, output: str) -> None:
     main(argv)
 
 
+def start_arcflow(argv: Sequence[str], folder: Path, output: Path) -> BaseProcess:
+    """Run ``arcflow ARGV`` in ``folder`` in a process of its own, its output in a file."""
+    child = _CONTEXT.Process(target=_child, args=(list(argv), str(folder), str(output)))
+    child.start()
+    return child
+
+
 def run_arcflow(argv: Sequence[str], folder: Path, timeout: float = 300) -> int:
     """Run ``arcflow ARGV`` in ``folder`` in a process of its own; its exit code (-9 if killed).
 
@@ -84,8 +92,7 @@ def run_arcflow(argv: Sequence[str], folder: Path, timeout: float = 300) -> int:
     """
     with tempfile.TemporaryDirectory() as scratch:
         output = Path(scratch) / "output"
-        child = _CONTEXT.Process(target=_child, args=(list(argv), str(folder), str(output)))
-        child.start()
+        child = start_arcflow(argv, folder, output)
         child.join(timeout)
         if child.is_alive():
             child.kill()
@@ -111,7 +118,7 @@ def _rank(argv: list[str], folder: str, output: str, rank: int, of: int, port: i
 
 
 def run_together(argv: Sequence[str], folder: Path, processes: int, timeout: float = 300) -> int:
-    """Run ``arcflow ARGV`` under DDP as torchrun would, from the warm start.
+    """Run ``arcflow ARGV`` as torchrun would, from the warm start; DDP if nothing else is said.
 
     What the processes wrote is printed, one after the other, once all have ended.
 
@@ -121,7 +128,9 @@ def run_together(argv: Sequence[str], folder: Path, processes: int, timeout: flo
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [*argv, f"--trainer.devices={processes}", "--trainer.strategy=ddp"]
+    words = [*argv, f"--trainer.devices={processes}"]
+    if not any("strategy" in word for word in argv):
+        words.append("--trainer.strategy=ddp")
     with tempfile.TemporaryDirectory() as scratch:
         outputs = [Path(scratch) / str(rank) for rank in range(processes)]
         children = [

@@ -1,20 +1,14 @@
-"""Evaluation end to end: what is answered, counted and written, and what survives a kill."""
-
-from pathlib import Path
+"""Questions and answers: views, prompts, candidates."""
 
 import pytest
 
-from arcflow.callbacks.answer import AnswerConfig, answer_tasks, answer_tokens
-from arcflow.core.submission import PLACEHOLDER, read_submission
+from arcflow.callbacks.answer import AnswerConfig, Questions, answer_tokens
 from arcflow.core.task import Task
-from arcflow.core.vote import read_candidates
-from arcflow.engines.base import Completion, Request, Sampling
+from arcflow.core.vote import Candidate
+from arcflow.engines.base import Answers, Completion, Request, Sampling
 from arcflow.sources.arc import find_task
 from arcflow.text.encode import Encoder
 from arcflow.text.tokenizer import load_tokenizer
-from tests.runs import run_arcflow
-
-ROOT = Path(__file__).parent.parent
 
 
 class Oracle:
@@ -25,7 +19,7 @@ class Oracle:
         self.prompts: list[tuple[int, ...]] = []
         self.answers: dict[tuple[int, ...], tuple[int, ...]] = {}
 
-    def generate(self, requests: list[Request], sampling: Sampling) -> list[list[Completion]]:
+    def generate(self, requests: list[Request], sampling: Sampling) -> Answers:
         self.prompts += [request.prompt_ids for request in requests]
         return [
             [Completion(self.answers.get(r.prompt_ids, (0,)), -1.0, 3, True)] * sampling.n
@@ -36,6 +30,15 @@ class Oracle:
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
     return Encoder(load_tokenizer("characters"))
+
+
+def ask(
+    oracle: Oracle, task: Task, config: AnswerConfig, max_tokens: int = 2048, seed: int = 0
+) -> list[Candidate]:
+    questions = Questions(oracle.encoder, config, max_tokens, seed)
+    questions.ask((task.id, "frozen"), task, None)
+    answers = oracle.generate(questions.requests, questions.sampling)
+    return questions.candidates(answers)[task.id, "frozen"]
 
 
 def real(task_id: str) -> Task:
@@ -57,7 +60,7 @@ def test_views_are_undone(encoder: Encoder) -> None:
             oracle.answers[prompt] = tuple(whole[len(prompt) : -1])
     config = AnswerConfig(views=8)
     hidden = task.without_answers()
-    found = answer_tasks(oracle, encoder, [hidden], {}, config, max_tokens=2048, seed=3)[task.id]
+    found = ask(oracle, hidden, config, seed=3)
     assert len(found) == 8 * len(task.test)
     for candidate in found:
         assert candidate.grid is not None
@@ -66,15 +69,16 @@ def test_views_are_undone(encoder: Encoder) -> None:
 
 def test_malformed_and_unfinished_answers_are_unanswered(encoder: Encoder) -> None:
     task = real("6ea4a07e").without_answers()
-    found = answer_tasks(Oracle(encoder, task), encoder, [task], {}, AnswerConfig(views=4), 2048, 0)
-    assert [c.grid for c in found[task.id]] == [None] * 4 * len(task.test)
+    found = ask(Oracle(encoder, task), task, AnswerConfig(views=4))
+    assert [c.grid for c in found] == [None] * 4 * len(task.test)
 
 
 def test_views_that_never_fit_count_as_unanswered(encoder: Encoder) -> None:
     task = real("6ea4a07e").without_answers()
     oracle = Oracle(encoder, task)
-    found = answer_tasks(oracle, encoder, [task], {}, AnswerConfig(views=4), 40, 0)
-    assert [c.grid for c in found[task.id]] == [None] * 4 * len(task.test)
+    found = ask(oracle, task, AnswerConfig(views=4), max_tokens=40)
+    assert [c.grid for c in found] == [None] * 4 * len(task.test)
+    assert {c.reason for c in found} == {"no prompt fits data.max_tokens"}
     assert oracle.prompts == []
 
 
@@ -83,31 +87,18 @@ def test_no_prompt_knows_the_answer(encoder: Encoder) -> None:
     prompts = []
     for given in (task, task.without_answers()):
         oracle = Oracle(encoder, given)
-        answer_tasks(oracle, encoder, [task.without_answers()], {}, AnswerConfig(views=8), 2048, 0)
+        ask(oracle, task.without_answers(), AnswerConfig(views=8))
         prompts.append(oracle.prompts)
     assert prompts[0] == prompts[1]
     assert answer_tokens(encoder, task.without_answers(), 1.5) >= encoder.max_answer_tokens(3, 3)
 
 
-@pytest.mark.slow
-def test_a_killed_evaluation_leaves_a_valid_submission_with_the_finished_tasks(
-    tmp_path: Path,
-) -> None:
-    arguments = [
-        "validate",
-        f"--config={ROOT}/configs/quickstart.yaml",
-        f"--trainer.default_root_dir={tmp_path}",
-        "--trainer.enable_progress_bar=false",
-        "--data.val.max_side=5",
-        "--test_time.steps=2",
-        "--pass_n.answer.views=2",
-    ]
-    kill = ["--trainer.callbacks+=tests.runs.KillAfterWaves", "--trainer.callbacks.waves=2"]
-    assert run_arcflow([*arguments, *kill], tmp_path) == -9
-    submission = read_submission(tmp_path / "submission.json")
-    assert len(submission) == 6
-    answered = {c.task_id for c in read_candidates(tmp_path / "submission.candidates.jsonl")}
-    assert len(answered) == 2
-    for task_id, attempts in submission.items():
-        if task_id not in answered:
-            assert all(a.tolist() == PLACEHOLDER.tolist() for pair in attempts for a in pair)
+def test_views_asked_in_parts_are_the_views_asked_at_once(encoder: Encoder) -> None:
+    task = real("6ea4a07e").without_answers()
+    config = AnswerConfig(views=8, samples=2, temperature=0.5)
+    whole, parts = (Questions(encoder, config, 2048, seed=5) for _ in range(2))
+    whole.ask((task.id, "tuned"), task, None)
+    parts.ask((task.id, "tuned"), task, None, range(3))
+    parts.ask((task.id, "tuned"), task, None, range(3, 8))
+    assert whole.requests == parts.requests
+    assert whole.sampling.n == 2

@@ -1,7 +1,7 @@
 """Answer tasks: views, prompts, the engine, answers turned back into candidates."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from arcflow.core.sample_augment import AugmentConfig
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.core.vote import Candidate
-from arcflow.engines.base import AdapterRef, Engine, Request, Sampling
+from arcflow.engines.base import AdapterRef, Answers, Request, Sampling
 from arcflow.modules.objective import causal_loss
 from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder
@@ -23,6 +23,7 @@ from arcflow.text.pack import pack_examples
 
 _log = logging.getLogger(__name__)
 _AUGMENT = AugmentConfig()
+_TOO_LONG = "no prompt fits data.max_tokens"
 
 
 @dataclass(frozen=True)
@@ -63,81 +64,106 @@ class AnswerConfig:
             )
 
 
-@dataclass(frozen=True)
+Name = tuple[str, str]
+"""Of a set of questions: task id and variant."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Asked:
+    """A test input under a view, and its request's number: None if it never fits."""
+
     task: Task
     test_index: int
     view: Augmentation
+    request: int | None
 
 
-def answer_tasks(
-    engine: Engine,
-    encoder: Encoder,
-    tasks: Sequence[Task],
-    adapters: Mapping[str, AdapterRef],
-    config: AnswerConfig,
-    max_tokens: int,
-    seed: int,
-) -> dict[str, list[Candidate]]:
-    """Candidates of each task, by id; ``views`` x ``samples`` for each test input.
+class Questions:
+    """What an engine is asked about some tasks, and how its answers become candidates.
 
     Args:
-        engine: who writes the answers.
         encoder: prompts and parser.
-        tasks: answers hidden.
-        adapters: by task id; tasks without one are answered by the model as it is.
-        config: how many views and samples, and how they are drawn.
+        config: how the answers are made.
         max_tokens: prompt and answer together; views lose train pairs until they fit. A view
             that never fits counts as unanswered.
         seed: views and samples are functions of (seed, task id).
     """
-    found: dict[str, list[Candidate]] = {task.id: [] for task in tasks}
-    by_length: dict[int, list[tuple[_Asked, Request]]] = {}
-    for task in tasks:
-        room = answer_tokens(encoder, task, config.side_margin)
-        for v, view in enumerate(evaluation_views(task, config.views, config.augment, seed)):
-            seen = view.apply(task)
-            for i in range(len(task.test)):
-                ask = _Asked(task, i, view)
-                fitted = fit_context(encoder, seen, max_tokens, i, answer_tokens=room)
-                if fitted is None:
-                    found[task.id].extend(
-                        Candidate(task.id, i, None, 0.0, 0, view.name)
-                        for _ in range(config.samples)
-                    )
-                    continue
-                request = Request(
-                    tuple(encoder.prompt(fitted, i).tolist()),
-                    adapters.get(task.id),
-                    derive(seed, "sample", task_key(task), v, i),
-                )
-                by_length.setdefault(room, []).append((ask, request))
-    for room, entries in by_length.items():
-        sampling = Sampling(
+
+    def __init__(self, encoder: Encoder, config: AnswerConfig, max_tokens: int, seed: int) -> None:
+        self._encoder, self._config = encoder, config
+        self._max_tokens, self._seed = max_tokens, seed
+        self._asked: dict[Name, list[_Asked]] = {}
+        self.requests: list[Request] = []
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the requests are to be completed."""
+        config = self._config
+        return Sampling(
             n=config.samples,
             temperature=config.temperature,
             top_p=config.top_p,
-            max_tokens=room,
-            stop_ids=encoder.stop_ids,
+            stop_ids=self._encoder.stop_ids,
         )
-        completions = engine.generate([request for _, request in entries], sampling)
-        for (ask, _), answers in zip(entries, completions, strict=True):
-            for answer in answers:
-                text, grid = encoder.decode(answer.token_ids)
-                if grid is not None:
-                    grid = ask.view.invert(grid) if answer.finished else None
-                found[ask.task.id].append(
-                    Candidate(
-                        ask.task.id,
-                        ask.test_index,
-                        grid,
-                        answer.log_prob,
-                        answer.n_tokens,
-                        ask.view.name,
-                        text,
-                    )
-                )
-    return found
+
+    def ask(
+        self, name: Name, task: Task, adapter: AdapterRef | None, views: range | None = None
+    ) -> None:
+        """Ask about every test input of a task.
+
+        Args:
+            name: under which :meth:`candidates` returns the answers.
+            task: its answers hidden.
+            adapter: who answers; None for the model as it was trained.
+            views: numbers of the views; None for all of ``config.views``.
+        """
+        config, encoder, seed = self._config, self._encoder, self._seed
+        room = answer_tokens(encoder, task, config.side_margin)
+        asked = self._asked.setdefault(name, [])
+        wanted = range(config.views) if views is None else views
+        shown = evaluation_views(task, wanted.stop, config.augment, seed)
+        for v in wanted[: max(0, len(shown) - wanted.start)]:
+            seen = shown[v].apply(task)
+            for i in range(len(task.test)):
+                fitted = fit_context(encoder, seen, self._max_tokens, i, answer_tokens=room)
+                number = None
+                if fitted is not None:
+                    number = len(self.requests)
+                    prompt = tuple(encoder.prompt(fitted, i).tolist())
+                    drawn = derive(seed, "sample", task_key(task), v, i)
+                    self.requests.append(Request(prompt, adapter, drawn, room))
+                asked.append(_Asked(task, i, shown[v], number))
+
+    def candidates(self, answers: Answers) -> dict[Name, list[Candidate]]:
+        """Candidates by the names they were asked under; ``config.samples`` for each question.
+
+        Args:
+            answers: one list for each of ``requests``.
+        """
+        return {
+            name: [candidate for ask in asked for candidate in self._candidates(ask, answers)]
+            for name, asked in self._asked.items()
+        }
+
+    def _candidates(self, ask: _Asked, answers: Answers) -> Iterator[Candidate]:
+        place = (ask.task.id, ask.test_index)
+        if ask.request is None:
+            for _ in range(self._config.samples):
+                yield Candidate(*place, None, 0.0, 0, ask.view.name, reason=_TOO_LONG)
+            return
+        for answer in answers[ask.request]:
+            text, grid = self._encoder.decode(answer.token_ids)
+            if grid is not None:
+                grid = ask.view.invert(grid) if answer.finished else None
+            yield Candidate(
+                *place,
+                grid,
+                answer.log_prob,
+                answer.n_tokens,
+                ask.view.name,
+                text,
+                answer.error,
+            )
 
 
 def check_context(

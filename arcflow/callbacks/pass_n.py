@@ -1,31 +1,34 @@
 """PassN: answer tasks over augmented views, vote, measure, and write the submission."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from functools import partial
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
-from arcflow.callbacks.answer import AnswerConfig, answer_loss, answer_tasks, check_context
-from arcflow.callbacks.measures import ARCMeasures
+from arcflow.callbacks.answer import AnswerConfig, check_context
+from arcflow.callbacks.engines import EngineName, EngineRoom, check_engine, open_engine
+from arcflow.callbacks.evaluation import FROZEN, TUNED, Evaluation, Outcomes
+from arcflow.callbacks.pace import Pace, read_deadline
+from arcflow.callbacks.results import Results
+from arcflow.callbacks.run_record import run_record
 from arcflow.callbacks.submission import SubmissionWriter
 from arcflow.callbacks.table import measures_table, print_table
 from arcflow.callbacks.test_time import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
 from arcflow.core.task import Task
-from arcflow.core.vote import Candidate
 from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.datamodules.waves import Wave
-from arcflow.engines.base import AdapterRef
-from arcflow.engines.transformers import TransformersEngine
+from arcflow.engines.vllm import VLLMConfig
 
-_ANSWER = AnswerConfig()
+_log = logging.getLogger(__name__)
+_ANSWER, _VLLM = AnswerConfig(), VLLMConfig()
+_VLLM_SAYS = ("dtype", "options")  # of its options, those that answers depend on
+_NAMES = {"val": "validate", "test": "test", "predict": "predict"}
 
 C = TypeVar("C", bound=Callback)
-
-FROZEN, TUNED = "frozen", "tuned"
 
 
 class PassN(Callback):
@@ -36,50 +39,86 @@ class PassN(Callback):
     with its own adapter, and with the model as it was trained beside it where ``compare`` is
     true. The submission comes from the tuned answers.
 
+    Finished tasks are journaled in the run's folder: killed at any moment, the same command
+    goes on with the others, and the result is that of a run that was never killed. Several
+    processes share the waves.
+
     Args:
         answer: how the answers are made.
         compare: evaluate without test-time fine-tuning too, side by side.
+        engine: who writes the answers: "transformers" in this process, or "vllm" in one of its
+            own, which is faster and needs pip install "arcflow[vllm]".
+        vllm: options of the vllm engine.
+        deadline: when the run must have ended: a duration from its start ("11h30m", "90m",
+            seconds) or a time ("2026-11-21T18:00"); empty for none. The time that remains is
+            shared among the tasks that remain: steps and views shrink so that all get some.
+        task_seconds: longest time for one task, tuning and answers; 0 for no limit.
+        restart: begin anew, even where a journal of this folder could be continued.
         seed: views and sampling are functions of it.
     """
 
-    def __init__(self, answer: AnswerConfig = _ANSWER, compare: bool = True, seed: int = 0) -> None:
+    def __init__(
+        self,
+        answer: AnswerConfig = _ANSWER,
+        compare: bool = True,
+        engine: EngineName = "transformers",
+        vllm: VLLMConfig = _VLLM,
+        deadline: str = "",
+        task_seconds: float = 0.0,
+        restart: bool = False,
+        seed: int = 0,
+    ) -> None:
+        if task_seconds < 0:
+            raise ConfigError(
+                "pass_n.task_seconds is below zero",
+                value=task_seconds,
+                expected="seconds, or 0 for no limit",
+                next_step="Correct --pass_n.task_seconds.",
+            )
+        read_deadline(deadline)  # refused before a model is loaded
         self.answer, self.compare, self.seed = answer, compare, seed
-        self._measures: dict[str, ARCMeasures] = {}
-        self._losses: dict[str, list[tuple[float, int]]] = {}
+        self.engine, self.vllm, self.restart = engine, vllm, restart
+        self.deadline, self.task_seconds = deadline, task_seconds
+        self.clock: Callable[[], float] = time.time
         self.results: dict[str, dict[str, float]] = {}
+        self._known: Results | None = None
+        self._room: EngineRoom | None = None
+        self._evaluation: Evaluation | None = None
+        self._writer: SubmissionWriter | None = None
+        self._late: list[str] = []
 
     # Lightning's hooks: one pair a subcommand.
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin, unless this is the validation inside ``fit``."""
         if trainer.state.fn != "fit":
-            self._begin(trainer, "val")
+            self._begin(trainer, pl_module, "val")
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin."""
-        self._begin(trainer, "test")
+        self._begin(trainer, pl_module, "test")
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin."""
-        self._begin(trainer, "predict")
+        self._begin(trainer, pl_module, "predict")
 
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, *_: Any
     ) -> None:
         """Evaluate a wave; other batches are the loss's."""
-        self._on_batch(trainer, pl_module, batch)
+        self._on_batch(batch)
 
     def on_test_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, *_: Any
     ) -> None:
         """Evaluate a wave; other batches are the loss's."""
-        self._on_batch(trainer, pl_module, batch)
+        self._on_batch(batch)
 
     def on_predict_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, *_: Any
     ) -> None:
         """Evaluate a wave."""
-        self._on_batch(trainer, pl_module, batch)
+        self._on_batch(batch)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the table and log it."""
@@ -94,97 +133,153 @@ class PassN(Callback):
         """Say where the submission is."""
         self._finish(trainer)
 
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """End the engine; what is finished is in the journal."""
+        self._close()
+
     # What they do.
 
-    def _begin(self, trainer: Trainer, part: str) -> None:
+    def _begin(self, trainer: Trainer, module: Any, part: str) -> None:
         data = _datamodule(trainer)
-        if trainer.world_size > 1:
-            raise ConfigError(
-                "evaluation in several processes",
-                value=trainer.world_size,
-                expected="one process",
-                next_step="Set --trainer.devices 1 for validate, test and predict.",
-            )
-        self._measures, self._losses, self.results = {}, {}, {}
-        hidden = [task.without_answers() for task in data.tasks(part)]
+        tasks = data.tasks(part)
+        hidden = [task.without_answers() for task in tasks]
         check_context(data.encoder, hidden, self.answer, data.max_tokens)
-        writer = _find(trainer, SubmissionWriter)
-        if writer is not None:
-            writer.begin(hidden, trainer.default_root_dir)
-
-    def _on_batch(self, trainer: Trainer, module: LightningModule, batch: Any) -> None:
-        if isinstance(batch, Wave):
-            self.evaluate(trainer, module, batch.tasks)
-
-    def evaluate(self, trainer: Trainer, module: Any, tasks: Sequence[Task]) -> None:
-        """Answer one wave, frozen and tuned as asked for, and count the answers."""
-        data = _datamodule(trainer)
         tuner = _find(trainer, TestTimeFineTuning)
-        tuned = tuner is not None and tuner.steps > 0
-        candidates: dict[str, list[Candidate]] = {}
-        if not tuned or self.compare:
-            candidates = self._answer(module, data, tasks, FROZEN, {}, None)
-        if tuner is not None and tuned:
-            hidden = [task.without_answers() for task in tasks]
-            refs = tuner.tune(module, data.encoder, hidden, max_tokens=data.max_tokens)
-            adapters = {task.id: ref for task, ref in zip(tasks, refs, strict=True)}
-            candidates = self._answer(module, data, tasks, TUNED, adapters, tuner)
-        writer = _find(trainer, SubmissionWriter)
-        if writer is not None:
-            writer.add(candidates)
-
-    def _answer(
-        self,
-        module: Any,
-        data: ArcflowDataModule,
-        tasks: Sequence[Task],
-        variant: str,
-        adapters: Mapping[str, AdapterRef],
-        tuner: TestTimeFineTuning | None,
-    ) -> dict[str, list[Candidate]]:
-        """Candidates by task id; measures them where the answers are known."""
-        use_adapter = None if tuner is None else partial(tuner.use_adapter, module)
-        engine = TransformersEngine(
-            module.model,
-            pad_id=data.pad_id,
-            use_adapter=use_adapter,
-            max_batch_tokens=self.answer.max_batch_tokens,
+        if tuner is not None and tuner.steps == 0:
+            tuner = None
+        if tuner is not None:
+            tuner.check(module, hidden, data.wave_size)
+        check_engine(self.engine, module, tuner)
+        variants = (FROZEN,) * (tuner is None or self.compare) + (TUNED,) * (tuner is not None)
+        options = {
+            "trainer.precision": trainer.precision,
+            "pass_n.engine": self.engine,
+            "pass_n.seed": self.seed,
+        }
+        if self.engine == "vllm":
+            options |= {f"pass_n.vllm.{name}": getattr(self.vllm, name) for name in _VLLM_SAYS}
+        known = self._known = Results(
+            trainer.default_root_dir,
+            _NAMES[part],
+            run_record(part, module, data, tasks, self.answer, tuner, options),
+            tasks,
+            variants,
+            trainer.global_rank,
+            trainer.world_size,
+            self.restart,
         )
-        found = answer_tasks(
-            engine,
-            data.encoder,
-            [task.without_answers() for task in tasks],
-            adapters,
+        self.results, self._late = {}, []
+        self._writer = _find(trainer, SubmissionWriter) if trainer.is_global_zero else None
+        if self._writer is not None:
+            found = known.candidates(variants[-1])
+            self._writer.begin(hidden, trainer.default_root_dir, found)
+        trainer.strategy.barrier("arcflow.begin")
+        if known.left < len(tasks) and trainer.is_global_zero:
+            done = len(tasks) - known.left
+            _log.warning("%d of %d tasks are finished in %s.", done, len(tasks), known.path)
+        deadline = read_deadline(self.deadline)
+        pace = Pace(deadline, self.task_seconds, self.clock)
+        if pace.over:
+            raise ConfigError(
+                "pass_n.deadline has passed",
+                value=self.deadline,
+                expected="a time to come",
+                next_step=f"Set a later --pass_n.deadline. {self._what_there_is(len(tasks))}",
+            )
+        if not known.left:
+            return
+        room = self._room = open_engine(
+            self.engine,
+            self.vllm,
+            module,
+            data,
+            tuner,
             self.answer,
-            max_tokens=data.max_tokens,
-            seed=self.seed,
+            trainer.default_root_dir,
+            self.clock,
         )
-        for task in tasks:
-            outputs = [pair.output for pair in task.test if pair.output is not None]
-            if len(outputs) < len(task.test):
-                continue
-            if variant not in self._measures:
-                self._measures[variant], self._losses[variant] = ARCMeasures(), []
-            self._measures[variant].update(task.id, found[task.id], outputs)
-            with use_adapter(adapters.get(task.id)) if use_adapter else nullcontext():
-                self._losses[variant].append(
-                    answer_loss(module.model, data.encoder, task, data.max_tokens)
-                )
-        return found
+        self._evaluation = Evaluation(
+            module,
+            data.encoder,
+            room.engine,
+            self.answer,
+            data.max_tokens,
+            self.seed,
+            tuner,
+            self.compare,
+            pace,
+            self._keep,
+            room.trained,
+            room.folder,
+        )
+
+    def _on_batch(self, batch: Any) -> None:
+        if not isinstance(batch, Wave) or self._evaluation is None:
+            return
+        assert self._known is not None
+        if all(self._known.finished(task) for task in batch.tasks):
+            return
+        if self._evaluation.pace.over:
+            self._late += [task.id for task in batch.tasks]
+            return
+        # Tasks of one wave share passes: it is done as it would have been, whatever is known.
+        self._evaluation.wave(batch.tasks, max(self._share_left(), len(batch.tasks)))
+
+    def _share_left(self) -> int:
+        """Tasks that are left for this process, more or less."""
+        assert self._known is not None
+        return -(-self._known.left // self._known.world_size)
+
+    def _keep(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
+        """Journal a finished wave, and bring the submission up to date."""
+        known = self._known
+        assert known is not None
+        known.add(tasks, outcomes)
+        if self._writer is not None:
+            if known.world_size > 1:
+                known.read_others()
+            self._writer.add(known.candidates(known.variants[-1], self._writer.candidates))
+
+    def _close(self) -> None:
+        room, self._room, self._evaluation = self._room, None, None
+        if room is not None:
+            room.close()
 
     def _finish(self, trainer: Trainer) -> None:
-        for variant, measures in self._measures.items():
-            total, tokens = map(sum, zip(*self._losses[variant], strict=True))
-            loss = total / tokens if tokens else float("nan")
-            self.results[variant] = {"loss": loss, **measures.compute()}
+        known = self._known
+        assert known is not None
+        if self._evaluation is not None:
+            self._evaluation.collect()
+        self._close()
+        known.merge(trainer)
+        self.results = known.measures()
+        if not trainer.is_global_zero:
+            return
         if self.results:
             print()  # the progress bar leaves the cursor at its end
             print_table(measures_table(self.results))
+            known.write(self.results)
             for logger in trainer.loggers:
                 _log_results(logger, self.results, trainer.global_step)
-        writer = _find(trainer, SubmissionWriter)
-        if writer is not None:
-            print(f"submission: {writer.target}")
+        if known.left:
+            _log.warning(
+                "The deadline came before %d of %d tasks; the same command with a later one goes "
+                "on with them.",
+                known.left,
+                len(known.tasks),
+            )
+        if self._writer is not None:
+            if known.world_size > 1:
+                self._writer.add(known.candidates(known.variants[-1], self._writer.candidates))
+            print(f"submission: {self._writer.target}")
+
+    def _what_there_is(self, tasks: int) -> str:
+        if self._writer is None:
+            return ""
+        done = len(self._writer.candidates)
+        return f"{self._writer.target} is valid, with {done} of {tasks} tasks answered."
 
 
 def _log_results(logger: Logger, results: Mapping[str, Mapping[str, float]], step: int) -> None:

@@ -80,7 +80,7 @@ class Journal:
                 sync_folder(path.parent)
                 end = len(line)
             else:
-                _check_run(header, _header(run), path)
+                check_run(header, run, path)
                 if end < len(data):
                     os.ftruncate(handle, end)
                     os.fsync(handle)
@@ -265,17 +265,27 @@ def _check_format(header: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _check_run(there: Mapping[str, Any], here: Mapping[str, Any], path: Path) -> None:
-    old, new = there["run"], here["run"]
-    for name in [*new, *(name for name in old if name not in new)]:
+def check_run(header: Mapping[str, Any], run: Mapping[str, Any], path: Path) -> None:
+    """Refuse the journal of another run.
+
+    Args:
+        header: as :func:`read_journal` returns it.
+        run: this run's plain JSON values by name.
+        path: of the journal, for the message.
+
+    Raises:
+        CheckpointError: names the first field that differs.
+    """
+    there = header["run"]
+    for name in [*run, *(name for name in there if name not in run)]:
         was, is_now = (
-            json.dumps(run[name], sort_keys=True) if name in run else "(nothing)"
-            for run in (old, new)
+            json.dumps(of[name], sort_keys=True) if name in of else "(nothing)"
+            for of in (there, run)
         )
         if was != is_now:
             raise CheckpointError(
                 f"{path}: the journal of another run, {name} differs",
-                value=old.get(name, "(nothing)"),
+                value=there.get(name, "(nothing)"),
                 expected=f"{is_now} as in this run",
                 next_step=_ANOTHER_RUN,
             )

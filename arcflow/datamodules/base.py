@@ -6,7 +6,6 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader
 
 from arcflow.core.contamination import guard
 from arcflow.core.errors import ConfigError, DataError
@@ -14,7 +13,7 @@ from arcflow.core.sample_augment import AugmentConfig
 from arcflow.core.task import Task
 from arcflow.datamodules.loader import LossLoader, TrainLoader, check_rows
 from arcflow.datamodules.stream import TaskStream
-from arcflow.datamodules.waves import Wave, waves
+from arcflow.datamodules.waves import WaveLoader, waves
 from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder, Example, TextConfig
 from arcflow.text.tokenizer import load_tokenizer
@@ -256,7 +255,7 @@ class ArcflowDataModule(LightningDataModule):
         """The test loss's batches and the evaluation waves."""
         return self._evaluation_loaders("test")
 
-    def predict_dataloader(self) -> DataLoader[Wave]:
+    def predict_dataloader(self) -> WaveLoader:
         """The evaluation waves, answers hidden."""
         return self._wave_loader("predict")
 
@@ -267,12 +266,9 @@ class ArcflowDataModule(LightningDataModule):
         # There is no loss where every answer is hidden.
         return [*([loss] if len(loss) else []), self._wave_loader(part)]
 
-    def _wave_loader(self, part: str) -> DataLoader[Wave]:
-        return DataLoader(
-            waves(self._tasks[part], self.wave_size),  # type: ignore[arg-type]
-            batch_size=None,
-            collate_fn=_same,
-        )
+    def _wave_loader(self, part: str) -> WaveLoader:
+        rank, world_size = self._processes()
+        return WaveLoader(waves(self._tasks[part], self.wave_size)[rank::world_size])
 
     def _loss_loader(self, part: str) -> LossLoader:
         """Every answer known, as it is published, in batches of the token budget."""
@@ -290,10 +286,6 @@ class ArcflowDataModule(LightningDataModule):
                     batches.append([])
                 batches[-1].append(example)
         return LossLoader([b for b in batches if b], self.packing, *self._processes())
-
-
-def _same(batch: Any) -> Any:
-    return batch
 
 
 @contextmanager

@@ -1,0 +1,224 @@
+"""Evaluation of waves: tune, ask, collect, journal; the next wave is tuned meanwhile."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arcflow.callbacks.answer import AnswerConfig, Questions, answer_loss, answer_tokens
+from arcflow.callbacks.pace import Pace, Plan
+from arcflow.callbacks.test_time import TestTimeFineTuning
+from arcflow.core.task import Task
+from arcflow.core.vote import Candidate
+from arcflow.engines.base import AdapterRef, Answers, Engine
+from arcflow.text.encode import Encoder
+
+FROZEN, TUNED = "frozen", "tuned"
+_PROBE_VIEWS = 2
+
+
+@dataclass
+class Outcome:
+    """What an evaluation knows of one task in one variant.
+
+    Attributes:
+        candidates: all of its answers.
+        loss: of the true answers: nats summed, and tokens; None where they are hidden.
+        steps: optimizer steps that its adapter took.
+        views: views that were asked for.
+    """
+
+    candidates: list[Candidate]
+    loss: tuple[float, int] | None = None
+    steps: int = 0
+    views: int = 0
+
+
+Outcomes = dict[tuple[str, str], Outcome]
+"""By task id and variant."""
+
+Finished = Callable[[Sequence[Task], Outcomes], None]
+"""Told of a wave's tasks and what became of them."""
+
+
+@dataclass
+class _Wave:
+    """A wave on its way.
+
+    Attributes:
+        tasks: with their answers, where these are known.
+        refs: each task's adapter; None for those that are not tuned.
+        plan: what of the work fits the time.
+        work: tokens of all views, by which answers are timed.
+        outcomes: by (task id, variant).
+        questions: what was asked last; with ``views``, their number.
+        answers: waits for its answers.
+        began: clock at that moment.
+    """
+
+    tasks: Sequence[Task]
+    refs: Sequence[AdapterRef | None]
+    plan: Plan
+    work: float
+    outcomes: Outcomes
+    questions: Questions | None = None
+    views: int = 0
+    answers: Callable[[], Answers] | None = None
+    began: float = 0.0
+
+
+class Evaluation:
+    """Answers waves of tasks, each variant side by side.
+
+    Where the engine works in the background, a wave is asked and the next one is tuned before
+    the answers are waited for; where it shares the trainer's device, it rests while adapters
+    are trained.
+
+    Args:
+        module: the LoRAModule that is evaluated.
+        encoder: prompts and parser.
+        engine: who writes the answers.
+        answer: how they are made.
+        max_tokens: longest prompt and answer together.
+        seed: views and samples are functions of it.
+        tuner: test-time fine-tuning; None answers with the model as it was trained.
+        compare: answer without test-time fine-tuning too.
+        pace: the time there is.
+        trained: the trained adapter, as an engine in another process needs it.
+        folder: where such an engine finds adapters; None where it needs no files.
+        finished: told of every wave that is finished.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        encoder: Encoder,
+        engine: Engine,
+        answer: AnswerConfig,
+        max_tokens: int,
+        seed: int,
+        tuner: TestTimeFineTuning | None,
+        compare: bool,
+        pace: Pace,
+        finished: Finished,
+        trained: AdapterRef | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.module, self.encoder, self.engine = module, encoder, engine
+        self.answer, self.max_tokens, self.seed = answer, max_tokens, seed
+        self.tuner, self.pace, self.finished = tuner, pace, finished
+        self.trained, self.folder = trained, folder
+        self.variants = (FROZEN,) * (tuner is None or compare) + (TUNED,) * (tuner is not None)
+        self._pending: _Wave | None = None
+
+    def wave(self, tasks: Sequence[Task], left: int) -> None:
+        """Tune and ask about one wave; wait for the one before.
+
+        Args:
+            tasks: the wave; known answers are measured, and hidden from everything else.
+            left: tasks that are not finished, those of the wave included.
+        """
+        work = self._work(tasks)
+        steps = self.tuner.steps if self.tuner is not None else 0
+        plan = self.pace.plan(len(tasks), left, steps, self.answer.views, work)
+        refs = self._tune(tasks, plan)
+        wave = _Wave(tasks, refs, plan, work, self._losses(tasks, refs))
+        self.collect()
+        if plan.probing and plan.views > _PROBE_VIEWS:
+            self._probe(wave)
+            self._hand_on(wave)
+            return
+        self._submit(wave, range(plan.views))
+        self._pending = wave
+        if not self.engine.in_background:
+            self.collect()
+
+    def collect(self) -> None:
+        """Wait for the wave that was asked last, if any, and hand it on."""
+        wave, self._pending = self._pending, None
+        if wave is not None:
+            self._receive(wave)
+            self._hand_on(wave)
+
+    def _tune(self, tasks: Sequence[Task], plan: Plan) -> Sequence[AdapterRef | None]:
+        if self.tuner is None:
+            return [None] * len(tasks)
+        if not self.engine.in_background:
+            self.engine.rest()
+        clock, until = self.pace.clock, plan.tune_until
+        began = clock()
+        refs = self.tuner.tune(
+            self.module,
+            self.encoder,
+            [task.without_answers() for task in tasks],
+            max_tokens=self.max_tokens,
+            steps=plan.steps,
+            expired=None if until is None else lambda: clock() >= until,
+            folder=self.folder,
+        )
+        # Tasks may share an adapter.
+        self.pace.tuned(sum({ref.id: ref.steps for ref in refs}.values()), clock() - began)
+        return refs
+
+    def _losses(self, tasks: Sequence[Task], refs: Sequence[AdapterRef | None]) -> Outcomes:
+        """Outcomes with the losses of known answers, and no candidates yet."""
+        outcomes = {}
+        for task, ref in zip(tasks, refs, strict=True):
+            known = all(pair.output is not None for pair in task.test)
+            for variant in self.variants:
+                use, loss = ref if variant == TUNED else None, None
+                if known and not self.pace.over:
+                    with self._answering_with(use):
+                        loss = answer_loss(self.module.model, self.encoder, task, self.max_tokens)
+                outcomes[task.id, variant] = Outcome([], loss, 0 if use is None else use.steps)
+        return outcomes
+
+    def _answering_with(self, ref: AdapterRef | None) -> AbstractContextManager[None]:
+        return nullcontext() if self.tuner is None else self.tuner.use_adapter(self.module, ref)
+
+    def _submit(self, wave: _Wave, views: range) -> None:
+        questions = Questions(self.encoder, self.answer, self.max_tokens, self.seed)
+        for task, ref in zip(wave.tasks, wave.refs, strict=True):
+            for variant in self.variants:
+                use = ref if variant == TUNED else self.trained
+                questions.ask((task.id, variant), task.without_answers(), use, views)
+        until = wave.plan.until
+        wave.questions, wave.views, wave.began = questions, len(views), self.pace.clock()
+        seconds = None if until is None else max(0.0, until - wave.began)
+        wave.answers = self.engine.submit(questions.requests, questions.sampling, seconds)
+
+    def _receive(self, wave: _Wave) -> None:
+        assert wave.answers is not None
+        assert wave.questions is not None
+        found = wave.questions.candidates(wave.answers())
+        part = wave.views / self.answer.views
+        self.pace.answered(wave.work * part, self.pace.clock() - wave.began)
+        for key, candidates in found.items():
+            wave.outcomes[key].candidates += candidates
+            wave.outcomes[key].views += wave.views
+
+    def _probe(self, wave: _Wave) -> None:
+        """A few views of every task first: they show how many more there is time for."""
+        began = self.pace.clock()
+        self._submit(wave, range(_PROBE_VIEWS))
+        self._receive(wave)
+        spent = self.pace.clock() - began
+        more = self.pace.more_views(wave.plan, _PROBE_VIEWS, self.answer.views, spent)
+        if more:
+            self._submit(wave, range(_PROBE_VIEWS, _PROBE_VIEWS + more))
+            self._receive(wave)
+
+    def _hand_on(self, wave: _Wave) -> None:
+        self.finished(wave.tasks, wave.outcomes)
+        for folder in {ref.path for ref in wave.refs if ref is not None and ref.path is not None}:
+            shutil.rmtree(folder)
+
+    def _work(self, tasks: Sequence[Task]) -> float:
+        """Tokens of all prompts and longest answers."""
+        tokens = 0
+        for task in (task.without_answers() for task in tasks):
+            room = answer_tokens(self.encoder, task, self.answer.side_margin)
+            tokens += sum(self.encoder.prompt_length(task, i) + room for i in range(len(task.test)))
+        return float(tokens * self.answer.views * self.answer.samples * len(self.variants))

@@ -1,0 +1,175 @@
+"""Pace: a deadline for the run and a limit for each task, as steps and views that still fit."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from arcflow.core.errors import ConfigError
+
+STARTED = time.time()
+"""When this process began, as far as this file knows: in seconds since 1970."""
+
+_DURATION = re.compile(r"\s*(?:([\d.]+)\s*h)?\s*(?:([\d.]+)\s*m)?\s*(?:([\d.]+)\s*s?)?\s*$", re.I)
+_RESERVE_SHARE, _SHORTEST_RESERVE, _LONGEST_RESERVE = 0.02, 1.0, 60.0
+_MARGIN, _REMEMBERED = 0.9, 7
+
+
+def read_deadline(text: str, started: float = STARTED) -> float | None:
+    """When the run must have ended, in seconds since 1970; None where there is no deadline.
+
+    Args:
+        text: "" for none; a duration from the start of the process ("11h30m", "90m", "3600");
+            or a date and time ("2026-11-21T18:00", in the machine's zone unless it names one).
+        started: what durations count from.
+
+    Raises:
+        ConfigError: neither.
+    """
+    if not text.strip():
+        return None
+    found = _DURATION.match(text)
+    try:
+        if found is not None:
+            hours, minutes, seconds = (float(part or 0) for part in found.groups())
+            return started + 3600 * hours + 60 * minutes + seconds
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(
+            "pass_n.deadline: neither a duration nor a time",
+            value=text,
+            expected="11h30m, 90m, 3600 (seconds), or a time such as 2026-11-21T18:00",
+            next_step="Correct --pass_n.deadline.",
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What of a wave's work fits its time.
+
+    Attributes:
+        steps: optimizer steps a task.
+        views: views a task.
+        tune_until: clock at which tuning ends where it stands; None: no limit.
+        until: clock at which the wave ends; None: no limit.
+        probing: nothing was measured yet: answer a few views first, then decide.
+    """
+
+    steps: int
+    views: int
+    tune_until: float | None = None
+    until: float | None = None
+    probing: bool = False
+
+
+class Pace:
+    """Shares the remaining time among the remaining tasks.
+
+    What a step and an answer cost is measured wave by wave; while nothing is known, tuning may
+    take half of a wave's time.
+
+    Args:
+        deadline: when the run must have ended, on ``clock``; None for no deadline. A fiftieth of
+            the time from now, from a second to a minute, is kept in reserve.
+        task_seconds: longest time for one task; 0 for no limit.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        deadline: float | None = None,
+        task_seconds: float = 0.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.clock, self.task_seconds = clock, task_seconds
+        self.end: float | None = None
+        if deadline is not None:
+            reserve = _RESERVE_SHARE * (deadline - clock())
+            self.end = deadline - min(_LONGEST_RESERVE, max(_SHORTEST_RESERVE, reserve))
+        self._step_cost: float | None = None
+        self._answers: list[tuple[float, float]] = []
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return self.end is not None or self.task_seconds > 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the deadline, less its reserve, has come."""
+        return self.end is not None and self.clock() >= self.end
+
+    def plan(self, tasks: int, left: int, steps: int, views: int, work: float) -> Plan:
+        """What fits the next wave's share of the time.
+
+        Args:
+            tasks: in the wave.
+            left: tasks that are not finished, those of the wave included.
+            steps: optimizer steps a task, at most.
+            views: views a task, at most.
+            work: what answering all views costs, in any unit (tokens, say).
+        """
+        if not self.limited:
+            return Plan(steps, views)
+        now = self.clock()
+        shares = []
+        if self.end is not None:
+            shares.append((self.end - now) * tasks / left)
+        if self.task_seconds > 0:
+            shares.append(self.task_seconds * tasks)
+        share = max(0.0, min(shares))
+        if not self._answers or (steps and self._step_cost is None):
+            return Plan(steps, views, now + share / 2, now + share, probing=True)
+        tune = steps * tasks * (self._step_cost or 0.0)
+        once, each = self._answer_cost()
+        answer = work * each
+        scale = _share_of(_MARGIN * share - once, tune + answer)
+        # Fewer views than these would save no time.
+        fewest = 1 if answer > once / 10 else views
+        asked = max(fewest, int(views * scale))
+        # Answers come first: a model that was not tuned may be right, one not asked is not.
+        answering = min(share, once + answer * asked / views)
+        return Plan(int(steps * scale), asked, now + share - answering, now + share)
+
+    def more_views(self, plan: Plan, done: int, views: int, seconds: float) -> int:
+        """How many further views fit ``plan`` after ``done`` of them took ``seconds``."""
+        if plan.until is None:
+            return views - done
+        left = _MARGIN * (plan.until - self.clock())
+        return max(0, min(views - done, int(left * done / seconds) if seconds > 0 else views))
+
+    def tuned(self, steps: int, seconds: float) -> None:
+        """Learn what ``steps`` optimizer steps (of all tasks together) took."""
+        if steps:
+            self._step_cost = _mean(self._step_cost, seconds / steps)
+
+    def answered(self, work: float, seconds: float) -> None:
+        """Learn what answers of ``work`` took."""
+        if work:
+            self._answers = [*self._answers[-_REMEMBERED:], (work, seconds)]
+
+    def _answer_cost(self) -> tuple[float, float]:
+        """Seconds that answers take once, and for each unit of work: the line of least squares.
+
+        Where many rows are answered at a time, a few more of them cost next to nothing.
+        """
+        n = len(self._answers)
+        work, seconds = (sum(column) / n for column in zip(*self._answers, strict=True))
+        spread = sum((w - work) ** 2 for w, _ in self._answers)
+        slope = seconds / work
+        if spread > 0:
+            slope = sum((w - work) * (s - seconds) for w, s in self._answers) / spread
+        slope = min(max(slope, 0.0), seconds / work)
+        return seconds - slope * work, slope
+
+
+def _share_of(available: float, wanted: float) -> float:
+    if wanted <= 0:
+        return 1.0
+    return min(1.0, max(0.0, available) / wanted)
+
+
+def _mean(old: float | None, new: float) -> float:
+    """Leans to the new: tasks differ, and machines become slower."""
+    return new if old is None else 0.3 * old + 0.7 * new

@@ -1,0 +1,227 @@
+"""A whole evaluation with test-time fine-tuning: one run, against a process for each task.
+
+    python benchmarks/evaluation.py [--tasks 16] [--steps 120] [--views 16] [--engine vllm]
+                                    [--together 16] [--train_steps 600]
+
+Both sides tune and answer the same small ARC-AGI-1 evaluation tasks with the embedded model,
+trained a little first. The other way is how evaluations are commonly scripted: for each task a
+process that loads the model and trains the task's adapter, then a process that loads the adapter
+and the engine and answers. Here these are this file's own two stages over arcflow's functions,
+so that what differs is the way alone; every answer is compared. Wall-clock time, everything
+counted from the start of the first process to the end of the last.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+CONFIG = str(Path(__file__).parent.parent / "configs" / "quickstart.yaml")
+
+
+def arcflow(arguments: Sequence[str], folder: Path) -> float:
+    """Run a command to its end; its wall-clock seconds."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "arcflow", *arguments]
+    run(command, folder)
+    return time.perf_counter() - began
+
+
+def run(command: Sequence[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+
+
+def shared(options: argparse.Namespace) -> list[str]:
+    """What both sides are told."""
+    return [
+        "-c",
+        CONFIG,
+        "--trainer.enable_progress_bar=false",
+        "--data.val.max_side=7",
+        "--data.val.max_tokens=512",
+        f"--data.val.stop={options.tasks}",
+        f"--test_time.steps={options.steps}",
+        f"--pass_n.answer.views={options.views}",
+        f"--pass_n.engine={options.engine}",
+        "--pass_n.compare=false",
+    ]
+
+
+def one_run(options: argparse.Namespace, folder: Path, checkpoint: Path) -> float:
+    return arcflow(
+        [
+            "validate",
+            *shared(options),
+            f"--data.wave_size={options.together}",
+            f"--test_time.tasks_together={options.together}",
+            f"--ckpt_path={checkpoint}",
+            f"--trainer.default_root_dir={folder}",
+        ],
+        folder,
+    )
+
+
+def process_per_task(options: argparse.Namespace, folder: Path, checkpoint: Path) -> float:
+    ids = task_ids(options.tasks)
+    began = time.perf_counter()
+    for task_id in ids:
+        for stage in ("tune", "answer"):
+            # A list in JSON: an id of digits alone stays text.
+            spec = {
+                "stage": stage,
+                "task": task_id,
+                "arguments": shared(options),
+                "checkpoint": str(checkpoint),
+                "folder": str(folder),
+            }
+            run([sys.executable, __file__, "--stage", json.dumps(spec)], folder)
+    return time.perf_counter() - began
+
+
+def task_ids(count: int) -> list[str]:
+    """The ids of the tasks that both sides evaluate."""
+    from arcflow.datamodules.arc import ARCDataModule
+    from arcflow.sources.select import TaskSelection
+
+    selection = TaskSelection("arc-agi-1/evaluation", max_side=7, max_tokens=512, stop=count)
+    return [task.id for task in ARCDataModule(val=selection).val_tasks()]
+
+
+def stage(spec: dict[str, Any]) -> None:
+    """One process of the other way: train one adapter, or answer one task with it."""
+    import torch
+
+    from arcflow.callbacks.answer import Questions
+    from arcflow.callbacks.engines import open_engine
+    from arcflow.core.vote import candidate_to_json
+    from arcflow.engines.base import AdapterRef
+
+    torch.set_num_threads(1)
+    parts = instantiate(spec["arguments"], spec["checkpoint"])
+    module, data, tuner, pass_n = parts
+    task = next(task for task in data.val_tasks() if task.id == spec["task"]).without_answers()
+    folder = Path(spec["folder"])
+    state_file, adapter = folder / f"{task.id}.pt", folder / f"adapter-{task.id}"
+    if spec["stage"] == "tune":
+        ref = tuner.tune(module, data.encoder, [task], data.max_tokens, folder=adapter)[0]
+        torch.save(dict(ref.state), state_file)
+        (folder / f"{task.id}.path").write_text(str(ref.path))
+        return
+    path = Path((folder / f"{task.id}.path").read_text())
+    ref = AdapterRef(1, torch.load(state_file, weights_only=True), path)
+    room = open_engine(
+        pass_n.engine, pass_n.vllm, module, data, tuner, pass_n.answer, str(folder), time.time
+    )
+    questions = Questions(data.encoder, pass_n.answer, data.max_tokens, pass_n.seed)
+    questions.ask((task.id, "tuned"), task, ref)
+    answers = room.engine.generate(questions.requests, questions.sampling)
+    room.close()
+    with (folder / "candidates.jsonl").open("a") as lines:
+        for candidate in questions.candidates(answers)[task.id, "tuned"]:
+            lines.write(candidate_to_json(candidate) + "\n")
+
+
+def instantiate(arguments: Sequence[str], checkpoint: str) -> tuple[Any, Any, Any, Any]:
+    """The module with its trained weights, the datamodule, and the callbacks, from options."""
+    import torch
+    from lightning.pytorch import LightningDataModule, LightningModule
+
+    from arcflow import lightning_cli
+
+    lightning_cli.set_loader("yaml", lightning_cli._load_yaml, (lightning_cli.yaml.YAMLError,))
+    cli = lightning_cli.ArcflowCLI(
+        LightningModule,
+        LightningDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        run=False,
+        seed_everything_default=0,
+        auto_configure_optimizers=False,
+        args=[a for a in arguments if not a.startswith("--ckpt_path")],
+    )
+    module: Any = cli.model
+    module.configure_model()
+    state = torch.load(checkpoint, weights_only=True)["state_dict"]
+    module.load_state_dict(state, strict=False)
+    return module, cli.datamodule, cli.config_init["test_time"], cli.config_init["pass_n"]
+
+
+def answers_of(path: Path) -> dict[tuple[str, int, str], tuple[Any, float]]:
+    from arcflow.core.vote import read_candidates
+
+    return {
+        (c.task_id, c.test_index, c.view): (
+            None if c.grid is None else c.grid.tolist(),
+            c.log_prob,
+        )
+        for c in read_candidates(path)
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--tasks", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--views", type=int, default=16)
+    parser.add_argument("--engine", choices=["transformers", "vllm"], default="vllm")
+    parser.add_argument("--together", type=int, default=16, help="tasks tuned in one pass")
+    parser.add_argument("--train_steps", type=int, default=600)
+    parser.add_argument("--stage", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.stage:
+        stage(json.loads(options.stage))
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    work = Path(tempfile.mkdtemp(prefix="evaluation-"))
+    try:
+        ours, theirs, trained = (work / name for name in ("one", "each", "trained"))
+        for folder in (ours, theirs, trained):
+            folder.mkdir()
+        arcflow(
+            [
+                "fit",
+                "-c",
+                CONFIG,
+                f"--trainer.max_steps={options.train_steps}",
+                f"--trainer.default_root_dir={trained}",
+                "--trainer.enable_progress_bar=false",
+            ],
+            trained,
+        )
+        checkpoint = next(iter(trained.rglob("last.ckpt")))
+        one = one_run(options, ours, checkpoint)
+        each = process_per_task(options, theirs, checkpoint)
+        found = answers_of(ours / "validate.journal.jsonl")
+        wanted = answers_of(theirs / "candidates.jsonl")
+        same = sum(found[key][0] == wanted[key][0] for key in wanted)
+        print(f"one run:            {60 * options.tasks / one:8.2f} tasks/min ({one:.0f} s)")
+        print(f"a process per task: {60 * options.tasks / each:8.2f} tasks/min ({each:.0f} s)")
+        print(f"candidates: {len(found)} and {len(wanted)}, {same} of them the same grids")
+        print(
+            json.dumps(
+                {
+                    "name": f"evaluation with test-time fine-tuning, {options.engine}",
+                    "value": round(60 * options.tasks / one, 2),
+                    "unit": "tasks/min",
+                    "against": "a process per task and stage",
+                    "against_value": round(60 * options.tasks / each, 2),
+                    "ratio": round(each / one, 2),
+                    "same_candidates": same / len(wanted),
+                }
+            )
+        )
+    finally:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()
