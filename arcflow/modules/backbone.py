@@ -20,6 +20,7 @@ from arcflow.core.seeds import derive
 from arcflow.modules.attention import NAME as SEGMENTS
 from arcflow.modules.attention import register
 from arcflow.modules.last_layer import watch_last_layer
+from arcflow.text.hub import UNREACHABLE, is_local
 
 TINY = "tiny-qwen2"
 """The model made in code: no download, trains on two CPU cores."""
@@ -172,17 +173,20 @@ def _saved(config: BackboneConfig) -> PreTrainedModel:
         )
     if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
         raise _missing(name, "no such folder")
+    local = is_local(name)
     try:
         # Asked first and alone: a wrong name then costs one look-up, not one for every file.
-        AutoConfig.from_pretrained(name)
+        AutoConfig.from_pretrained(name, local_files_only=local)
     except (OSError, ValueError, KeyError) as error:
-        raise _missing(name, _brief(error)) from error
+        offline = local and not Path(name).is_dir()
+        raise _missing(name, UNREACHABLE if offline else _brief(error)) from error
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             name,
             dtype="auto" if config.dtype == "auto" else getattr(torch, config.dtype),
             attn_implementation=config.attention,
             output_loading_info=True,
+            local_files_only=local,
             **_quantized(config),
         )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:

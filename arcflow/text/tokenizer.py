@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from arcflow.core.errors import ConfigError
+from arcflow.text.hub import UNREACHABLE, is_local
 
 CHARACTERS = "characters"
 """The name of the character-level tokenizer."""
@@ -43,19 +44,22 @@ def load_tokenizer(name: str) -> Any:
         )
     from transformers import AutoTokenizer
 
-    local = path.is_dir()
+    folder, local = path.is_dir(), is_local(name)
     try:
-        return AutoTokenizer.from_pretrained(path if local else name, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(
+            path if folder else name, trust_remote_code=False, local_files_only=local
+        )
     except Exception as error:  # a damaged tokenizer.json raises a plain Exception
+        why = UNREACHABLE if local and not folder else _first_line(error)
         raise ConfigError(
-            f"tokenizer: {'the folder holds none that loads' if local else 'not found'}"
-            f" ({_first_line(error)})",
+            f"tokenizer: {'the folder holds none that loads' if folder else 'not found'} ({why})",
             value=name,
             expected=_EXPECTED,
             next_step=(
                 "Save the tokenizer there with save_pretrained."
-                if local
-                else "Check the spelling; without a network, give the folder of a downloaded model."
+                if folder
+                else "Check the spelling; without a network, give the folder of a downloaded model "
+                "(model.backbone.model, or model.tokenizer)."
             ),
         ) from error
 
