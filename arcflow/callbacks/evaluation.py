@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from arcflow.callbacks.answer import AnswerConfig, Questions, answer_loss, answer_tokens
 from arcflow.callbacks.pace import Pace, Plan
 from arcflow.callbacks.test_time import TestTimeFineTuning
@@ -89,6 +91,7 @@ class Evaluation:
         trained: the trained adapter, as an engine in another process needs it.
         folder: where such an engine finds adapters; None where it needs no files.
         finished: told of every wave that is finished.
+        tell: told in words what is being done.
     """
 
     def __init__(
@@ -105,11 +108,12 @@ class Evaluation:
         finished: Finished,
         trained: AdapterRef | None = None,
         folder: Path | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.module, self.encoder, self.engine = module, encoder, engine
         self.answer, self.max_tokens, self.seed = answer, max_tokens, seed
         self.tuner, self.pace, self.finished = tuner, pace, finished
-        self.trained, self.folder = trained, folder
+        self.trained, self.folder, self.tell = trained, folder, tell
         self.variants = (FROZEN,) * (tuner is None or compare) + (TUNED,) * (tuner is not None)
         self._pending: _Wave | None = None
 
@@ -154,6 +158,9 @@ class Evaluation:
             self.encoder,
             [task.without_answers() for task in tasks],
             max_tokens=self.max_tokens,
+            on_step=lambda _task, step, loss: self.tell(
+                f"tuning, step {step + 1}, loss {loss:.3f}"
+            ),
             steps=plan.steps,
             expired=None if until is None else lambda: clock() >= until,
             folder=self.folder,
@@ -187,6 +194,10 @@ class Evaluation:
         until = wave.plan.until
         wave.questions, wave.views, wave.began = questions, len(views), self.pace.clock()
         seconds = None if until is None else max(0.0, until - wave.began)
+        self.tell(f"answering {len(questions.requests)} prompts")
+        if torch.cuda.is_available() and not self.engine.in_background:
+            # What tuning has left in torch's cache is the engine's share of the memory.
+            torch.cuda.empty_cache()
         wave.answers = self.engine.submit(questions.requests, questions.sampling, seconds)
 
     def _receive(self, wave: _Wave) -> None:

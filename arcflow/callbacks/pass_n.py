@@ -12,6 +12,7 @@ from arcflow.callbacks.answer import AnswerConfig, check_context
 from arcflow.callbacks.engines import EngineName, EngineRoom, check_engine, open_engine
 from arcflow.callbacks.evaluation import FROZEN, TUNED, Evaluation, Outcomes
 from arcflow.callbacks.pace import Pace, read_deadline
+from arcflow.callbacks.progress import RunProgress
 from arcflow.callbacks.results import Results
 from arcflow.callbacks.run_record import run_record
 from arcflow.callbacks.submission import SubmissionWriter
@@ -87,6 +88,11 @@ class PassN(Callback):
         self._writer: SubmissionWriter | None = None
         self._late: list[str] = []
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse to train for hours what the engine could not serve afterwards."""
+        if stage == "fit":
+            check_engine(self.engine, pl_module, self._tuner(trainer))
+
     # Lightning's hooks: one pair a subcommand.
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -138,6 +144,8 @@ class PassN(Callback):
     ) -> None:
         """End the engine; what is finished is in the journal."""
         self._close()
+        if self._known is not None:
+            self._known.close()
 
     # What they do.
 
@@ -146,9 +154,7 @@ class PassN(Callback):
         tasks = data.tasks(part)
         hidden = [task.without_answers() for task in tasks]
         check_context(data.encoder, hidden, self.answer, data.max_tokens)
-        tuner = _find(trainer, TestTimeFineTuning)
-        if tuner is not None and tuner.steps == 0:
-            tuner = None
+        tuner = self._tuner(trainer)
         if tuner is not None:
             tuner.check(module, hidden, data.wave_size)
         check_engine(self.engine, module, tuner)
@@ -200,6 +206,7 @@ class PassN(Callback):
             trainer.default_root_dir,
             self.clock,
         )
+        bar = trainer.progress_bar_callback
         self._evaluation = Evaluation(
             module,
             data.encoder,
@@ -213,7 +220,13 @@ class PassN(Callback):
             self._keep,
             room.trained,
             room.folder,
+            bar.tell if isinstance(bar, RunProgress) else _unheard,
         )
+
+    def _tuner(self, trainer: Trainer) -> TestTimeFineTuning | None:
+        """Test-time fine-tuning, where it is on."""
+        tuner = _find(trainer, TestTimeFineTuning)
+        return tuner if tuner is not None and tuner.steps > 0 else None
 
     def _on_batch(self, batch: Any) -> None:
         if not isinstance(batch, Wave) or self._evaluation is None:
@@ -280,6 +293,10 @@ class PassN(Callback):
             return ""
         done = len(self._writer.candidates)
         return f"{self._writer.target} is valid, with {done} of {tasks} tasks answered."
+
+
+def _unheard(_: str) -> None:
+    """Where there is no progress bar."""
 
 
 def _log_results(logger: Logger, results: Mapping[str, Mapping[str, float]], step: int) -> None:

@@ -1,5 +1,6 @@
 """A progress bar that knows where a run ends."""
 
+import time
 from typing import Any
 
 from lightning.pytorch.callbacks import TQDMProgressBar
@@ -16,6 +17,7 @@ class RunProgress(TQDMProgressBar):
 
     def __init__(self, refresh_rate: int = 1) -> None:
         super().__init__(refresh_rate=refresh_rate)
+        self._told = 0.0
 
     @property
     def total_train_batches(self) -> int | float:
@@ -41,6 +43,21 @@ class RunProgress(TQDMProgressBar):
         """Name what is counted."""
         super().on_predict_batch_start(trainer, pl_module, batch, *place)
         self.predict_progress_bar.set_description(_counted(batch))
+
+    def tell(self, text: str) -> None:
+        """Say behind the bar what an evaluation is doing, at most twice a second."""
+        now = time.monotonic()
+        if self.is_disabled or now - self._told < 0.5:
+            return
+        self._told = now
+        bars = {
+            "validate": self.val_progress_bar,
+            "test": self.test_progress_bar,
+            "predict": self.predict_progress_bar,
+        }
+        bar = bars.get(str(self.trainer.state.fn))
+        if bar is not None:
+            bar.set_postfix_str(text)
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
         """The logged values, without the logger's version number."""

@@ -95,6 +95,10 @@ class Results:
                 check_run(header, self.run, path)
                 self._take(entries)
 
+    def close(self) -> None:
+        """Let others write; everything added is on the disk."""
+        self._journal.close()
+
     def merge(self, trainer: Trainer) -> None:
         """Bring the results of all processes together, in every process; one journal is left."""
         if self.world_size > 1:
@@ -106,7 +110,7 @@ class Results:
                 self._take(entries)
         order = [(task.id, variant) for task in self.tasks for variant in self.variants]
         merged = [self._entries[key] for key in order if key in self._entries]
-        self._journal.close()
+        self.close()
         others = [path for rank, path in self._journals() if rank > 0]
         if self.rank == 0 and (others or merged != self._journal.entries):
             write_journal(self.path, self.run, merged)
