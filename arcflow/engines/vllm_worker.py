@@ -17,6 +17,7 @@ import time
 from types import TracebackType
 from typing import Any
 
+from arcflow.engines import vllm_cpu_lora
 from arcflow.engines.channel import Channel
 
 _PR_SET_PDEATHSIG = 1
@@ -51,7 +52,10 @@ class _Server:
 
     def __init__(self, channel: Channel, options: dict[str, Any]) -> None:
         from vllm import LLM
+        from vllm.platforms import current_platform
 
+        if current_platform.is_cpu():
+            vllm_cpu_lora.install()
         self._channel = channel
         self._llm = LLM(**options)
         self._engine = self._llm.llm_engine
@@ -79,13 +83,7 @@ class _Server:
                 self._send(row["row"], error=refused[row["adapter"]])
             else:
                 rows.append(row)
-        # vLLM's CPU build answers rows without an adapter with the weights of another row's
-        # adapter where both are in one batch: they never are.
-        for part in (
-            [row for row in rows if row["adapter"] is None],
-            [row for row in rows if row["adapter"] is not None],
-        ):
-            self._complete(part, wave, stop_at)
+        self._complete(rows, wave, stop_at)
 
     def _load_adapters(self, wave: dict[str, Any]) -> dict[int, str]:
         """Load each adapter once before it is used: a bad one inside a batch hangs the engine.
