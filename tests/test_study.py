@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import fcntl
 import json
 import os
 import re
@@ -81,7 +82,6 @@ STUDY: dict[str, Any] = {
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a study, its configs and the stand-in."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "150")
     (tmp_path / "child.py").write_text(CHILD)
     (tmp_path / "base.yaml").write_text("lr: 3.0e-3\ndata:\n  class_path: D\n  init_args: {n: 1}\n")
     (tmp_path / "more.yaml").write_text("steps: 4\n")
@@ -291,7 +291,7 @@ def wait(what: Callable[[], bool], seconds: float = 30) -> None:
 
 
 @pytest.mark.parametrize("started", [1, 2, 4])
-def test_a_killed_study_goes_on(here: Path, capsys: Any, started: int) -> None:
+def test_a_killed_study_goes_on(here: Path, started: int) -> None:
     assert study.main(["s.yaml", "--output", "whole"]) == 0
     Path("calls.txt").unlink()
     write(changed("stages", "validate", "options", value={"sleep": 0.2}))
@@ -299,15 +299,30 @@ def test_a_killed_study_goes_on(here: Path, capsys: Any, started: int) -> None:
     wait(lambda: len(calls()) == started)
     process.kill()
     process.wait()
-    capsys.readouterr()
     assert run() == 0
-    # The child that was left behind is waited for, and then done again: nobody saw how it ended.
-    if started > 1:
-        assert "waiting for a process left behind" in capsys.readouterr().out
+    # The run that was under way is done again: nobody saw how it ended.
     assert len(set(roots("fit"))) == 2
     assert len(set(roots("validate"))) == 6
     assert len(calls()) <= 9
     assert Path("out/study.md").read_text() == Path("whole/study.md").read_text()
+
+
+def test_a_process_left_behind_is_waited_for(here: Path) -> None:
+    four = plan(read_study(Path("s.yaml")), Path("out"), (0,))["four", 0]
+    assert four.parent is not None
+    four.folder.mkdir(parents=True)
+    progress = Progress(2)
+    with (four.folder / study_folder.LOCK).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        steps = study_runs.run_all([four.parent, four], 2, progress)
+        wait(lambda: next(steps) == [] and progress.waiting == {"four seed 0"})
+        assert "four seed 0: waiting for a process left behind" in progress.messages
+        next(steps)
+        assert [words[0] for words in calls()] == ["fit"]
+    assert [failures for failures in steps if failures] == []
+    assert [words[0] for words in calls()] == ["fit", "validate"]
+    assert progress.finished == 2
+    assert progress.waiting == set()
 
 
 def test_a_stopped_study_leaves_no_child_and_shows_what_is_there(here: Path) -> None:
@@ -323,8 +338,6 @@ def test_a_stopped_study_leaves_no_child_and_shows_what_is_there(here: Path) -> 
 
 
 def lock(folder: Path) -> None:
-    import fcntl
-
     with (folder / study_folder.LOCK).open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -386,6 +399,12 @@ def test_the_table_in_words_and_markdown(here: Path, capsys: Any) -> None:
     assert Path("out/study.png").read_bytes().startswith(b"\x89PNG")
     assert run("--seeds", "1") == 0
     assert "| four | 1.6100 | 22.0 | 1 |" in Path("out/study.md").read_text()
+
+
+def test_equal_rows_have_no_best(here: Path) -> None:
+    write(changed("rows", "eight", value={"validate": {"steps": 0, "other": 1}}))
+    assert run("--only", "baseline,eight") == 0
+    assert "**" not in Path("out/study.md").read_text()
 
 
 @settings(deadline=None)

@@ -221,7 +221,9 @@ def _report(study: Study, results: Results, output: Path) -> None:
     (output / "study.csv").write_text(csv_text(study, results), "utf-8")
     (output / "study.md").write_text(markdown(study, results), "utf-8")
     draw(study, results, output / "study.png")
-    Console().print(table(study, results))
+    console = Console()
+    # Into a file or a pipe whole lines; a terminal has its own width.
+    (console if console.is_terminal else Console(width=240)).print(table(study, results))
     print(f"{output}: study.csv, study.md, study.png")
 
 

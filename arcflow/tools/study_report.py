@@ -89,10 +89,10 @@ def spread(results: Results, row: str, column: str) -> Spread | None:
 
 
 def best(study: Study, results: Results, column: str) -> set[str]:
-    """The rows whose mean is best; several where they are equal, none of a single row."""
+    """The rows whose mean is best; several where they are equal, none where all are."""
     means = {row.name: s.mean for row in study.rows if (s := spread(results, row.name, column))}
     means = {name: mean for name, mean in means.items() if not math.isnan(mean)}
-    if len(means) < 2:
+    if len(set(means.values())) < 2:
         return set()
     first = (min if column in _SMALLER_IS_BETTER else max)(means.values())
     return {name for name, mean in means.items() if mean == first}
