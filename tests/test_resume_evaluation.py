@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -104,15 +105,20 @@ def test_a_finished_evaluation_is_told_again_and_another_one_is_refused(
 
 
 @pytest.mark.slow
-def test_restart_forgets_what_was_finished(tmp_path: Path) -> None:
+def test_restart_forgets_what_was_finished(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     arguments = [
         "validate",
         *ARGUMENTS,
         f"--trainer.default_root_dir={tmp_path}",
         "--data.val.max_side=4",
-        "--test_time.steps=0",
+        "--test_time.steps=1",
+        "--test_time.schedule.warmup_ratio=0",
+        "--trainer.enable_progress_bar=true",
     ]
     assert run_arcflow(arguments, tmp_path) == 0
+    assert re.search(r"tuning, step 1, loss \d|answering \d+ prompts", capfd.readouterr().out)
     before = json.loads((tmp_path / "validate.results.json").read_text())
     again = [*arguments, "--pass_n.answer.views=1", "--pass_n.restart=true"]
     assert run_arcflow(again, tmp_path) == 0

@@ -50,14 +50,11 @@ class RunProgress(TQDMProgressBar):
         if self.is_disabled or now - self._told < 0.5:
             return
         self._told = now
-        bars = {
-            "validate": self.val_progress_bar,
-            "test": self.test_progress_bar,
-            "predict": self.predict_progress_bar,
-        }
-        bar = bars.get(str(self.trainer.state.fn))
-        if bar is not None:
-            bar.set_postfix_str(text)
+        # Only the running command's bar is there to be asked for.
+        running = self.trainer.state.fn
+        if running is not None and running != "fit":
+            name = {"validate": "val"}.get(running.value, running.value)
+            getattr(self, f"{name}_progress_bar").set_postfix_str(text)
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
         """The logged values, without the logger's version number."""
