@@ -11,15 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
+from jsonargparse import ArgumentParser
+from lightning.pytorch.strategies import Strategy
 
+from arcflow.cli import main
 from arcflow.core.errors import CheckpointError
 from arcflow.core.seeds import rng
 from arcflow.datamodules.loader import LossLoader, TrainLoader
+from arcflow.modules.sharding import wrap_policy
 from arcflow.text.encode import Example
 from tests.runs import logged, read_losses, run_arcflow, run_together, weights
 from tests.tiny import SIZES
 
-CONFIG = str(Path(__file__).parent.parent / "configs" / "quickstart.yaml")
+CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIG = str(CONFIGS / "quickstart.yaml")
 STEPS = 8
 LORA = '--model.lora={"rank": 4}'
 
@@ -172,11 +178,16 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     "words",
     [
         (),
-        (LORA, "--data.workers=1"),
-        (LORA, "--data.packing=padded", "--model.backbone.attention=sdpa"),
-        ("--trainer.accumulate_grad_batches=2", "--checkpoint.every_n_steps=0"),
+        (LORA,),
+        (
+            "--trainer.accumulate_grad_batches=2",
+            "--checkpoint.every_n_steps=0",
+            "--data.packing=padded",
+            "--data.workers=1",
+            "--model.backbone.attention=sdpa",
+        ),
     ],
-    ids=["whole weights", "LoRA", "padded", "accumulation"],
+    ids=["whole weights", "LoRA", "accumulation, padded"],
 )
 def test_two_processes_take_the_steps_of_one(
     words: tuple[str, ...], alone: Callable[..., Path], tmp_path: Path
@@ -270,6 +281,16 @@ def test_rows_that_cannot_be_shared(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for devices that are not there")
+def test_devices_that_are_not_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["--trainer.accelerator=gpu", "--trainer.devices=2"]
+    assert run_arcflow(fit_arguments(tmp_path, *words), tmp_path) == 2
+    output = capfd.readouterr().out
+    assert "arcflow: the trainer cannot work so: No supported gpu backend found!" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.slow
 def test_another_runs_folder_is_refused_by_every_process(
     alone: Callable[..., Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -277,3 +298,75 @@ def test_another_runs_folder_is_refused_by_every_process(
     output = capfd.readouterr().out
     assert "this folder holds the checkpoints of another run" in output
     assert "Traceback" not in output
+
+
+def sharded(name: str) -> list[str]:
+    """The options of configs/devices/fsdp.yaml for another class."""
+    trainer = yaml.safe_load((CONFIGS / "devices" / "fsdp.yaml").read_text())["trainer"]
+    options = trainer["strategy"]["init_args"]
+    return [
+        f"--trainer.strategy={name}",
+        *(f"--trainer.strategy.{key}={value}" for key, value in options.items()),
+    ]
+
+
+@pytest.mark.slow
+def test_a_sharded_model_takes_the_steps_of_a_whole_one(
+    alone: Callable[..., Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = fit_arguments(tmp_path, LORA, *sharded("tests.sharded.CPUSharding"))
+    assert run_together([*arguments, *recorder(tmp_path, 5)], tmp_path, 2) == -9
+    resume = [*arguments, "--ckpt_path=last", *recorder(tmp_path)]
+    assert run_together(resume, tmp_path, 2) == 0
+    assert "UserWarning" not in capfd.readouterr().out
+    same_run(tmp_path, alone(LORA), rel=1e-5)
+
+    # What it saved, one process loads, and exports.
+    more = [*fit_arguments(tmp_path, LORA), "--ckpt_path=last", f"--trainer.max_steps={STEPS + 1}"]
+    assert run_arcflow([*more, "--checkpoint.export=trained"], tmp_path) == 0
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            [LORA, "--checkpoint.export=trained"],
+            "checkpoint.export: no process has the whole model",
+        ),
+        (
+            ['--model.lora={"rank": 4, "dora": true}'],
+            "model.lora.dora: FSDP cannot shard such weights",
+        ),
+    ],
+)
+def test_what_a_sharded_model_cannot_do(
+    words: list[str], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one = [*sharded("tests.sharded.CPUSharding"), "--trainer.devices=1"]
+    assert run_arcflow(fit_arguments(tmp_path, *words, *one), tmp_path) == 2
+    output = capfd.readouterr().out
+    assert f"arcflow: {message}" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("name", ["ddp", "nodes", "fsdp"])
+def test_device_configs_parse_beside_another(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(
+            ["fit", "-c", CONFIG, "-c", str(CONFIGS / "devices" / f"{name}.yaml"), "--print_config"]
+        )
+    assert stop.value.code == 0
+    trainer = yaml.safe_load(capsys.readouterr().out)["trainer"]
+    own = yaml.safe_load((CONFIGS / "devices" / f"{name}.yaml").read_text())["trainer"]
+    strategy = own.pop("strategy")
+    assert trainer.items() >= own.items()
+    assert trainer["max_steps"] == 3000
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(Strategy, "strategy")
+    made = parser.instantiate(parser.parse_object({"strategy": trainer["strategy"]})).strategy
+    assert type(made).__name__ == strategy["class_path"].rpartition(".")[2]
+    options = getattr(made, "kwargs", None) or made._ddp_kwargs
+    assert options.get("auto_wrap_policy", wrap_policy) is wrap_policy
+    assert options.get("gradient_as_bucket_view", True) is True

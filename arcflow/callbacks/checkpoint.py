@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.strategies import FSDPStrategy
 
 from arcflow.core.errors import CheckpointError, ConfigError
 from arcflow.modules.lora import LoRAModule
@@ -66,6 +67,14 @@ class RunCheckpoint(ModelCheckpoint):
         """Refuse to run over another run's checkpoints, and saves that could not be continued."""
         if self.export != "none":
             _module(pl_module)
+            if isinstance(trainer.strategy, FSDPStrategy):
+                raise ConfigError(
+                    "checkpoint.export: no process has the whole model",
+                    value="trainer.strategy: fsdp",
+                    expected="checkpoint.export: none under FSDP",
+                    next_step="Export afterwards on one device: --ckpt_path last with one more "
+                    "of trainer.max_steps, or load last.ckpt in Python.",
+                )
         interval, parts = trainer.val_check_interval, trainer.accumulate_grad_batches
         if self.save_top_k and self._every_n_train_steps == 0 and interval % parts:
             raise ConfigError(
@@ -75,6 +84,16 @@ class RunCheckpoint(ModelCheckpoint):
                 expected=f"a multiple of trainer.accumulate_grad_batches, {parts}",
                 next_step="Change one of the two, or set checkpoint.every_n_steps.",
             )
+        if not trainer.strategy.restore_checkpoint_after_setup:
+            self._refuse_another_run(trainer)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """FSDP's trainer knows only now what it continues: refuse another run's checkpoints."""
+        super().on_train_start(trainer, pl_module)
+        if trainer.strategy.restore_checkpoint_after_setup:
+            self._refuse_another_run(trainer)
+
+    def _refuse_another_run(self, trainer: Trainer) -> None:
         last = checkpoint_folder(trainer.default_root_dir) / "last.ckpt"
         # As the first process sees it, on whose disk the run is: all stop, or none.
         taken = trainer.strategy.broadcast(last.exists())

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -31,6 +32,7 @@ from arcflow.modules.optim import (
     build_optimizer,
     build_schedule,
 )
+from arcflow.modules.sharding import check_shardable, is_sharded, mark_units, plain_names
 from arcflow.text.tokenizer import CHARACTERS, load_tokenizer
 
 _RECORD = "arcflow"
@@ -116,10 +118,21 @@ class LoRAModule(LightningModule):
                 expected="bf16-mixed, 16-mixed or 32-true with backbone.quantization",
                 next_step=f"Set --trainer.precision {precision.replace('true', 'mixed')}.",
             )
+        if isinstance(getattr(self._trainer, "strategy", None), FSDPStrategy):
+            check_shardable(
+                {
+                    "backbone.quantization": self.backbone.quantization != "none",
+                    "lora.dora": self.lora is not None and self.lora.dora,
+                }
+            )
         if self.vocab_size is None:
             self.vocab_size = len(load_tokenizer(self.tokenizer_name))
         self.model = load_backbone(self.backbone, self.vocab_size, self.seed)
         self.base_record = describe_base(self.model, self.backbone.model)
+        self._attach()
+        mark_units(self.model)
+
+    def _attach(self) -> None:
         if self.lora is None:
             return
         if self.adapter is None:
@@ -139,6 +152,19 @@ class LoRAModule(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Lightning's; under FSDP, where no process has whole gradients, FSDP's own norm."""
+        model = self.trainer.strategy.model
+        if is_sharded(model) and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
+            model.clip_grad_norm_(gradient_clip_val)
+            return
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Make dropout a function of (seed, batch), so that a resumed run repeats it."""
@@ -233,12 +259,14 @@ class LoRAModule(LightningModule):
 
     def trained(self) -> dict[str, Tensor]:
         """The trained parameters by their name in this module's state dict."""
-        return {name: p for name, p in self.named_parameters() if p.requires_grad}
+        return plain_names({name: p for name, p in self.named_parameters() if p.requires_grad})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep only what is trained, and say what it is."""
         state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {name: state[name] for name in self.trained()}
+        # Under FSDP the first process has all of it and the others, which write nothing, none.
+        if state:
+            checkpoint["state_dict"] = {name: state[name] for name in self.trained()}
         checkpoint[_RECORD] = self.identity()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -252,7 +280,8 @@ class LoRAModule(LightningModule):
                 next_step="Use a checkpoint of arcflow fit.",
             )
         check_identity("checkpoint", checkpoint[_RECORD], self.identity())
-        check_tensors("checkpoint", checkpoint["state_dict"], self.trained())
+        if "state_dict" in checkpoint:  # FSDP has loaded the tensors, and taken them out
+            check_tensors("checkpoint", checkpoint["state_dict"], self.trained())
 
     def export(self, folder: str | Path) -> Path:
         """Write what was trained: the adapter in PEFT's format, or the whole model."""

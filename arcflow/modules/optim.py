@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from arcflow.core.errors import ConfigError
+from arcflow.modules.sharding import is_vector
 
 
 @dataclass
@@ -118,7 +119,7 @@ def _parameter_groups(
     exempt: list[nn.Parameter] = []
     for p in model.parameters():
         if p.requires_grad and id(p) in wanted:
-            (exempt if p.ndim < 2 or id(p) in embeddings else decayed).append(p)
+            (exempt if is_vector(p) or id(p) in embeddings else decayed).append(p)
     groups = [
         {"params": decayed, "weight_decay": weight_decay},
         {"params": exempt, "weight_decay": 0.0},
