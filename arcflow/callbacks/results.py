@@ -154,7 +154,10 @@ class Results:
         """``NAME.results.json``: what the table shows, for programs."""
         tasks = len(self.tasks) - self.left
         text = json.dumps({"tasks": tasks, "variants": measured}, indent=2)
-        (self.folder / f"{self.name}.results.json").write_text(text + "\n")
+        path = self.folder / f"{self.name}.results.json"
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(text + "\n")
+        unfinished.replace(path)
 
     def _forget(self) -> None:
         """Remove this process's journal; process 0 removes those of processes that are no more."""
