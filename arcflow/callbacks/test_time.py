@@ -19,9 +19,9 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from arcflow.callbacks import tuning_checks as checks
-from arcflow.callbacks.isolation import isolated_random_state, precision, training_mode
+from arcflow.callbacks.learn_jobs import Plan, learn_jobs
 from arcflow.callbacks.leave_one_out import LeaveOneOut
-from arcflow.callbacks.tuning import Job, Learned, OnStep, Recipe, learn
+from arcflow.callbacks.tuning import Job, OnStep, Recipe
 from arcflow.callbacks.views import task_key
 from arcflow.core.sample_augment import AugmentConfig
 from arcflow.core.seeds import derive
@@ -32,13 +32,12 @@ from arcflow.modules.adapters import (
     DEFAULT_ADAPTER,
     LoRAConfig,
     State,
-    adapter_parameters,
     adapter_state,
     temporary_adapter,
 )
 from arcflow.modules.lora import LoRAModule
 from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
-from arcflow.modules.whole_weights import temporary_weights, trainable_weights
+from arcflow.modules.whole_weights import temporary_weights
 from arcflow.text.encode import Encoder
 
 _log = logging.getLogger(__name__)
@@ -73,6 +72,9 @@ class TestTimeFineTuning(Callback):
             all others as examples, 2 for one fewer.
         tasks_per_adapter: tasks of a wave that share an adapter, in order; 0 lets all of a wave
             share one. A shared adapter gets ``steps`` for each of its tasks, which take turns.
+        tasks_together: adapters trained in one forward pass, each on its own samples with its own
+            steps, as if alone; a pass then holds this many rows of ``tokens_per_step``. LoRA and
+            rsLoRA without dropout, with optimizer adamw.
         stop_loss: an adapter's training ends early once the mean loss of its last
             ``stop_window`` steps, in nats a scored token, is at or below this; 0 never.
         stop_window: steps over which ``stop_loss`` is judged.
@@ -93,6 +95,7 @@ class TestTimeFineTuning(Callback):
         augment: AugmentConfig = _AUGMENT,
         leave_out: int = 1,
         tasks_per_adapter: int = 1,
+        tasks_together: int = 1,
         stop_loss: float = 0.0,
         stop_window: int = 8,
         seed: int = 0,
@@ -104,6 +107,7 @@ class TestTimeFineTuning(Callback):
                 "gradient_clip": (gradient_clip, 0),
                 "leave_out": (leave_out, 1),
                 "tasks_per_adapter": (tasks_per_adapter, 0),
+                "tasks_together": (tasks_together, 1),
                 "stop_loss": (stop_loss, 0),
                 "stop_window": (stop_window, 1),
             }
@@ -111,7 +115,7 @@ class TestTimeFineTuning(Callback):
         self.steps, self.tokens_per_step, self.what = steps, tokens_per_step, tune
         self.lora, self.optimizer, self.schedule = lora, optimizer, schedule
         self.gradient_clip, self.augment, self.leave_out = gradient_clip, augment, leave_out
-        self.tasks_per_adapter = tasks_per_adapter
+        self.tasks_per_adapter, self.tasks_together = tasks_per_adapter, tasks_together
         self.stop_loss, self.stop_window, self.seed = stop_loss, stop_window, seed
         self._ids = itertools.count(1)
 
@@ -164,6 +168,8 @@ class TestTimeFineTuning(Callback):
             return
         checks.check_recipe(self.recipe)
         checks.check_waves(self.tasks_per_adapter, wave_size)
+        if self.tasks_together > 1:
+            checks.check_together(module, config, self.optimizer)
         if config is not None:
             checks.check_attaches(module, config)
         lonely = checks.lonely(tasks)
@@ -216,19 +222,25 @@ class TestTimeFineTuning(Callback):
             recipe = replace(recipe, steps=min(steps, self.steps))
         elif self.steps > 0:
             checks.check_recipe(recipe)
+        if self.tasks_together > 1:
+            checks.check_together(module, config, self.optimizer)
         stream = LeaveOneOut(encoder, self.augment, self.leave_out, max_tokens, self.seed)
-        refs: list[AdapterRef] = []
-        frozen: AdapterRef | None = None
-        for job in self.jobs(tasks):
-            late = expired is not None and expired()
-            learned = None
-            if not late and job.steps(recipe) > 0:
-                learned = self._learn(module, config, job, stream, recipe, on_step, expired)
-            if learned is not None and learned.steps > 0:
-                ref = self._ref(module, config, learned.state, learned.steps, folder)
-            else:
-                frozen = frozen or self._frozen(module, config, folder)
-                ref = frozen
+        plan = Plan(module, config, self._start(module), stream, recipe, on_step, expired)
+        jobs = self.jobs(tasks)
+        to_do = [job for job in jobs if job.steps(recipe) > 0]
+        made: dict[Job, AdapterRef] = {}
+        for i in range(0, len(to_do), self.tasks_together):
+            if expired is not None and expired():
+                break
+            batch = to_do[i : i + self.tasks_together]
+            for job, learned in zip(batch, learn_jobs(plan, batch), strict=True):
+                if learned.steps > 0:
+                    made[job] = self._ref(module, config, learned.state, learned.steps, folder)
+        frozen = None if len(made) == len(jobs) else self._frozen(module, config, folder)
+        refs = []
+        for job in jobs:
+            ref = made.get(job, frozen)
+            assert ref is not None
             refs += [ref] * len(job.tasks)
         return refs
 
@@ -260,31 +272,6 @@ class TestTimeFineTuning(Callback):
             config = module.lora
         with temporary_adapter(module.model, config, start=state, trainable=False):
             yield
-
-    def _learn(
-        self,
-        module: LoRAModule,
-        config: LoRAConfig | None,
-        job: Job,
-        stream: LeaveOneOut,
-        recipe: Recipe,
-        on_step: OnStep | None,
-        expired: Callable[[], bool] | None,
-        moments: bool = False,
-    ) -> Learned:
-        model = module.model
-        rest = (job, stream, recipe, precision(module), on_step, expired, moments)
-        with (
-            isolated_random_state(model.device, job.seed),
-            training_mode(model),
-            torch.enable_grad(),
-        ):
-            if config is None:
-                with trainable_weights(model) as weights:
-                    return learn(model, weights, *rest)
-            start = self._start(module)
-            with temporary_adapter(model, config, _NAME, start, job.seed):
-                return learn(model, adapter_parameters(model, _NAME), *rest)
 
     def _start(self, module: LoRAModule) -> State | None:
         """Where adapters start from; None draws their first values."""

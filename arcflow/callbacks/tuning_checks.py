@@ -11,8 +11,9 @@ from arcflow.callbacks.tuning import Recipe
 from arcflow.core.errors import ConfigError
 from arcflow.core.task import Task
 from arcflow.modules.adapters import LoRAConfig, is_quantized, temporary_adapter
+from arcflow.modules.joint_adapters import check_joint
 from arcflow.modules.lora import LoRAModule
-from arcflow.modules.optim import build_optimizer, schedule_ratio
+from arcflow.modules.optim import OptimizerConfig, build_optimizer, schedule_ratio
 
 Tuned = Literal["continue", "fresh", "all"]
 
@@ -106,6 +107,40 @@ def check_attaches(module: LoRAModule, config: LoRAConfig) -> None:
     probe = LoRAConfig(**(vars(config) | {"init": init}))
     with torch.inference_mode(False), temporary_adapter(module.model, probe, trainable=False):
         pass
+
+
+def check_together(
+    module: LoRAModule, config: LoRAConfig | None, optimizer: OptimizerConfig
+) -> None:
+    """Refuse what cannot learn in one forward pass.
+
+    Raises:
+        ConfigError: whole weights, DoRA, dropout, an 8-bit optimizer, or float16 with its scaler.
+    """
+    one_by_one = "Set --test_time.tasks_together 1"
+    if config is None:
+        raise ConfigError(
+            "test_time.tasks_together: all weights are tuned one task at a time",
+            value="tune: all",
+            expected="adapters (tune: continue or fresh)",
+            next_step=f"{one_by_one}.",
+        )
+    check_joint(config)
+    if optimizer.name != "adamw":
+        # Its state is quantized in blocks, which would not be those of an adapter alone.
+        raise ConfigError(
+            "test_time.tasks_together: an 8-bit optimizer trains adapters one by one",
+            value=optimizer.name,
+            expected="test_time.optimizer.name: adamw",
+            next_step=f"{one_by_one}, or --test_time.optimizer.name adamw.",
+        )
+    if module._trainer is not None and module._trainer.precision_plugin.precision == "16-mixed":
+        raise ConfigError(
+            "test_time.tasks_together: float16 needs a loss scale for each adapter",
+            value="trainer.precision: 16-mixed",
+            expected="bf16-mixed or 32-true",
+            next_step=f"{one_by_one}, or --trainer.precision bf16-mixed.",
+        )
 
 
 def check_waves(tasks_per_adapter: int, wave_size: int) -> None:

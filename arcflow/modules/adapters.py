@@ -122,6 +122,22 @@ def attach_adapter(
         model.peft_config[name].arcflow_start = adapter_state(model, name)
 
 
+def redraw_adapter(model: PreTrainedModel, name: str, seed: int) -> None:
+    """Give an attached adapter the first values that :func:`attach_adapter` draws with ``seed``.
+
+    For inits that leave the base weights alone.
+    """
+    from peft.tuners.tuners_utils import cast_adapter_dtype
+
+    peft_config = model.peft_config[name]
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive(seed, "adapter"))
+        for layer in _adapted_layers(model).values():
+            if name in layer.lora_A:
+                layer.update_layer(name, layer.r[name], layer.lora_alpha[name], config=peft_config)
+    cast_adapter_dtype(model, name)
+
+
 def peft_lora_config(base_name: str, config: LoRAConfig) -> Any:
     """The ``peft.LoraConfig`` that means the same, for a base model of this name."""
     from peft import LoraConfig as PeftLoraConfig

@@ -57,9 +57,41 @@ def linear_cross_entropy(
         chunk = max(32, 2**25 // weight.shape[0])
     factor = 1.0 if reduction == "sum" else 1.0 / max(1, len(labels))
     loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden, weight, bias, labels, chunk, factor
-    )
+        hidden, weight, bias, labels, None, chunk, factor
+    )[0]
     return loss
+
+
+def weighted_cross_entropy(
+    hidden: Tensor,
+    weight: Tensor,
+    labels: Tensor,
+    weights: Tensor,
+    bias: Tensor | None = None,
+    *,
+    chunk: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """A sum of the positions' losses, each with a weight of its own; otherwise as
+    :func:`linear_cross_entropy`.
+
+    Args:
+        hidden: (N, d).
+        weight: (V, d).
+        labels: (N,) integers 0..V - 1.
+        weights: (N,), float32.
+        bias: (V,).
+        chunk: positions at a time.
+
+    Returns:
+        The weighted sum in nats, a scalar, and each position's loss (N,), without weight and
+        without gradient.
+    """
+    if chunk is None:
+        chunk = max(32, 2**25 // weight.shape[0])
+    found: tuple[Tensor, Tensor] = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        hidden, weight, bias, labels, weights, chunk, 1.0
+    )
+    return found
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -70,9 +102,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor | None,
         labels: Tensor,
+        weights: Tensor | None,
         chunk: int,
         factor: float,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         device = hidden.device.type
         dtype = hidden.dtype
         if torch.is_autocast_enabled(device):
@@ -84,19 +117,21 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_hidden = torch.empty_like(states) if of_hidden else None
         grad_weight = torch.zeros_like(weight, dtype=wide) if of_weight else None
         grad_bias = torch.zeros_like(weight[:, 0], dtype=wide) if of_bias else None
-        loss = torch.zeros((), dtype=wide, device=hidden.device)
+        losses = torch.empty(len(labels), dtype=wide, device=hidden.device)
         for start in range(0, len(labels), chunk):
             part, targets = states[start : start + chunk], labels[start : start + chunk, None]
             logits = (part @ matrix.T).to(wide)
             if bias is not None:
                 logits += bias
             log_probs = torch.log_softmax(logits, dim=-1)
-            loss -= log_probs.gather(1, targets).sum()
+            losses[start : start + chunk] = log_probs.gather(1, targets)[:, 0].neg_()
             if not (of_hidden or of_weight or of_bias):
                 continue
             # d loss / d logits = softmax - one-hot
             errors = torch.exp(log_probs, out=logits)
             errors.scatter_add_(1, targets, errors.new_full((1, 1), -1.0).expand_as(targets))
+            if weights is not None:
+                errors *= weights[start : start + chunk, None]
             if grad_bias is not None:
                 grad_bias += errors.sum(0)
             errors = errors.to(dtype)
@@ -109,15 +144,17 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx.factor = factor
         ctx.dtypes = (hidden.dtype, weight.dtype, None if bias is None else bias.dtype)
         ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
-        return loss * factor
+        ctx.mark_non_differentiable(losses)
+        loss = (losses if weights is None else losses * weights).sum()
+        return loss * factor, losses
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         scale = grad * ctx.factor
         grads = (
             # In float32: the factor 1 / N alone can take a float16 gradient below its range.
             None if saved is None else (saved * scale).to(dtype)
             for saved, dtype in zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         )
-        return (*grads, None, None, None)
+        return (*grads, None, None, None, None)

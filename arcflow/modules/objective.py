@@ -1,6 +1,6 @@
 """The loss of a batch: next-token cross entropy, logits only where the loss needs them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
@@ -8,7 +8,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from arcflow.modules.last_layer import read_only_scored
-from arcflow.modules.loss import linear_cross_entropy, scored_positions
+from arcflow.modules.loss import (
+    linear_cross_entropy,
+    scored_positions,
+    weighted_cross_entropy,
+)
 
 _plain_heads: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
@@ -25,17 +29,55 @@ def causal_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Te
         The mean in nats over the scored tokens (a scalar, float32), and their number. Without a
         scored token the loss is 0 and carries a gradient of zeros.
     """
+    chosen, targets, head = _scored(model, batch)
+    if head is not None:
+        return linear_cross_entropy(chosen, head.weight, targets, head.bias), len(targets)
+    total = nn.functional.cross_entropy(chosen.float(), targets, reduction="sum")
+    return total / max(1, len(targets)), len(targets)
+
+
+def causal_losses(
+    model: PreTrainedModel, batch: Mapping[str, Tensor], counts: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """The sum of several groups' mean cross entropies: each one's gradient is what it is alone.
+
+    Args:
+        model: as for :func:`causal_loss`, which must have seen it (:func:`look_at_head`).
+        batch: a packed row, group after group.
+        counts: scored tokens of each group, none of them 0.
+
+    Returns:
+        The sum of the groups' means in nats (a scalar), and the means (G,), without gradient.
+    """
+    chosen, targets, head = _scored(model, batch)
+    each = torch.tensor(counts, device=targets.device)
+    weights = (1.0 / each).repeat_interleave(each, output_size=len(targets))
+    if head is not None:
+        total, losses = weighted_cross_entropy(chosen, head.weight, targets, weights, head.bias)
+    else:
+        losses = nn.functional.cross_entropy(chosen.float(), targets, reduction="none")
+        total, losses = (losses * weights).sum(), losses.detach()
+    return total, torch.stack([group.mean() for group in losses.split(list(counts))])
+
+
+def look_at_head(model: PreTrainedModel) -> None:
+    """Find out, with a few tokens, how the model's logits are made; later calls do not ask."""
+    ids = torch.zeros(1, 8, dtype=torch.int64, device=model.device)
+    _has_plain_head(model, {"input_ids": ids, "position_ids": torch.arange(8).to(ids)[None]})
+
+
+def _scored(
+    model: PreTrainedModel, batch: Mapping[str, Tensor]
+) -> tuple[Tensor, Tensor, nn.Linear | None]:
+    """Hidden states that predict a scored token, those tokens, and the head that is to be applied;
+    logits and no head where the head does more than a product."""
     inputs = {k: v for k, v in batch.items() if k != "labels"}
     if _has_plain_head(model, inputs):
         inputs = read_only_scored(model, inputs, batch["labels"])
         hidden = model.base_model(**inputs, use_cache=False).last_hidden_state
-        head = model.get_output_embeddings()
-        chosen, targets = scored_positions(hidden, batch["labels"])
-        return linear_cross_entropy(chosen, head.weight, targets, head.bias), len(targets)
+        return *scored_positions(hidden, batch["labels"]), model.get_output_embeddings()
     logits = model(**inputs, use_cache=False).logits
-    chosen, targets = scored_positions(logits, batch["labels"])
-    total = nn.functional.cross_entropy(chosen.float(), targets, reduction="sum")
-    return total / max(1, len(targets)), len(targets)
+    return *scored_positions(logits, batch["labels"]), None
 
 
 def _has_plain_head(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> bool:

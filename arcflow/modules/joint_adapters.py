@@ -1,0 +1,317 @@
+"""Many adapters of one shape on one model, trained in the same forward pass.
+
+Their tensors are the rows of one matrix (k, P), P the numbers of one adapter; each row is one
+parameter, so that its gradient, its norm and its optimizer state are the adapter's own, and a
+fused optimizer step serves all. Layers see the matrix as stacks A (k, r, d) and B (k, o, r).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from arcflow.core.errors import ConfigError
+from arcflow.modules.adapters import (
+    LoRAConfig,
+    State,
+    adapter_state,
+    redraw_adapter,
+    temporary_adapter,
+)
+from arcflow.modules.low_rank import LowRank, Slices, Strategy, add_low_rank, make_slices
+
+_NAME = "joint"
+_TOGETHER = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+"""Layers of one parent that read the same input: their A are multiplied with it at once."""
+
+
+@contextmanager
+def joint_adapters(
+    model: PreTrainedModel,
+    config: LoRAConfig,
+    seeds: Sequence[int],
+    start: State | None = None,
+    strategy: Strategy | None = None,
+) -> Iterator["JointAdapters"]:
+    """Adapters that learn together inside the block; the model is as it was after it (law 4).
+
+    Args:
+        model: with or without other adapters; they rest meanwhile.
+        config: the adapters' shape; of ``start``, where that is given.
+        seeds: one an adapter; each gets the first values that
+            :func:`arcflow.modules.adapters.attach_adapter` would draw with it.
+        start: first values of all of them; None draws them.
+        strategy: how slices are multiplied; None takes what suits the model's device.
+
+    Raises:
+        ConfigError: DoRA, dropout, or targets that are no linear layers.
+    """
+    check_joint(config)
+    with temporary_adapter(model, config, _NAME, start, seeds[0]):
+        states = [adapter_state(model, _NAME)]
+        for seed in seeds[1:]:
+            if start is None:
+                redraw_adapter(model, _NAME, seed)
+                states.append(adapter_state(model, _NAME))
+            else:
+                states.append(states[0])
+        layers = {
+            path: layer
+            for path, layer in model.named_modules()
+            if _NAME in getattr(layer, "lora_A", ())
+        }
+        stack = JointAdapters(model, layers, states, strategy)
+        for path, joint in stack.layers.items():
+            _put(model, path, joint)
+        try:
+            yield stack
+        finally:
+            for path, layer in layers.items():
+                _put(model, path, layer)
+
+
+def check_joint(config: LoRAConfig) -> None:
+    """Refuse adapters that cannot learn in one forward pass.
+
+    Raises:
+        ConfigError: DoRA or dropout.
+    """
+    for name, value, right in (
+        ("dora", config.dora, not config.dora),
+        ("dropout", config.dropout, config.dropout == 0),
+    ):
+        if not right:
+            raise ConfigError(
+                f"test_time.tasks_together: adapters with lora.{name} learn one by one",
+                value=f"{name}: {value}",
+                expected="LoRA or rsLoRA without dropout",
+                next_step=f"Set --test_time.tasks_together 1, or lora.{name} "
+                f"{str(type(value)(0)).lower()}.",
+            )
+
+
+class JointAdapters:
+    """Adapters on a model, between :func:`joint_adapters`'s two ends.
+
+    Attributes:
+        parameters: one an adapter that still learns, (1, P), with its gradient in place.
+        layers: the layers that take the places of the model's, by path.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        peft_layers: dict[str, Any],
+        states: Sequence[State],
+        strategy: Strategy | None,
+    ) -> None:
+        device = model.device
+        self._strategy: Strategy = strategy or ("padded" if device.type == "cuda" else "loop")
+        self._places: dict[str, tuple[int, torch.Size]] = {}
+        groups = list(_groups(peft_layers))
+        begin = 0
+        for paths in groups:
+            # A of layers with the same input side by side: one stack in memory.
+            for kind in ("lora_A", "lora_B"):
+                for path in paths:
+                    key = f"{path}.{kind}.weight"
+                    self._places[key] = (begin, states[0][key].shape)
+                    begin += states[0][key].numel()
+        flat = [torch.cat([state[key].flatten() for key in self._places]) for state in states]
+        self._take(torch.stack(flat).to(device, torch.float32))
+        self.parameters = [nn.Parameter(row) for row in self._values.split(1)]
+        self._give_gradients()
+        self._version = 0
+        self._cast: tuple[int, torch.dtype, Tensor] | None = None
+        self._slices: dict[int, Slices] = {}
+        self.anchor = torch.zeros((), device=device, requires_grad=True)
+        self.layers: dict[str, JointLinear] = {}
+        for paths in groups:
+            group = _Group(self, paths, [peft_layers[path] for path in paths])
+            for i, path in enumerate(paths):
+                self.layers[path] = JointLinear(group, i)
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    @property
+    def names(self) -> list[str]:
+        """Of one adapter's tensors."""
+        return list(self._places)
+
+    def place(self, tokens: Sequence[int], scored: Sequence[int]) -> None:
+        """Say whose the next row's tokens are.
+
+        Args:
+            tokens: of each adapter, in order; their sum is the row's length.
+            scored: those of them that predict a scored token: what the last layer may be left
+                with (:mod:`arcflow.modules.last_layer`).
+        """
+        self._version += 1
+        device = self._values.device
+        self._slices = {
+            sum(lengths): make_slices(self._strategy, lengths, device)
+            for lengths in (scored, tokens)
+        }
+
+    def slices(self, rows: int) -> Slices:
+        """Whose the rows of a layer's input are."""
+        if rows not in self._slices:
+            raise ConfigError(
+                "test_time.tasks_together: a layer of this model is given a part of the tokens",
+                value=rows,
+                expected=f"all of them ({max(self._slices)})",
+                next_step="Set --test_time.tasks_together 1.",
+            )
+        return self._slices[rows]
+
+    def clip(self, most: float) -> None:
+        """Scale each adapter's gradient to a norm of at most ``most``, as torch would alone."""
+        norms = torch.linalg.vector_norm(self._grads, dim=1, keepdim=True)
+        self._grads.mul_((most / (norms + 1e-6)).clamp_(max=1.0))
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        self._grads.zero_()
+
+    def leave(self, keep: Sequence[int]) -> None:
+        """Only these adapters go on, in this order; their parameters stay the same objects."""
+        chosen = torch.tensor(keep, device=self._values.device)
+        self._take(self._values.index_select(0, chosen))
+        self.parameters = [self.parameters[i] for i in keep]
+        for parameter, row in zip(self.parameters, self._values.split(1), strict=True):
+            parameter.data = row
+        self._give_gradients()
+        self._version += 1
+
+    def named(self, flat: Tensor) -> dict[str, Tensor]:
+        """One adapter's numbers (P of them, such as a parameter's) by name, copied to the CPU."""
+        flat = flat.detach().flatten()
+        return {
+            key: flat[begin : begin + shape.numel()].view(shape).to("cpu", copy=True)
+            for key, (begin, shape) in self._places.items()
+        }
+
+    def stack(self, keys: Sequence[str], dtype: torch.dtype | None = None) -> Tensor:
+        """Neighbouring tensors of all adapters, one below the other: (k, sum of rows, columns).
+
+        Args:
+            keys: names, in the order of memory.
+            dtype: the numbers in this type; None gives the gradients.
+        """
+        begin, shape = self._places[keys[0]]
+        rows = sum(self._places[key][1][0] for key in keys)
+        source = self._grads if dtype is None else self._numbers(dtype)
+        return source[:, begin : begin + rows * shape[1]].view(len(self), rows, shape[1])
+
+    def _numbers(self, dtype: torch.dtype) -> Tensor:
+        if dtype == torch.float32:
+            return self._values
+        if self._cast is None or self._cast[:2] != (self._version, dtype):
+            self._cast = (self._version, dtype, self._values.to(dtype))
+        return self._cast[2]
+
+    def _take(self, values: Tensor) -> None:
+        self._values, self._grads = values, torch.zeros_like(values)
+
+    def _give_gradients(self) -> None:
+        for parameter, row in zip(self.parameters, self._grads.split(1), strict=True):
+            parameter.grad = row
+
+
+class _Group:
+    """Layers that read one input."""
+
+    def __init__(self, stack: JointAdapters, paths: Sequence[str], layers: Sequence[Any]) -> None:
+        self.stack = stack
+        self.bases: list[nn.Module] = [layer.base_layer for layer in layers]
+        self.scale = float(layers[0].scaling[_NAME])
+        self._downs = [f"{path}.lora_A.weight" for path in paths]
+        self._ups = [f"{path}.lora_B.weight" for path in paths]
+        self._plain = all(_is_plain(base) for base in self.bases)
+        self._ready: tuple[Tensor, dict[int, Tensor]] | None = None
+        self._parts: tuple[Any, LowRank] | None = None
+
+    def output(self, i: int, x: Tensor) -> Tensor:
+        """Of layer i; the first that is asked computes all, for the others to fetch."""
+        if self._ready is None or self._ready[0] is not x or i not in self._ready[1]:
+            self._ready = (x, dict(enumerate(self._compute(x))))
+        outs = self._ready[1]
+        out = outs.pop(i)
+        if not outs:
+            self._ready = None
+        return out
+
+    def _compute(self, x: Tensor) -> list[Tensor]:
+        flat = x.reshape(-1, x.shape[-1])
+        device = x.device.type
+        autocast = torch.is_autocast_enabled(device)
+        dtype = torch.get_autocast_dtype(device) if autocast else torch.float32
+        plain = self._plain and not autocast and x.dtype == torch.float32
+        outs: list[Tensor] = []
+        if not plain:
+            outs = [_fresh(base(flat)) for base in self.bases]
+        slices = self.stack.slices(len(flat))
+        found = add_low_rank(flat, outs, self._part(dtype, plain), slices, self.stack.anchor)
+        return [out.view(*x.shape[:-1], -1) for out in found]
+
+    def _part(self, dtype: torch.dtype, plain: bool) -> LowRank:
+        stack = self.stack
+        bases: Any = self.bases if plain else None
+        return LowRank(
+            stack.stack(self._downs, dtype),
+            [stack.stack([key], dtype) for key in self._ups],
+            stack.stack(self._downs),
+            [stack.stack([key]) for key in self._ups],
+            self.scale,
+            bases,
+        )
+
+
+class JointLinear(nn.Module):
+    """A linear layer with its slices' adapters."""
+
+    def __init__(self, group: _Group, index: int) -> None:
+        super().__init__()
+        self.base_layer = group.bases[index]
+        self._group, self._index = group, index
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., d) to (..., o)."""
+        return self._group.output(self._index, x)
+
+
+def _groups(layers: dict[str, Any]) -> Iterator[list[str]]:
+    """Paths of layers that read one input, in the order of the model."""
+    done: set[str] = set()
+    for path, layer in layers.items():
+        if path in done:
+            continue
+        parent, _, child = path.rpartition(".")
+        paths = [path]
+        for names in _TOGETHER:
+            if child in names:
+                siblings = [f"{parent}.{name}" for name in names]
+                paths = [p for p in siblings if p in layers and p not in done]
+                paths = [p for p in paths if layers[p].in_features == layer.in_features]
+        done.update(paths)
+        yield paths
+
+
+def _is_plain(base: nn.Module) -> bool:
+    """Whether its product can be made without calling it."""
+    hooks = (base._forward_hooks, base._forward_pre_hooks, base._backward_hooks)
+    return type(base) is nn.Linear and base.weight.dtype == torch.float32 and not any(hooks)
+
+
+def _fresh(out: Tensor) -> Tensor:
+    """An output that may be changed in place without a detour through a view."""
+    return out.clone() if out._is_view() else out
+
+
+def _put(model: nn.Module, path: str, layer: nn.Module) -> None:
+    parent, _, child = path.rpartition(".")
+    setattr(model.get_submodule(parent), child, layer)

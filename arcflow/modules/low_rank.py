@@ -1,0 +1,210 @@
+"""The low-rank part of many adapters at once: each slice of a row has its own A and B.
+
+LoRA (Hu et al. 2021, arXiv:2106.09685) computes ``x W' + s (x A') B'``. Here the rows of x belong
+to k adapters, slice after slice; the product with W is made once for all of them, and each
+slice's low-rank part is added to it in place. Gradients of A and B go straight into their
+buffers, since every use of a layer adds to the same ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+Strategy = Literal["loop", "padded"]
+
+
+class Slices(Protocol):
+    """How the rows of a matrix are shared among k adapters."""
+
+    def product(
+        self, x: Tensor, matrices: Tensor, out: Tensor, scale: float = 1.0, add: bool = False
+    ) -> None:
+        """``out_i = scale * x_i M_i'``, or ``out_i += ...`` with ``add``.
+
+        Args:
+            x: (N, a).
+            matrices: (k, b, a), of x's number type.
+            out: (N, b), of x's number type unless ``add``.
+            scale: a factor.
+            add: keep what is there.
+        """
+        ...
+
+    def outer(self, left: Tensor, right: Tensor, out: Tensor, scale: float = 1.0) -> None:
+        """``out_i += scale * left_i' right_i``, for left (N, b), right (N, a), out (k, b, a)."""
+        ...
+
+
+class LoopSlices:
+    """One matrix product a slice, without copies: right where calls are cheap, as on the CPU."""
+
+    def __init__(self, lengths: Sequence[int]) -> None:
+        self.lengths = list(lengths)
+
+    def product(
+        self, x: Tensor, matrices: Tensor, out: Tensor, scale: float = 1.0, add: bool = False
+    ) -> None:
+        """See :class:`Slices`."""
+        parts = x.split(self.lengths), matrices.mT.unbind(), out.split(self.lengths)
+        same, beta = out.dtype == x.dtype, float(add)
+        for rows, matrix, place in zip(*parts, strict=True):
+            if same:
+                torch.addmm(place, rows, matrix, beta=beta, alpha=scale, out=place)
+            else:
+                place.add_(torch.mm(rows, matrix), alpha=scale)
+
+    def outer(self, left: Tensor, right: Tensor, out: Tensor, scale: float = 1.0) -> None:
+        """See :class:`Slices`."""
+        parts = left.split(self.lengths), right.split(self.lengths), out.unbind()
+        same = out.dtype == left.dtype
+        for a, b, place in zip(*parts, strict=True):
+            if same:
+                torch.addmm(place, a.T, b, alpha=scale, out=place)
+            else:
+                place.add_(torch.mm(a.T, b), alpha=scale)
+
+
+class PaddedSlices:
+    """One batched product for all slices, filled up to the longest: right on a GPU."""
+
+    def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
+        counts = torch.tensor(list(lengths), device=device)
+        self._k, self._longest = len(lengths), max(lengths)
+        place = torch.arange(self._longest, device=device)
+        begins = counts.cumsum(0) - counts
+        self._real = (place < counts[:, None])[..., None]
+        # Fill reads any row: what comes of it is dropped, or multiplied by zero.
+        self._from = (begins[:, None] + place).clamp_(max=sum(lengths) - 1).flatten()
+        self._to = self._real.flatten().nonzero()[:, 0]
+
+    def product(
+        self, x: Tensor, matrices: Tensor, out: Tensor, scale: float = 1.0, add: bool = False
+    ) -> None:
+        """See :class:`Slices`."""
+        found = torch.bmm(self._pad(x), matrices.mT).flatten(0, 1).index_select(0, self._to)
+        if add:
+            out.add_(found, alpha=scale)
+        else:
+            torch.mul(found, scale, out=out)
+
+    def outer(self, left: Tensor, right: Tensor, out: Tensor, scale: float = 1.0) -> None:
+        """See :class:`Slices`."""
+        out.add_(torch.bmm((self._pad(left) * self._real).mT, self._pad(right)), alpha=scale)
+
+    def _pad(self, rows: Tensor) -> Tensor:
+        return rows.index_select(0, self._from).view(self._k, self._longest, -1)
+
+
+def make_slices(strategy: Strategy, lengths: Sequence[int], device: torch.device) -> Slices:
+    """The slices of N rows: ``lengths`` of each adapter, in order."""
+    return LoopSlices(lengths) if strategy == "loop" else PaddedSlices(lengths, device)
+
+
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """The adapters' matrices at layers that read the same input.
+
+    Attributes:
+        down: (k, n r, d), the layers' A one below the other, in the number type of the products.
+        ups: for each of the n layers (k, o, r), its B.
+        grad_down: float32, the gradient of ``down`` is added to it.
+        grad_ups: likewise.
+        scale: of the low-rank part.
+        bases: the layers themselves, where their products can be made here; None where they are
+            called as modules.
+    """
+
+    down: Tensor
+    ups: Sequence[Tensor]
+    grad_down: Tensor
+    grad_ups: Sequence[Tensor]
+    scale: float
+    bases: Sequence[nn.Linear] | None
+
+
+def add_low_rank(
+    x: Tensor, outs: Sequence[Tensor], part: LowRank, slices: Slices, anchor: Tensor
+) -> tuple[Tensor, ...]:
+    """The layers' outputs, low-rank part included.
+
+    Args:
+        x: (N, d), the layers' input.
+        outs: for each layer (N, o), its own output, which is changed in place; empty where
+            ``part.bases`` is given.
+        part: the adapters' matrices.
+        slices: whose the rows are.
+        anchor: any tensor that requires a gradient, so that the outputs do: gradients go into
+            ``part``'s buffers when the outputs are differentiated.
+    """
+    found: tuple[Tensor, ...] = _AddLowRank.apply(x, anchor, part, slices, *outs)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _AddLowRank(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, anchor: Tensor, part: LowRank, slices: Slices, *outs: Tensor
+    ) -> tuple[Tensor, ...]:
+        if part.bases is None:
+            ctx.mark_dirty(*outs)
+        else:
+            outs = tuple(nn.functional.linear(x, base.weight, base.bias) for base in part.bases)
+        inner = x.to(part.down.dtype)
+        hidden = inner.new_empty(len(x), part.down.shape[1])
+        slices.product(inner, part.down, hidden)
+        rank = part.ups[0].shape[-1]
+        for out, up, h in zip(outs, part.ups, hidden.split(rank, 1), strict=True):
+            slices.product(h, up, out, part.scale, add=True)
+        ctx.part, ctx.slices = part, slices
+        ctx.save_for_backward(x, hidden)
+        return outs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        part, slices = ctx.part, ctx.slices
+        x, hidden = ctx.saved_tensors
+        kind, rank = hidden.dtype, part.ups[0].shape[-1]
+        grad_hidden = torch.zeros_like(hidden) if None in grads else torch.empty_like(hidden)
+        layers = zip(
+            grads,
+            part.ups,
+            part.grad_ups,
+            hidden.split(rank, 1),
+            grad_hidden.split(rank, 1),
+            strict=True,
+        )
+        for grad, up, grad_up, h, grad_h in layers:
+            if grad is not None:
+                inner = grad.to(kind)
+                slices.product(inner, up.mT, grad_h, part.scale)
+                slices.outer(inner, h, grad_up, part.scale)
+        slices.outer(grad_hidden, x.to(kind), part.grad_down)
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_x = _through(grads, part.bases) if part.bases is not None else None
+            if grad_x is None:
+                grad_x = x.new_empty(x.shape, dtype=kind)
+                slices.product(grad_hidden, part.down.mT, grad_x)
+                grad_x = grad_x.to(x.dtype)
+            else:
+                slices.product(grad_hidden, part.down.mT, grad_x, add=True)
+        passed = grads if part.bases is None else ()
+        return (grad_x, None, None, None, *passed)
+
+
+def _through(grads: Sequence[Tensor | None], bases: Sequence[nn.Linear]) -> Tensor | None:
+    """The gradient of the input through the layers themselves."""
+    found: Tensor | None = None
+    for grad, base in zip(grads, bases, strict=True):
+        if grad is None:
+            continue
+        if found is None:
+            found = torch.mm(grad, base.weight)
+        else:
+            found.addmm_(grad, base.weight)
+    return found
