@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_GATHER_ROWS = 4
-"""Up to this many rows an adapter, a copy of the matrices for each row costs less."""
+_FEW = 1_500_000
+"""Numbers (rows x matrix) up to which every row times every matrix is faster than a loop over
+adapters: the steps that write answers."""
 
 
 def install() -> None:
@@ -97,14 +98,24 @@ def _products(
     inputs: Tensor, weights: Tensor, slots: Tensor, dtype: torch.dtype
 ) -> Iterator[tuple[Tensor | slice, Tensor]]:
     """Rows, and their inputs times the transposed matrix of their adapter."""
-    matrices = weights.flatten(0, -3)
+    matrices = weights.flatten(0, -3).to(dtype)
     present = slots.unique().tolist()
-    if len(present) > 1 and len(slots) <= _GATHER_ROWS * len(present):
+    if len(present) > 1 and len(slots) * matrices[0].numel() <= _FEW:
         rows = (slots >= 0).nonzero()[:, 0]
-        own = matrices[slots[rows]].to(dtype)
-        yield rows, torch.bmm(own, inputs[rows].to(dtype)[:, :, None])[:, :, 0]
+        yield rows, _every_matrix(inputs[rows].to(dtype), matrices, slots[rows])
         return
     for slot in present:
         if slot >= 0:
             of = slice(len(slots)) if len(present) == 1 else (slots == slot).nonzero()[:, 0]
-            yield of, inputs[of].to(dtype) @ matrices[slot].to(dtype).T
+            yield of, inputs[of].to(dtype) @ matrices[slot].T
+
+
+def _every_matrix(inputs: Tensor, matrices: Tensor, slots: Tensor) -> Tensor:
+    """Rows (T, i) times each one's transposed matrix of (adapters, o, i), in one product."""
+    (n, wide), (many, out, _) = inputs.shape, matrices.shape
+    at = torch.arange(n)
+    if out <= wide:
+        return (inputs @ matrices.reshape(many * out, wide).T).view(n, many, out)[at, slots]
+    spread = inputs.new_zeros(n, many, wide)
+    spread[at, slots] = inputs
+    return spread.view(n, many * wide) @ matrices.transpose(1, 2).reshape(many * wide, out)
