@@ -198,7 +198,8 @@ def run_python(folder: Path, words: Sequence[str], *, network: bool, seconds: fl
     Args:
         folder: from :func:`make_folder`.
         words: after ``python``.
-        network: whether there is one; without, in an empty network namespace.
+        network: with this machine's network, whatever it reaches; without, in an empty network
+            namespace.
         seconds: time limit.
     """
     calls = folder / "calls"
