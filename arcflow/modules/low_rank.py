@@ -72,14 +72,16 @@ class PaddedSlices:
     """One batched product for all slices, filled up to the longest: right on a GPU."""
 
     def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
-        counts = torch.tensor(list(lengths), device=device)
+        # Made on the CPU: a GPU is not waited for.
+        counts = torch.tensor(list(lengths))
         self._k, self._longest = len(lengths), max(lengths)
-        place = torch.arange(self._longest, device=device)
+        place = torch.arange(self._longest)
         begins = counts.cumsum(0) - counts
-        self._real = (place < counts[:, None])[..., None]
+        real = place < counts[:, None]
         # Fill reads any row: what comes of it is dropped, or multiplied by zero.
-        self._from = (begins[:, None] + place).clamp_(max=sum(lengths) - 1).flatten()
-        self._to = self._real.flatten().nonzero()[:, 0]
+        read = (begins[:, None] + place).clamp_(max=sum(lengths) - 1).flatten()
+        self._real, self._from = real[..., None].to(device), read.to(device)
+        self._to = real.flatten().nonzero()[:, 0].to(device)
 
     def product(
         self, x: Tensor, matrices: Tensor, out: Tensor, scale: float = 1.0, add: bool = False
