@@ -212,4 +212,7 @@ def run(argv: Sequence[str]) -> None:
         parser_kwargs={"prog": "arcflow", "exit_on_error": False},
         args=_named_help(argv),
     )
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        # Else the first process to end takes the others' connections with it.
+        torch.distributed.destroy_process_group()
     sys.stdout.flush()

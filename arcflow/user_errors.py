@@ -42,6 +42,11 @@ def _message(error: BaseException, command: str) -> str | None:
             f"the trainer cannot work so: {' '.join(str(error).split()).rstrip('.')}. "
             "Correct the options under trainer."
         )
+    if type(error) is ValueError and str(error).startswith("You set `devices="):
+        return (
+            f"the processes do not match the trainer: {error} Start as many as trainer.devices "
+            "times trainer.num_nodes, or correct these."
+        )
     if isinstance(error, OSError) and error.filename is not None:
         return (
             f"{error.strerror}: got {str(error.filename)!r}. Expected a path that can be used so. "

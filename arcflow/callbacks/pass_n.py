@@ -185,6 +185,8 @@ class PassN(Callback):
         if known.left < len(tasks) and trainer.is_global_zero:
             done = len(tasks) - known.left
             _log.warning("%d of %d tasks are finished in %s.", done, len(tasks), known.path)
+        if not known.left:
+            return
         deadline = read_deadline(self.deadline)
         pace = Pace(deadline, self.task_seconds, self.clock)
         if pace.over:
@@ -194,8 +196,6 @@ class PassN(Callback):
                 expected="a time to come",
                 next_step=f"Set a later --pass_n.deadline. {self._what_there_is(len(tasks))}",
             )
-        if not known.left:
-            return
         room = self._room = open_engine(
             self.engine,
             self.vllm,
