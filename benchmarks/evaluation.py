@@ -5,10 +5,10 @@
 
 Both sides tune and answer the same small ARC-AGI-1 evaluation tasks with the embedded model,
 trained a little first. The other way is how evaluations are commonly scripted: for each task a
-process that loads the model and trains the task's adapter, then a process that loads the adapter
-and the engine and answers. Here these are this file's own two stages over arcflow's functions,
-so that what differs is the way alone; every answer is compared. Wall-clock time, everything
-counted from the start of the first process to the end of the last.
+process that loads the model, trains the task's adapter, loads the engine and answers. Here it is
+written with arcflow's own functions and options, one task after the other, so that what differs
+is the way alone; every answer is compared. Wall-clock time, from the start of the first process
+to the end of the last.
 """
 
 import argparse
@@ -74,16 +74,8 @@ def process_per_task(options: argparse.Namespace, folder: Path, checkpoint: Path
     ids = task_ids(options.tasks)
     began = time.perf_counter()
     for task_id in ids:
-        for stage in ("tune", "answer"):
-            # A list in JSON: an id of digits alone stays text.
-            spec = {
-                "stage": stage,
-                "task": task_id,
-                "arguments": shared(options),
-                "checkpoint": str(checkpoint),
-                "folder": str(folder),
-            }
-            run([sys.executable, __file__, "--stage", json.dumps(spec)], folder)
+        spec = [task_id, str(checkpoint), str(folder), *shared(options)]
+        run([sys.executable, __file__, "--one", json.dumps(spec)], folder)
     return time.perf_counter() - began
 
 
@@ -96,63 +88,55 @@ def task_ids(count: int) -> list[str]:
     return [task.id for task in ARCDataModule(val=selection).val_tasks()]
 
 
-def stage(spec: dict[str, Any]) -> None:
-    """One process of the other way: train one adapter, or answer one task with it."""
+def one_task(task_id: str, checkpoint: str, folder: str, *arguments: str) -> None:
+    """The other way's process: one adapter, and the answers with it."""
     import torch
+    from lightning.pytorch import LightningDataModule, LightningModule
 
+    from arcflow import lightning_cli
     from arcflow.callbacks.answer import Questions
     from arcflow.callbacks.engines import open_engine
+    from arcflow.callbacks.pass_n import PassN
+    from arcflow.callbacks.test_time import TestTimeFineTuning
     from arcflow.core.vote import candidate_to_json
-    from arcflow.engines.base import AdapterRef
 
-    torch.set_num_threads(1)
-    parts = instantiate(spec["arguments"], spec["checkpoint"])
-    module, data, tuner, pass_n = parts
-    task = next(task for task in data.val_tasks() if task.id == spec["task"]).without_answers()
-    folder = Path(spec["folder"])
-    state_file, adapter = folder / f"{task.id}.pt", folder / f"adapter-{task.id}"
-    if spec["stage"] == "tune":
-        ref = tuner.tune(module, data.encoder, [task], data.max_tokens, folder=adapter)[0]
-        torch.save(dict(ref.state), state_file)
-        (folder / f"{task.id}.path").write_text(str(ref.path))
-        return
-    path = Path((folder / f"{task.id}.path").read_text())
-    ref = AdapterRef(1, torch.load(state_file, weights_only=True), path)
+    class Parts(lightning_cli.ArcflowCLI):
+        """What the options make, without a run."""
+
+        def _run_subcommand(self, subcommand: str) -> None:
+            pass
+
+    cli = Parts(
+        LightningModule,
+        LightningDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        save_config_callback=None,
+        trainer_defaults={"default_root_dir": folder, "logger": False},
+        seed_everything_default=0,
+        auto_configure_optimizers=False,
+        load_from_checkpoint_support=False,
+        args=["validate", *arguments],
+    )
+    module, data = cli.model, cli.datamodule
+    module.configure_model()
+    state = torch.load(checkpoint, weights_only=True)["state_dict"]
+    module.load_state_dict(state, strict=False)
+    kinds = {type(callback): callback for callback in cli.trainer.callbacks}
+    tuner, pass_n = kinds[TestTimeFineTuning], kinds[PassN]
+    task = next(task for task in data.val_tasks() if task.id == task_id).without_answers()
+    adapters = Path(folder) / "adapters"
+    ref = tuner.tune(module, data.encoder, [task], data.max_tokens, folder=adapters)[0]
     room = open_engine(
-        pass_n.engine, pass_n.vllm, module, data, tuner, pass_n.answer, str(folder), time.time
+        pass_n.engine, pass_n.vllm, module, data, tuner, pass_n.answer, folder, time.time
     )
     questions = Questions(data.encoder, pass_n.answer, data.max_tokens, pass_n.seed)
     questions.ask((task.id, "tuned"), task, ref)
     answers = room.engine.generate(questions.requests, questions.sampling)
     room.close()
-    with (folder / "candidates.jsonl").open("a") as lines:
+    with (Path(folder) / "candidates.jsonl").open("a") as lines:
         for candidate in questions.candidates(answers)[task.id, "tuned"]:
             lines.write(candidate_to_json(candidate) + "\n")
-
-
-def instantiate(arguments: Sequence[str], checkpoint: str) -> tuple[Any, Any, Any, Any]:
-    """The module with its trained weights, the datamodule, and the callbacks, from options."""
-    import torch
-    from lightning.pytorch import LightningDataModule, LightningModule
-
-    from arcflow import lightning_cli
-
-    lightning_cli.set_loader("yaml", lightning_cli._load_yaml, (lightning_cli.yaml.YAMLError,))
-    cli = lightning_cli.ArcflowCLI(
-        LightningModule,
-        LightningDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        run=False,
-        seed_everything_default=0,
-        auto_configure_optimizers=False,
-        args=[a for a in arguments if not a.startswith("--ckpt_path")],
-    )
-    module: Any = cli.model
-    module.configure_model()
-    state = torch.load(checkpoint, weights_only=True)["state_dict"]
-    module.load_state_dict(state, strict=False)
-    return module, cli.datamodule, cli.config_init["test_time"], cli.config_init["pass_n"]
 
 
 def answers_of(path: Path) -> dict[tuple[str, int, str], tuple[Any, float]]:
@@ -175,10 +159,10 @@ def main() -> None:
     parser.add_argument("--engine", choices=["transformers", "vllm"], default="vllm")
     parser.add_argument("--together", type=int, default=16, help="tasks tuned in one pass")
     parser.add_argument("--train_steps", type=int, default=600)
-    parser.add_argument("--stage", help=argparse.SUPPRESS)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.stage:
-        stage(json.loads(options.stage))
+    if options.one:
+        one_task(*json.loads(options.one))
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     work = Path(tempfile.mkdtemp(prefix="evaluation-"))
@@ -198,7 +182,9 @@ def main() -> None:
             trained,
         )
         checkpoint = next(iter(trained.rglob("last.ckpt")))
+        print(f"{options.tasks} tasks, {options.steps} steps, {options.views} views")
         one = one_run(options, ours, checkpoint)
+        print(f"one run: {one:.0f} s", flush=True)
         each = process_per_task(options, theirs, checkpoint)
         found = answers_of(ours / "validate.journal.jsonl")
         wanted = answers_of(theirs / "candidates.jsonl")
@@ -212,7 +198,7 @@ def main() -> None:
                     "name": f"evaluation with test-time fine-tuning, {options.engine}",
                     "value": round(60 * options.tasks / one, 2),
                     "unit": "tasks/min",
-                    "against": "a process per task and stage",
+                    "against": "a process per task",
                     "against_value": round(60 * options.tasks / each, 2),
                     "ratio": round(each / one, 2),
                     "same_candidates": same / len(wanted),
