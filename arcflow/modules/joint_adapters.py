@@ -21,7 +21,9 @@ from arcflow.modules.adapters import (
     redraw_adapter,
     temporary_adapter,
 )
+from arcflow.modules.joint_forward import Forward, forwards
 from arcflow.modules.low_rank import LowRank, Slices, Strategy, add_low_rank, make_slices
+from arcflow.modules.slice_views import SliceViews
 
 _NAME = "joint"
 _TOGETHER = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
@@ -66,9 +68,16 @@ def joint_adapters(
         stack = JointAdapters(model, layers, states, strategy)
         for path, joint in stack.layers.items():
             _put(model, path, joint)
+        taken: list[tuple[nn.Module, Forward]] = []
         try:
+            if stack.strategy == "loop":
+                taken = forwards(model, stack)
+            for module, forward in taken:
+                module.__dict__["forward"] = forward
             yield stack
         finally:
+            for module, _ in taken:
+                module.__dict__.pop("forward", None)
             for path, layer in layers.items():
                 _put(model, path, layer)
 
@@ -99,6 +108,8 @@ class JointAdapters:
     Attributes:
         parameters: one an adapter that still learns, (1, P), with its gradient in place.
         layers: the layers that take the places of the model's, by path.
+        strategy: how slices are multiplied.
+        anchor: requires a gradient, so that outputs of layers do.
     """
 
     def __init__(
@@ -109,7 +120,7 @@ class JointAdapters:
         strategy: Strategy | None,
     ) -> None:
         device = model.device
-        self._strategy: Strategy = strategy or ("padded" if device.type == "cuda" else "loop")
+        self.strategy: Strategy = strategy or ("padded" if device.type == "cuda" else "loop")
         self._places: dict[str, tuple[int, torch.Size]] = {}
         groups = list(_groups(peft_layers))
         begin = 0
@@ -127,10 +138,11 @@ class JointAdapters:
         self._version = 0
         self._cast: tuple[int, torch.dtype, Tensor] | None = None
         self._slices: dict[int, Slices] = {}
+        self._lengths: dict[int, list[int]] = {}
         self.anchor = torch.zeros((), device=device, requires_grad=True)
         self.layers: dict[str, JointLinear] = {}
         for paths in groups:
-            group = _Group(self, paths, [peft_layers[path] for path in paths])
+            group = Group(self, paths, [peft_layers[path] for path in paths])
             for i, path in enumerate(paths):
                 self.layers[path] = JointLinear(group, i)
 
@@ -153,12 +165,22 @@ class JointAdapters:
         self._version += 1
         device = self._values.device
         self._slices = {
-            sum(lengths): make_slices(self._strategy, lengths, device)
+            sum(lengths): make_slices(self.strategy, lengths, device)
             for lengths in (scored, tokens)
         }
+        self._lengths = {sum(lengths): list(lengths) for lengths in (scored, tokens)}
 
     def slices(self, rows: int) -> Slices:
         """Whose the rows of a layer's input are."""
+        self._check_rows(rows)
+        return self._slices[rows]
+
+    def lengths(self, rows: int) -> list[int]:
+        """How many of the rows of a layer's input are each adapter's."""
+        self._check_rows(rows)
+        return self._lengths[rows]
+
+    def _check_rows(self, rows: int) -> None:
         if rows not in self._slices:
             raise ConfigError(
                 "test_time.tasks_together: a layer of this model is given a part of the tokens",
@@ -166,7 +188,6 @@ class JointAdapters:
                 expected=f"all of them ({max(self._slices)})",
                 next_step="Set --test_time.tasks_together 1.",
             )
-        return self._slices[rows]
 
     def clip(self, most: float) -> None:
         """Scale each adapter's gradient to a norm of at most ``most``, as torch would alone."""
@@ -186,6 +207,8 @@ class JointAdapters:
             parameter.data = row
         self._give_gradients()
         self._version += 1
+        for layer in self.layers.values():
+            layer.group.forget()
 
     def named(self, flat: Tensor) -> dict[str, Tensor]:
         """One adapter's numbers (P of them, such as a parameter's) by name, copied to the CPU."""
@@ -222,8 +245,13 @@ class JointAdapters:
             parameter.grad = row
 
 
-class _Group:
-    """Layers that read one input."""
+class Group:
+    """Layers that read one input.
+
+    Attributes:
+        bases: the model's own layers.
+        plain: whether their products can be made without calling them.
+    """
 
     def __init__(self, stack: JointAdapters, paths: Sequence[str], layers: Sequence[Any]) -> None:
         self.stack = stack
@@ -231,9 +259,9 @@ class _Group:
         self.scale = float(layers[0].scaling[_NAME])
         self._downs = [f"{path}.lora_A.weight" for path in paths]
         self._ups = [f"{path}.lora_B.weight" for path in paths]
-        self._plain = all(_is_plain(base) for base in self.bases)
+        self.plain = all(_is_plain(base) for base in self.bases)
         self._ready: tuple[Tensor, dict[int, Tensor]] | None = None
-        self._parts: tuple[Any, LowRank] | None = None
+        self._views: SliceViews | None = None
 
     def output(self, i: int, x: Tensor) -> Tensor:
         """Of layer i; the first that is asked computes all, for the others to fetch."""
@@ -245,12 +273,29 @@ class _Group:
             self._ready = None
         return out
 
+    def views(self) -> SliceViews:
+        """Each adapter's float32 matrices, made once."""
+        if self._views is None:
+            stack = self.stack
+            self._views = SliceViews(
+                stack.stack(self._downs, torch.float32).unbind(),
+                stack.stack(self._downs).unbind(),
+                [stack.stack([key], torch.float32).unbind() for key in self._ups],
+                [stack.stack([key]).unbind() for key in self._ups],
+                self.scale,
+            )
+        return self._views
+
+    def forget(self) -> None:
+        """The adapters' memory is another: views are to be made again."""
+        self._views = None
+
     def _compute(self, x: Tensor) -> list[Tensor]:
         flat = x.reshape(-1, x.shape[-1])
         device = x.device.type
         autocast = torch.is_autocast_enabled(device)
         dtype = torch.get_autocast_dtype(device) if autocast else torch.float32
-        plain = self._plain and not autocast and x.dtype == torch.float32
+        plain = self.plain and not autocast and x.dtype == torch.float32
         outs: list[Tensor] = []
         if not plain:
             outs = [_fresh(base(flat)) for base in self.bases]
@@ -274,14 +319,14 @@ class _Group:
 class JointLinear(nn.Module):
     """A linear layer with its slices' adapters."""
 
-    def __init__(self, group: _Group, index: int) -> None:
+    def __init__(self, group: Group, index: int) -> None:
         super().__init__()
         self.base_layer = group.bases[index]
-        self._group, self._index = group, index
+        self.group, self._index = group, index
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., d) to (..., o)."""
-        return self._group.output(self._index, x)
+        return self.group.output(self._index, x)
 
 
 def _groups(layers: dict[str, Any]) -> Iterator[list[str]]:

@@ -1,0 +1,108 @@
+"""Forward methods written by hand that a model's layers are given while adapters learn together.
+
+Everything around the adapters is frozen then, which autograd does not make use of. A layer is left
+alone unless it is of a known type, and its own method serves wherever the one written by hand does
+not apply, such as under autocast.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.models.llama.modeling_llama import LlamaMLP, LlamaRMSNorm
+from transformers.models.mistral.modeling_mistral import MistralMLP, MistralRMSNorm
+from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP, Qwen2RMSNorm
+from transformers.models.qwen3.modeling_qwen3 import Qwen3MLP, Qwen3RMSNorm
+
+from arcflow.modules.frozen_norm import frozen_norm
+from arcflow.modules.joint_mlp import joint_mlp
+
+if TYPE_CHECKING:
+    from arcflow.modules.joint_adapters import Group, JointAdapters
+
+Forward = Callable[..., Any]
+
+_NORMS = (Qwen2RMSNorm, Qwen3RMSNorm, LlamaRMSNorm, MistralRMSNorm)
+_MLPS = (Qwen2MLP, Qwen3MLP, LlamaMLP, MistralMLP)
+
+
+def forwards(model: PreTrainedModel, stack: "JointAdapters") -> list[tuple[nn.Module, Forward]]:
+    """For each of the model's layers that can have one, a forward method of its own."""
+    found: list[tuple[nn.Module, Forward]] = []
+    for module in model.modules():
+        made: Forward | None = None
+        if "forward" in vars(module):
+            continue
+        if type(module) in _NORMS:
+            made = _norm(module)
+        elif type(module) in _MLPS:
+            made = _mlp(module, stack)
+        if made is not None:
+            found.append((module, made))
+    return found
+
+
+def applies(x: Tensor) -> bool:
+    """Whether products by hand give what the layer itself would: float32, no autocast."""
+    return x.dtype == torch.float32 and not torch.is_autocast_enabled(x.device.type)
+
+
+def _norm(module: Any) -> Forward | None:
+    weight, eps, own = module.weight, module.variance_epsilon, module.forward
+    if weight.requires_grad or weight.dtype != torch.float32:
+        return None
+
+    def forward(hidden_states: Tensor) -> Tensor:
+        out: Tensor = (
+            frozen_norm(hidden_states, weight, eps)
+            if applies(hidden_states)
+            else own(hidden_states)
+        )
+        return out
+
+    return forward
+
+
+def _mlp(module: Any, stack: "JointAdapters") -> Forward | None:
+    groups = [_whole_group(module, names) for names in (("gate_proj", "up_proj"), ("down_proj",))]
+    inner, outer = groups
+    if inner is None or outer is None or not _is_silu(module.act_fn):
+        return None
+    bases: Any = [*inner.bases, *outer.bases]
+    if any(base.bias is not None for base in bases):
+        return None
+    weights, own = [base.weight for base in bases], module.forward
+
+    def forward(x: Tensor) -> Tensor:
+        if not applies(x):
+            out: Tensor = own(x)
+            return out
+        flat = x.reshape(-1, x.shape[-1])
+        lengths = stack.lengths(len(flat))
+        found = joint_mlp(flat, stack.anchor, lengths, weights, inner.views(), outer.views())
+        return found.view(x.shape)
+
+    return forward
+
+
+def _whole_group(module: nn.Module, names: tuple[str, ...]) -> "Group | None":
+    """The group that is made of exactly these layers, all of them plain."""
+    group: Group | None = getattr(getattr(module, names[0]), "group", None)
+    if group is None or not group.plain:
+        return None
+    own = [getattr(getattr(module, name), "base_layer", None) for name in names]
+    same = len(own) == len(group.bases) and all(map(_is, own, group.bases))
+    return group if same else None
+
+
+def _is(a: object, b: object) -> bool:
+    return a is b
+
+
+def _is_silu(act: nn.Module) -> bool:
+    """Tried, since activations have many names."""
+    x = torch.linspace(-4.0, 4.0, 17)
+    with torch.no_grad():
+        return torch.equal(act(x), nn.functional.silu(x))
