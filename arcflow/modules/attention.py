@@ -1,7 +1,7 @@
 """Attention that keeps the samples of a packed row apart, registered with transformers."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -147,6 +147,43 @@ def ask_from_first_read(position_ids: Tensor, read: Tensor) -> None:
     sizes = counts.tolist()
     asking = _Segments(sizes, max(sizes), bounds)
     setattr(position_ids, _READ, _Read(kept.nonzero()[:, 0], asking))
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRow:
+    """What :func:`segment_attention` would do with a packed row.
+
+    Attributes:
+        lengths: of the segments, in tokens.
+        asking: how many of each one's last tokens are to be answered.
+        places: of those tokens in the row, in ascending order; None where all are.
+    """
+
+    lengths: list[int]
+    asking: list[int]
+    places: Tensor | None
+
+    def asked_of(self, lengths: Sequence[int]) -> list[int]:
+        """How many tokens ask in each part of the row; ``lengths`` of parts, whole segments."""
+        if self.places is None:
+            return list(lengths)
+        segments, asked = zip(self.lengths, self.asking, strict=True), []
+        for length in lengths:
+            held = count = 0
+            while held < length:
+                tokens, asks = next(segments)
+                held, count = held + tokens, count + asks
+            asked.append(count)
+        return asked
+
+
+def packed_row(module: nn.Module, position_ids: Tensor) -> PackedRow:
+    """The segments that an attention layer sees, for ``position_ids`` (1, T)."""
+    lengths = _segments(position_ids, 1).lengths
+    read = getattr(position_ids, _READ, None) if getattr(module, _LAST, False) else None
+    if read is None:
+        return PackedRow(lengths, lengths, None)
+    return PackedRow(lengths, read.segments.lengths, read.places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from arcflow.modules.adapters import (
 )
 from arcflow.modules.joint_forward import Forward, forwards
 from arcflow.modules.low_rank import LowRank, Slices, Strategy, add_low_rank, make_slices
-from arcflow.modules.slice_views import SliceViews
+from arcflow.modules.slice_views import SliceViews, make_views
 
 _NAME = "joint"
 _TOGETHER = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
@@ -277,11 +277,11 @@ class Group:
         """Each adapter's float32 matrices, made once."""
         if self._views is None:
             stack = self.stack
-            self._views = SliceViews(
-                stack.stack(self._downs, torch.float32).unbind(),
-                stack.stack(self._downs).unbind(),
-                [stack.stack([key], torch.float32).unbind() for key in self._ups],
-                [stack.stack([key]).unbind() for key in self._ups],
+            self._views = make_views(
+                stack.stack(self._downs, torch.float32),
+                stack.stack(self._downs),
+                [stack.stack([key], torch.float32) for key in self._ups],
+                [stack.stack([key]) for key in self._ups],
                 self.scale,
             )
         return self._views

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.models.llama.modeling_llama import LlamaMLP, LlamaRMSNorm
+from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, LlamaRMSNorm
 from transformers.models.mistral.modeling_mistral import MistralMLP, MistralRMSNorm
-from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP, Qwen2RMSNorm
+from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention, Qwen2MLP, Qwen2RMSNorm
 from transformers.models.qwen3.modeling_qwen3 import Qwen3MLP, Qwen3RMSNorm
 
+from arcflow.modules.attention import NAME, packed_row
+from arcflow.modules.causal_blocks import LONGEST
 from arcflow.modules.frozen_norm import frozen_norm
+from arcflow.modules.joint_attention import AttentionWeights, joint_attention
 from arcflow.modules.joint_mlp import joint_mlp
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 Forward = Callable[..., Any]
 
 _NORMS = (Qwen2RMSNorm, Qwen3RMSNorm, LlamaRMSNorm, MistralRMSNorm)
+_ATTENTIONS = (Qwen2Attention, LlamaAttention)
 _MLPS = (Qwen2MLP, Qwen3MLP, LlamaMLP, MistralMLP)
 
 
@@ -39,6 +43,8 @@ def forwards(model: PreTrainedModel, stack: "JointAdapters") -> list[tuple[nn.Mo
             made = _norm(module)
         elif type(module) in _MLPS:
             made = _mlp(module, stack)
+        elif type(module) in _ATTENTIONS:
+            made = _attention(module, stack)
         if made is not None:
             found.append((module, made))
     return found
@@ -83,6 +89,70 @@ def _mlp(module: Any, stack: "JointAdapters") -> Forward | None:
         lengths = stack.lengths(len(flat))
         found = joint_mlp(flat, stack.anchor, lengths, weights, inner.views(), outer.views())
         return found.view(x.shape)
+
+    return forward
+
+
+def _attention(module: Any, stack: "JointAdapters") -> Forward | None:
+    inner = _whole_group(module, ("q_proj", "k_proj", "v_proj"))
+    outer = _whole_group(module, ("o_proj",))
+    if inner is None or outer is None or getattr(module, "sliding_window", None) is not None:
+        return None
+    bases: Any = [*inner.bases, *outer.bases]
+    weights = AttentionWeights(
+        [base.weight for base in bases],
+        [base.bias for base in bases],
+        module.head_dim,
+        module.scaling,
+    )
+    own = module.forward
+
+    def forward(
+        hidden_states: Tensor,
+        position_embeddings: tuple[Tensor, Tensor],
+        attention_mask: Tensor | None = None,
+        past_key_values: Any = None,
+        position_ids: Tensor | None = None,
+        **options: Any,
+    ) -> tuple[Tensor, None]:
+        packed = (
+            position_ids is not None
+            and position_ids.shape == hidden_states.shape[:2]
+            and len(position_ids) == 1
+            and attention_mask is None
+            and past_key_values is None
+            and module.config._attn_implementation == NAME
+            and not (module.training and module.attention_dropout)
+        )
+        row = packed_row(module, position_ids) if packed and position_ids is not None else None
+        if row is None or max(row.lengths) > LONGEST or not applies(hidden_states):
+            answer: tuple[Tensor, None] = own(
+                hidden_states,
+                position_embeddings=position_embeddings,
+                attention_mask=attention_mask,
+                past_key_values=past_key_values,
+                position_ids=position_ids,
+                **options,
+            )
+            return answer
+        flat = hidden_states[0]
+        cos, sin = (part.expand(1, len(flat), -1)[0] for part in position_embeddings)
+        out = joint_attention(
+            flat,
+            stack.anchor,
+            (cos, sin),
+            row,
+            stack.lengths(len(flat)),
+            weights,
+            inner.views(),
+            outer.views(),
+        )
+        if row.places is not None:
+            rest = out.new_zeros(len(flat), out.shape[1])
+            if weights.biases[3] is not None:
+                rest += weights.biases[3]
+            out = rest.index_copy(0, row.places, out)
+        return out[None], None
 
     return forward
 

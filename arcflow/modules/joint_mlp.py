@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from arcflow.modules.slice_views import SliceViews, add_up, through_up
+from arcflow.modules.slice_views import SliceViews
 
 _silu = torch.ops.aten.silu.out
 _silu_backward = torch.ops.aten.silu_backward.grad_input
@@ -52,28 +52,35 @@ class _JointMLP(torch.autograd.Function):
         inner: SliceViews,
         outer: SliceViews,
     ) -> Tensor:
-        gate_weight, up_weight, down_weight = weights
-        rows, width, rank = len(x), len(gate_weight), inner.rank
+        gate_turned, up_turned, down_turned = (weight.T for weight in weights)
+        rows, width, rank = len(x), len(weights[0]), inner.rank
         gate, up = x.new_empty(rows, width), x.new_empty(rows, width)
-        hidden = x.new_empty(rows, 2 * rank)
-        last = x.new_empty(rows, outer.rank)
-        out = x.new_empty(rows, len(down_weight))
+        hidden, last = x.new_empty(rows, 2 * rank), x.new_empty(rows, outer.rank)
+        out = x.new_empty(rows, len(weights[2]))
         scratch = x.new_empty(max(lengths), width)
         tensors = (x, gate, up, hidden, *hidden.split(rank, 1), last, out)
-        parts = zip(*(tensor.split(lengths) for tensor in tensors), strict=True)
-        for i, (x_i, g, u, h, h_gate, h_up, h_down, y) in enumerate(parts):
-            torch.mm(x_i, inner.downs[i].T, out=h)
-            torch.mm(x_i, gate_weight.T, out=g)
-            add_up(g, h_gate, inner.ups[0][i], inner.scale)
-            torch.mm(x_i, up_weight.T, out=u)
-            add_up(u, h_up, inner.ups[1][i], inner.scale)
-            s = scratch[: len(x_i)]
+        parts = zip(
+            lengths,
+            *(tensor.split(lengths) for tensor in tensors),
+            inner.downs_turned,
+            *inner.ups_turned,
+            outer.downs_turned,
+            outer.ups_turned[0],
+            strict=True,
+        )
+        for n, x_i, g, u, h, h_gate, h_up, h_down, y, down, up_gate, up_up, down_s, up_s in parts:
+            torch.mm(x_i, down, out=h)
+            torch.mm(x_i, gate_turned, out=g)
+            torch.addmm(g, h_gate, up_gate, alpha=inner.scale, out=g)
+            torch.mm(x_i, up_turned, out=u)
+            torch.addmm(u, h_up, up_up, alpha=inner.scale, out=u)
+            s = scratch[:n]
             _silu(g, out=s)
             s.mul_(u)
-            torch.mm(s, outer.downs[i].T, out=h_down)
-            torch.mm(s, down_weight.T, out=y)
-            add_up(y, h_down, outer.ups[0][i], outer.scale)
-        ctx.lengths, ctx.weights, ctx.inner, ctx.outer = lengths, weights, inner, outer
+            torch.mm(s, down_s, out=h_down)
+            torch.mm(s, down_turned, out=y)
+            torch.addmm(y, h_down, up_s, alpha=outer.scale, out=y)
+        ctx.rest = lengths, weights, inner, outer
         ctx.save_for_backward(x, gate, up, hidden, last)
         return out
 
@@ -81,29 +88,38 @@ class _JointMLP(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, gate, up, hidden, last = ctx.saved_tensors
-        lengths, inner, outer = ctx.lengths, ctx.inner, ctx.outer
-        gate_weight, up_weight, down_weight = ctx.weights
-        rank, longest = inner.rank, max(lengths)
-        grad_x = torch.empty_like(x)
-        a, b, c = (gate.new_empty(longest, gate.shape[1]) for _ in range(3))
-        of_hidden, of_last = x.new_empty(longest, 2 * rank), x.new_empty(longest, outer.rank)
-        tensors = (grad.contiguous(), grad_x, x, gate, up, *hidden.split(rank, 1), last)
-        parts = zip(*(tensor.split(lengths) for tensor in tensors), strict=True)
-        for i, (dy, dx, x_i, g, u, h_gate, h_up, h_down) in enumerate(parts):
-            n = len(x_i)
-            ds, activated, product, dh, dh_down = a[:n], b[:n], c[:n], of_hidden[:n], of_last[:n]
+        lengths, (gate_weight, up_weight, down_weight), inner, outer = ctx.rest
+        longest, rank, scale = max(lengths), inner.rank, inner.scale
+        grad, grad_x = grad.contiguous(), torch.empty_like(x)
+        scratch = [gate.new_empty(longest, gate.shape[1]) for _ in range(3)]
+        scratch += [x.new_empty(longest, 2 * rank), x.new_empty(longest, outer.rank)]
+        tensors = (grad, grad_x, x, gate, up, *hidden.split(rank, 1), last)
+        parts = zip(
+            lengths,
+            grad.T.split(lengths, 1),
+            *(tensor.split(lengths) for tensor in tensors),
+            strict=True,
+        )
+        for i, (n, dy_turned, dy, dx, x_i, g, u, h_gate, h_up, h_down) in enumerate(parts):
+            ds, activated, product, dh, dh_down = (tensor[:n] for tensor in scratch)
             _silu(g, out=activated)
             torch.mul(activated, u, out=product)
-            through_up(dy, h_down, outer.ups[0][i], outer.grad_ups[0][i], dh_down, outer.scale)
-            torch.addmm(outer.grad_downs[i], dh_down.T, product, out=outer.grad_downs[i])
+            torch.addmm(dh_down, dy, outer.ups[0][i], beta=0.0, alpha=outer.scale, out=dh_down)
+            place = outer.grad_ups[0][i]
+            torch.addmm(place, dy_turned, h_down, alpha=outer.scale, out=place)
+            place = outer.grad_downs[i]
+            torch.addmm(place, dh_down.T, product, out=place)
             torch.mm(dy, down_weight, out=ds)
             torch.addmm(ds, dh_down, outer.downs[i], out=ds)
             du = activated.mul_(ds)
             dg = _silu_backward(ds.mul_(u), g, grad_input=product)
-            dh_gate, dh_up = dh.split(rank, 1)
-            through_up(dg, h_gate, inner.ups[0][i], inner.grad_ups[0][i], dh_gate, inner.scale)
-            through_up(du, h_up, inner.ups[1][i], inner.grad_ups[1][i], dh_up, inner.scale)
-            torch.addmm(inner.grad_downs[i], dh.T, x_i, out=inner.grad_downs[i])
+            halves = zip((dg, du), (h_gate, h_up), dh.split(rank, 1), strict=True)
+            for j, (d, h, dh_j) in enumerate(halves):
+                torch.addmm(dh_j, d, inner.ups[j][i], beta=0.0, alpha=scale, out=dh_j)
+                place = inner.grad_ups[j][i]
+                torch.addmm(place, d.T, h, alpha=scale, out=place)
+            place = inner.grad_downs[i]
+            torch.addmm(place, dh.T, x_i, out=place)
             torch.mm(dg, gate_weight, out=dx)
             torch.addmm(dx, du, up_weight, out=dx)
             torch.addmm(dx, dh, inner.downs[i], out=dx)

@@ -1,0 +1,101 @@
+"""Causal attention of one short sample, in blocks of queries, with a backward pass by hand.
+
+The weights of attention are kept for the backward pass, in place of making them again as kernels
+for long sequences do: at a few hundred tokens that is the cheaper way. Each block of queries meets
+only the keys up to its end.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+LONGEST = 512
+"""Tokens up to which samples are short: the weights take the square of it."""
+
+_BLOCK = 64
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, tokens: int, out: Tensor) -> list[Tensor]:
+    """Write ``softmax(q k' + causal mask) v``.
+
+    Args:
+        q: (H, m g, D), the last m tokens' queries, already scaled; g of them for each of H keys.
+        k: (H, n, D).
+        v: (H, n, D).
+        tokens: m.
+        out: as ``q``.
+
+    Returns:
+        What :func:`attend_backward` needs: the blocks' weights, (H, b g, e) for b queries that see
+        e keys.
+    """
+    group = q.shape[1] // max(1, tokens)
+    kept = []
+    for begin, end, seen in _blocks(tokens, k.shape[1]):
+        rows = slice(begin * group, end * group)
+        scores = torch.bmm(q[:, rows], k[:, :seen].mT)
+        scores[:, :, seen - (end - begin) :].add_(_mask(end - begin, group, q.device))
+        weights = torch.softmax(scores, -1)
+        torch.bmm(weights, v[:, :seen], out=out[:, rows])
+        kept.append(weights)
+    return kept
+
+
+def attend_backward(
+    kept: Sequence[Tensor],
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    tokens: int,
+    grad: Tensor,
+    grads: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    """The gradients of :func:`attend`.
+
+    Args:
+        kept: what it returned.
+        q: as it was given, so too ``k``, ``v`` and ``tokens``.
+        k: see ``q``.
+        v: see ``q``.
+        tokens: see ``q``.
+        grad: of ``out``.
+        grads: the places for those of ``q``, ``k`` and ``v``.
+    """
+    grad_q, grad_k, grad_v = grads
+    if tokens == 0:
+        grad_k.zero_()
+        grad_v.zero_()
+        return
+    group = q.shape[1] // tokens
+    blocks = list(_blocks(tokens, k.shape[1]))
+    # The last block sees all keys: it writes what the others add to.
+    for place in reversed(range(len(blocks))):
+        (begin, end, seen), weights = blocks[place], kept[place]
+        rows, keep = slice(begin * group, end * group), float(place < len(blocks) - 1)
+        dv, dk = grad_v[:, :seen], grad_k[:, :seen]
+        torch.baddbmm(dv, weights.mT, grad[:, rows], beta=keep, out=dv)
+        of_weights = torch.bmm(grad[:, rows], v[:, :seen].mT)
+        scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+        torch.bmm(scores, k[:, :seen], out=grad_q[:, rows])
+        torch.baddbmm(dk, scores.mT, q[:, rows], beta=keep, out=dk)
+
+
+def count_blocks(tokens: int) -> int:
+    """How many tensors :func:`attend` keeps for ``tokens`` queries."""
+    return 0 if tokens == 0 else max(1, round(tokens / _BLOCK))
+
+
+def _blocks(tokens: int, keys: int) -> list[tuple[int, int, int]]:
+    """First and last query of each block, and the keys that it sees."""
+    number = count_blocks(tokens)
+    bounds = [tokens * i // number for i in range(number + 1)] if number else []
+    return [(a, b, keys - tokens + b) for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
+@lru_cache(maxsize=256)
+def _mask(tokens: int, group: int, device: torch.device) -> Tensor:
+    """(tokens group, tokens): minus infinity at keys after the query."""
+    square = torch.full((tokens, tokens), float("-inf"), device=device).triu_(1)
+    return square.repeat_interleave(group, 0)
