@@ -4,8 +4,8 @@
 
 The same tasks, samples and steps for every k, in turns within one run; each figure is the best of
 its rounds. Real ARC tasks whose samples have at most 300 tokens as characters.
-- embedded: the quickstart's model and recipe (rank 32), rows of up to 300 tokens, and rows of a
-  single sample.
+- embedded: the quickstart's model and recipe (rank 32), rows of a single sample, and rows filled
+  with samples up to 300 tokens.
 - qwen: random weights of Qwen2.5-0.5B's shape and vocabulary, rank 16. On the CPU with --layers of
   its 24 layers and rows as above; on a GPU all of them, rows of up to 1,024 tokens, in bfloat16,
   with the share of the card's measured rate of arithmetic.
@@ -220,8 +220,8 @@ def main() -> None:
     large = BackboneConfig(config=QWEN | {"num_hidden_layers": options.layers}, dtype=dtype)
     rank = LoRAConfig(rank=32, alpha=64.0)
     cases = [
-        Case("embedded model", small, 112, rank, LONGEST, options.steps),
         Case("embedded model, a sample a step", small, 112, rank, 1, options.steps),
+        Case("embedded model, filled rows", small, 112, rank, LONGEST, options.steps),
         Case(
             "Qwen2.5-0.5B's shape",
             large,

@@ -7,6 +7,7 @@ only the keys up to its end.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -91,7 +92,7 @@ def _blocks(tokens: int, keys: int) -> list[tuple[int, int, int]]:
     """First and last query of each block, and the keys that it sees."""
     number = count_blocks(tokens)
     bounds = [tokens * i // number for i in range(number + 1)] if number else []
-    return [(a, b, keys - tokens + b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [(a, b, keys - tokens + b) for a, b in pairwise(bounds)]
 
 
 @lru_cache(maxsize=256)
