@@ -133,17 +133,7 @@ def redraw_adapter(model: PreTrainedModel, name: str, seed: int) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, "adapter"))
         for layer in _adapted_layers(model).values():
-            if name not in layer.lora_A:
-                continue
-            down, up = layer.lora_A[name], layer.lora_B[name]
-            plain = down.weight.is_cpu and down.weight.dtype == torch.float32
-            known = peft_config.init_lora_weights in (True, "gaussian")
-            if plain and known and not layer.use_dora[name]:
-                # The draws of two new linear layers, which PEFT makes first, then its own.
-                down.reset_parameters()
-                up.reset_parameters()
-                layer.reset_lora_parameters(name, peft_config.init_lora_weights)
-            else:
+            if name in layer.lora_A:
                 layer.update_layer(name, layer.r[name], layer.lora_alpha[name], config=peft_config)
     cast_adapter_dtype(model, name)
 
