@@ -35,6 +35,7 @@ from arcflow.modules.backbone import BackboneConfig, load_backbone
 from arcflow.modules.lora import LoRAModule
 from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
 from arcflow.sources.arc import load_split
+from arcflow.sources.base import TaskList
 from arcflow.text.encode import Encoder, Example
 from arcflow.text.pack import Packer
 from arcflow.text.tokenizer import load_tokenizer
@@ -218,7 +219,7 @@ def case(name: str, vocabulary: int, tokens: int, steps: int, rounds: int) -> An
     """Measure one vocabulary; prints what is found."""
     tokenizer = load_tokenizer("characters")
     tasks, longest = load_split("arc-agi-1/training"), min(tokens, 4096)
-    stream = TaskStream(tasks, Encoder(tokenizer), AugmentConfig(), 0, longest)
+    stream = TaskStream(TaskList(tasks), Encoder(tokenizer), AugmentConfig(), 0, longest)
     packer = Packer(stream.length, tokens)
     batches = [packer.row() for _ in range(steps)]
     examples = [stream.sample(i) for row in batches for i in row]

@@ -21,6 +21,7 @@ from arcflow.core.task import Task
 from arcflow.datamodules.loader import TrainLoader
 from arcflow.datamodules.stream import TaskStream
 from arcflow.sources.arc import load_split
+from arcflow.sources.base import TaskList
 from arcflow.text.encode import Encoder, Example
 from arcflow.text.pack import Packer
 from arcflow.text.tokenizer import load_tokenizer
@@ -179,7 +180,7 @@ def encoder() -> Encoder:
 
 
 def tasks(n: int | None = None, seed: int = 0, max_tokens: int = 4096, **augment) -> TaskStream:
-    return TaskStream(arc()[:n], encoder(), AugmentConfig(**augment), seed, max_tokens)
+    return TaskStream(TaskList(arc()[:n]), encoder(), AugmentConfig(**augment), seed, max_tokens)
 
 
 def test_every_pass_visits_every_task_once_in_an_order_of_its_own() -> None:
@@ -248,7 +249,10 @@ def test_a_loader_of_tasks_resumes_and_refuses_other_tasks_by_name() -> None:
         (tasks(30, seed=7), "seed differs: got '0'. Expected '7'"),
         (tasks(30, max_tokens=4000), "max_tokens differs: got '4096'. Expected '4000'"),
         (tasks(30, compose=0.5), "augment.compose differs: got '0.0'. Expected '0.5'"),
-        (TaskStream(arc()[1:31], encoder(), AugmentConfig(), 0, 4096), "tasks differs: got "),
+        (
+            TaskStream(TaskList(arc()[1:31]), encoder(), AugmentConfig(), 0, 4096),
+            "tasks differs: got ",
+        ),
     ):
         with pytest.raises(CheckpointError) as error:
             TrainLoader(other, 4096).load_state_dict(first.state_dict())

@@ -14,6 +14,7 @@ from arcflow.core.task import Task
 from arcflow.datamodules.loader import LossLoader, TrainLoader, check_rows
 from arcflow.datamodules.stream import TaskStream
 from arcflow.datamodules.waves import WaveLoader, waves
+from arcflow.sources.base import Source, TaskList
 from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder, Example, TextConfig
 from arcflow.text.tokenizer import load_tokenizer
@@ -90,12 +91,18 @@ class ArcflowDataModule(LightningDataModule):
         self.tokenizer = tokenizer
         self._encoder: Encoder | None = None
         self._tasks: dict[str, tuple[Task, ...]] = {}
+        self._source: Source = TaskList(())
 
     # What a subclass says.
 
     def train_tasks(self) -> Sequence[Task]:
         """The tasks ``fit`` learns from."""
         raise NotImplementedError(f"{type(self).__name__} must define train_tasks()")
+
+    def train_source(self) -> Source:
+        """Where the tasks come from that ``fit`` learns; :meth:`train_tasks` unless a subclass
+        has another."""
+        return TaskList(self.train_tasks())
 
     def val_tasks(self) -> Sequence[Task]:
         """The tasks whose loss ``fit`` watches and that ``validate`` answers."""
@@ -163,19 +170,28 @@ class ArcflowDataModule(LightningDataModule):
         self._check_ids(part, evaluated)
         self._tasks[part] = evaluated
         if stage == "fit":
-            train = list(self.train_tasks())
-            self._check_ids("train", train)
             # All of them, not one for each id: published sets differ in the pairs of some ids.
             ahead = (*evaluated, *self.test_tasks(), *self.predict_tasks())
-            guarded = guard(train, ahead, allow=self.trainable, on_conflict=self.contamination)
-            self._tasks["train"] = self._that_fit("train", guarded.tasks)
+            self._source = self._guarded(self.train_source(), ahead)
             known = [task for task in evaluated if all(p.output is not None for p in task.test)]
             if known:
                 self._that_fit(part, known)
 
     def tasks(self, part: str) -> tuple[Task, ...]:
-        """The tasks of "train", "val", "test" or "predict" after :meth:`setup`."""
-        return self._tasks[part]
+        """The tasks of "val", "test" or "predict" after :meth:`setup`; of "train" the published
+        ones that are behind what is learned."""
+        return tuple(self._source.originals()) if part == "train" else self._tasks[part]
+
+    def _guarded(self, source: Source, ahead: Sequence[Task]) -> Source:
+        """The source less what is evaluated, and less published tasks that never fit."""
+        originals = source.originals()
+        if isinstance(source, TaskList):
+            self._check_ids("train", originals)
+        guarded = guard(originals, ahead, allow=self.trainable, on_conflict=self.contamination)
+        left = source.without({task.id for task in guarded.dropped})
+        if isinstance(left, TaskList):
+            return TaskList(self._that_fit("train", left.tasks), left.name)
+        return left
 
     def _check_ids(self, part: str, tasks: Iterable[Task]) -> None:
         seen: set[str] = set()
@@ -228,9 +244,7 @@ class ArcflowDataModule(LightningDataModule):
 
     def train_dataloader(self) -> TrainLoader:
         """The endless stream of training batches, exactly resumable."""
-        stream = TaskStream(
-            self._tasks["train"], self.encoder, self.augment, self.seed, self.max_tokens
-        )
+        stream = TaskStream(self._source, self.encoder, self.augment, self.seed, self.max_tokens)
         rank, world_size = self._processes()
         return TrainLoader(
             stream,

@@ -1,27 +1,21 @@
 """TaskStream: the endless stream of training samples, each a pure function of (seed, index)."""
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict
-
-import numpy as np
-from numpy.typing import NDArray
 
 from arcflow.core.errors import DataError
 from arcflow.core.sample_augment import AugmentConfig, sample_training_view
 from arcflow.core.seeds import rng
 from arcflow.core.task import Task
+from arcflow.sources.base import Source, check_not_empty
 from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder, Example
 
 
 class TaskStream:
-    """Augmented, encoded views of tasks, numbered 0, 1, 2, ... without end (law 1).
-
-    Pass ``index // len(tasks)`` visits every task once, in an order of its own.
+    """Augmented, encoded views of a source's tasks, numbered 0, 1, 2, ... without end (law 1).
 
     Args:
-        tasks: what is learned.
+        source: of what is learned.
         encoder: task to token ids.
         augment: what happens to a task first.
         seed: the stream is a function of it.
@@ -33,32 +27,20 @@ class TaskStream:
 
     def __init__(
         self,
-        tasks: Sequence[Task],
+        source: Source,
         encoder: Encoder,
         augment: AugmentConfig,
         seed: int,
         max_tokens: int,
     ) -> None:
-        if not tasks:
-            raise DataError(
-                "training stream",
-                value=0,
-                expected="at least one task",
-                next_step="Loosen the selection of training tasks.",
-            )
+        check_not_empty(source)
         self.max_tokens = max_tokens
-        self._tasks, self._encoder = tuple(tasks), encoder
+        self.source, self._encoder = source, encoder
         self._augment, self._seed = augment, seed
-        self._orders: dict[int, NDArray[np.int64]] = {}
 
     def task(self, index: int) -> Task:
-        """The task of a sample, as it is published."""
-        visit, position = divmod(index, len(self._tasks))
-        if visit not in self._orders:
-            while len(self._orders) >= 4:  # looking ahead spans few passes
-                del self._orders[next(iter(self._orders))]
-            self._orders[visit] = rng(self._seed, "order", visit).permutation(len(self._tasks))
-        return self._tasks[int(self._orders[visit][position])]
+        """The task of a sample, as the source gives it."""
+        return self.source.task(self._seed, index)
 
     def view(self, index: int) -> tuple[Task, int] | None:
         """The augmented task and the number of the test pair to learn.
@@ -98,21 +80,8 @@ class TaskStream:
             {
                 "seed": str(self._seed),
                 "max_tokens": str(self.max_tokens),
-                "number of tasks": str(len(self._tasks)),
-                "tasks": _hash(self._tasks),
             }
+            | self.source.identity()
             | {f"augment.{key}": str(value) for key, value in asdict(self._augment).items()}
             | {f"text {name}": value for name, value in self._encoder.identity().items()}
         )
-
-
-def _hash(tasks: Sequence[Task]) -> str:
-    """Of ids, order and every grid."""
-    digest = hashlib.sha256()
-    for task in tasks:
-        digest.update(f"{task.id}:{len(task.train)}:{len(task.test)};".encode())
-        for pair in (*task.train, *task.test):
-            for grid in (pair.input, pair.output):
-                digest.update(b"-" if grid is None else repr(grid.shape).encode())
-                digest.update(b"" if grid is None else grid.tobytes())
-    return digest.hexdigest()
