@@ -313,6 +313,11 @@ def test_refuses_before_any_time_is_spent() -> None:
         module,
         r"warm-up does not end: got 5.*fewer steps than test_time.steps \(5\)",
     )
+    refused(
+        tuner(5, lr=-1.0),
+        module,
+        r"test_time.optimizer.lr: out of range: got -1.0",
+    )
     refused(tuner(5, lora=LoRAConfig(rank=2)), module, r"test_time.lora: .* keeps its shape")
     refused(
         tuner(5, lora=LoRAConfig(target_modules=["nothing"])),

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningModule
 from torch import nn
 
 from arcflow.callbacks.tuning import Recipe
-from arcflow.core.errors import ConfigError
+from arcflow.core.errors import ConfigError, located
 from arcflow.core.task import Task
 from arcflow.modules.adapters import LoRAConfig, is_quantized, temporary_adapter
 from arcflow.modules.joint_adapters import check_joint
@@ -97,8 +97,9 @@ def check_recipe(recipe: Recipe) -> None:
         ConfigError: numbers out of range, a warm-up longer than the steps, bitsandbytes missing.
     """
     schedule_ratio(recipe.schedule, recipe.steps, "test_time.steps")
-    # Of zeros: a layer would draw its first values from the global random state.
-    build_optimizer(nn.ParameterList([torch.zeros(1, 1)]), recipe.optimizer)
+    with located("test_time", "."):
+        # Of zeros: a layer would draw its first values from the global random state.
+        build_optimizer(nn.ParameterList([torch.zeros(1, 1)]), recipe.optimizer)
 
 
 def check_attaches(module: LoRAModule, config: LoRAConfig) -> None:

@@ -38,11 +38,11 @@ class CheckpointError(ArcflowError):
 
 @contextmanager
 def located(where: str, joint: str = ": ") -> Iterator[None]:
-    """Put ``where`` and ``joint`` in front of what is wrong with data inside."""
+    """Put ``where`` and ``joint`` in front of what is wrong with data or options inside."""
     try:
         yield
-    except DataError as error:
-        raise DataError(
+    except (DataError, ConfigError) as error:
+        raise type(error)(
             f"{where}{joint}{error.what}",
             value=error.value,
             expected=error.expected,

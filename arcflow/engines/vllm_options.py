@@ -5,10 +5,10 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from arcflow.core.errors import ConfigError
+from arcflow.text.hub import is_local
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Values of vLLM's max_lora_rank."""
@@ -201,7 +201,7 @@ def environment(model: str, config: VLLMConfig) -> dict[str, str | None]:
         "VLLM_LOGGING_LEVEL": "WARNING",
         "OMP_NUM_THREADS": str(config.threads or torch.get_num_threads()),
     }
-    if Path(model).exists():
+    if is_local(str(model)):
         changes |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     if on_cpu():
         changes |= {

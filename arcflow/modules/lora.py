@@ -12,7 +12,7 @@ from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from arcflow.core.errors import CheckpointError, ConfigError
+from arcflow.core.errors import CheckpointError, ConfigError, located
 from arcflow.core.seeds import derive
 from arcflow.modules.adapter_files import export_adapter, read_adapter
 from arcflow.modules.adapters import (
@@ -146,7 +146,8 @@ class LoRAModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the schedule over ``trainer.max_steps``."""
-        optimizer = build_optimizer(self.model, self.optimizer_config)
+        with located("model", "."):
+            optimizer = build_optimizer(self.model, self.optimizer_config)
         schedule = build_schedule(optimizer, self.schedule_config, self.trainer.max_steps)
         return {
             "optimizer": optimizer,

@@ -209,5 +209,5 @@ def _check(name: str, value: object, right: bool, expected: str) -> None:
             f"{name}: out of range",
             value=value,
             expected=expected,
-            next_step=f"Correct model.{name}.",
+            next_step=f"Correct {name}.",
         )
