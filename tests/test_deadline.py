@@ -113,7 +113,7 @@ def test_a_deadline_nearly_at_once_leaves_a_valid_submission_in_time(tmp_path: P
 
 
 def test_a_limit_for_each_task(tmp_path: Path) -> None:
-    evaluate(tmp_path, None, task_seconds=0.6)
+    evaluate(tmp_path, None, task_seconds=0.4)
     found = entries(tmp_path)
     assert len(found) == TASKS
     # The first task is answered with what tuning left of its time, the later ones by what it took.
