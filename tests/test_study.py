@@ -21,6 +21,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arcflow.core import files
 from arcflow.core.errors import DataError
 from arcflow.tools import study, study_folder, study_runs
 from arcflow.tools.option_tree import copied, flat, get, merge, put
@@ -541,7 +542,7 @@ def test_a_full_disk_ends_it_in_words(here: Path, capsys: Any) -> None:
         def full(number: int) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        patch.setattr(study_folder.os, "fsync", full)
+        patch.setattr(files.os, "fsync", full)
         assert run() == 2
     err = capsys.readouterr().err
     assert "the study cannot go on (No space left on device): got 'out'" in err

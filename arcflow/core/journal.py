@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from arcflow.core.errors import CheckpointError, ConfigError, DataError
+from arcflow.core.files import sync_folder, write_whole
 from arcflow.core.json_file import read_bytes
 
 FORMAT = 1
@@ -163,33 +164,14 @@ def write_journal(
     """
     path = Path(path)
     data = b"".join([_line(_header(run)), *map(_line, entries)])
-    # In the same folder: os.replace is atomic only within one file system.
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     handle = _open_locked(path) if path.exists() else None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+        write_whole(path, data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise _no_place(path, error) from error
     finally:
         if handle is not None:
             os.close(handle)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring a new or renamed file's name to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _header(run: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """Kaggle's submission file: build it, write it atomically, read it, score it."""
 
-import contextlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from arcflow.core.errors import DataError
+from arcflow.core.files import write_whole
 from arcflow.core.grid import Grid, make_grid
 from arcflow.core.json_file import read_json
 from arcflow.core.task import Task
@@ -84,34 +83,15 @@ def write_submission(path: str | Path, submission: Submission) -> None:
     }
     data = json.dumps(obj, separators=(",", ":")) + "\n"
     path = Path(path)
-    # In the same folder: os.replace is atomic only within one file system.
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        write_whole(path, data.encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise DataError(
             f"the submission cannot be written ({error.strerror})",
             value=str(path),
             expected="a path to a file in a folder that can be written to",
             next_step="Choose another path, or make room there.",
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_submission(path: str | Path, counts: Mapping[str, int] | None = None) -> Submission:

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.files import write_whole
 from arcflow.core.json_file import read_json
 
 RECORD, LOG, LOCK = "study.json", "log.txt", ".study.lock"
@@ -34,12 +34,7 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Replace the folder's record, atomically."""
-        temporary = folder / f".{RECORD}.tmp"
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(vars(self), file, indent=1, default=str)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, folder / RECORD)
+        write_whole(folder / RECORD, json.dumps(vars(self), indent=1, default=str).encode())
 
     @classmethod
     def read(cls, folder: Path) -> "Record | None":
