@@ -1,0 +1,214 @@
+"""``arcflow pool``: make a pool of tasks from a source once, and check one."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+from arcflow.core.errors import ArcflowError
+from arcflow.tools.run import run
+
+INTERRUPTED = 130
+
+_ABOUT = """usage: arcflow pool [-h] {build,check} ...
+
+A pool holds tasks that a source generated once, in one file that is read in place. Training from
+it, with the source PoolSource, costs next to nothing.
+
+  build  draw tasks from a source and write them (`arcflow pool build --help`)
+  check  check every byte of a pool and say what is in it (`arcflow pool check --help`)
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the tool with the words after ``arcflow pool``; returns the exit code.
+
+    Returns:
+        0; 2 after a user's mistake; 130 where the user interrupted.
+    """
+    command, words = (argv[0], list(argv[1:])) if argv else ("", [])
+    if command in ("-h", "--help"):
+        print(_ABOUT, end="")
+        return 0
+    if command not in ("build", "check"):
+        print(
+            f"arcflow pool: unknown command {command!r}. Expected build or check. "
+            "See `arcflow pool --help`.",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        with _terminable():
+            return _build(words) if command == "build" else _check(words)
+    except KeyboardInterrupt:
+        print(f"arcflow pool {command}: interrupted. Nothing was written.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _build(words: Sequence[str]) -> int:
+    from jsonargparse import ArgumentParser
+    from jsonargparse.typing import NonNegativeInt, PositiveInt
+
+    from arcflow.sources.base import Source
+
+    _import_sources()
+    parser = ArgumentParser(
+        prog="arcflow pool build",
+        description="Draw tasks from a source and write them as a pool. The same source, seed and "
+        "number give the same bytes, whatever the number of processes. The file is there whole "
+        "or not at all.",
+    )
+    parser.add_argument("out", metavar="OUT", type=str, help="the file to make")
+    parser.add_argument(
+        "--source",
+        type=Source,
+        required=True,
+        help="where the tasks come from: a class, such as ReARC, and --source.OPTION for each of "
+        "its options (--source.help CLASS shows them)",
+    )
+    parser.add_argument(
+        "--tasks", type=PositiveInt, default=100_000, help="number of tasks to draw"
+    )
+    parser.add_argument("--seed", type=NonNegativeInt, default=0, help="of the draw")
+    parser.add_argument(
+        "--processes",
+        type=NonNegativeInt,
+        default=0,
+        help="processes that draw at a time; 0 takes one a core",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a file that is there already"
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="stop at the first task that the source cannot give, instead of leaving it out",
+    )
+
+    def work(options: Any) -> None:
+        from arcflow.sources.pool_build import build_pool
+
+        source = _made(parser, options)
+        with _progress(f"pool of {source.name}", options.tasks, "tasks") as advance:
+            built = build_pool(
+                options.out,
+                source,
+                options.tasks,
+                seed=options.seed,
+                processes=options.processes or len(os.sched_getaffinity(0)),
+                overwrite=options.overwrite,
+                strict=options.strict,
+                progress=advance,
+            )
+        print(
+            f"{options.out}: {built.tasks:,} tasks, {built.pairs:,} pairs of {built.families} "
+            f"families, {built.bytes / 1e6:,.1f} MB"
+        )
+        if built.left_out:
+            print(f"left out: {built.left_out:,} tasks", file=sys.stderr)
+            for reason in built.reasons:
+                print(f"  {reason}", file=sys.stderr)
+
+    return run(parser, work, words)
+
+
+def _check(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="arcflow pool check",
+        description="Check every byte of a pool and say what is in it. Opening a pool checks all "
+        "but its grids, and serving one checks the grids it serves.",
+    )
+    parser.add_argument("pool", metavar="POOL", help="the file")
+    return run(parser, _show, words)
+
+
+def _show(options: argparse.Namespace) -> None:
+    from arcflow.sources.pool_file import VERSION, PoolFile
+
+    file = PoolFile(options.pool)
+    with _progress("checking", file.records_bytes(), "bytes") as advance:
+        file.check(advance)
+    about = file.about
+    print(f"{options.pool}: sound, version {VERSION}")
+    print(f"  source    {about['name']}, seed {about['seed']}")
+    for name, value in about["identity"].items():
+        print(f"            {name}: {value}")
+    print(
+        f"  tasks     {len(file):,} of {about['drawn']:,} drawn, {about['pairs']:,} pairs, "
+        f"{len(about['families'])} families"
+    )
+    print(f"  size      {Path(options.pool).stat().st_size / 1e6:,.1f} MB")
+    print(f"  digest    {file.digest}")
+
+
+def _made(parser: Any, options: Any) -> Any:
+    """The source that was named; what is wrong with its options in its own words."""
+    try:
+        return parser.instantiate(options).source
+    except ValueError as error:
+        if isinstance(error.__cause__, ArcflowError):
+            raise error.__cause__ from None
+        raise
+
+
+def _import_sources() -> None:
+    """Let a source be named by its class alone; a user's own are found beside him."""
+    package = import_module("arcflow.sources")
+    for module in iter_modules(package.__path__, "arcflow.sources."):
+        if not module.name.endswith("_worker"):
+            import_module(module.name)
+    if "" not in sys.path and "." not in sys.path:
+        sys.path.insert(0, "")
+
+
+@contextmanager
+def _progress(what: str, total: int, unit: str) -> Iterator[Any]:
+    """A bar on stderr where that is a terminal; gives what is called with each step done."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn(f"{{task.completed:,.0f}}/{{task.total:,.0f}} {unit}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        number = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(number, done)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a build as Ctrl-C does, so that no half file and no process is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
