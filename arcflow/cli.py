@@ -8,7 +8,7 @@ from typing import NoReturn
 from arcflow import __version__
 
 TOOLS = ("curve", "score", "show", "study", "vote")
-RUNS = ("fit", "validate", "test", "predict")
+RUNS = ("fit", "validate", "test", "predict", "generate")
 USER_ERROR, INTERRUPTED = 2, 130
 """Exit codes; 130 is a shell's own for what SIGINT ended."""
 
@@ -21,6 +21,7 @@ commands that run a model (LightningCLI; `arcflow COMMAND --help`, `arcflow fit 
   validate   answer tasks whose solutions are known: one table of measures, a submission
   test       the same on the datamodule's test tasks
   predict    answer tasks whose solutions are hidden: a submission
+  generate   `arcflow generate inputs`: sample new inputs of tasks from a model
 
 light tools (`arcflow TOOL --help`)
   curve      show measures against the number of predictions, as table and plot
@@ -65,8 +66,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     # A console script's path lacks the working directory; a user's plug-ins live there.
     if "" not in sys.path and "." not in sys.path:
         sys.path.insert(0, "")
+    module = "arcflow.lightning_cli"
+    if command == "generate":
+        module, words = "arcflow.generate_cli", words[1:]
+        _check_what(words)
     try:
-        import_module("arcflow.lightning_cli").run(words)
+        import_module(module).run(words)
     except KeyboardInterrupt:
         _interrupted(command)
     except SystemExit as stop:
@@ -81,6 +86,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"arcflow: {message}", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None
     raise SystemExit(0)
+
+
+def _check_what(words: list[str]) -> None:
+    """Take the word after ``generate``; there is one choice so far."""
+    if not words or words[0] != "inputs":
+        print(
+            f"arcflow generate: unknown {words[0] if words else None!r}. Expected: inputs. "
+            "See `arcflow generate inputs --help`.",
+            file=sys.stderr,
+        )
+        raise SystemExit(USER_ERROR)
+    del words[0]
 
 
 def _interrupted(command: str) -> NoReturn:

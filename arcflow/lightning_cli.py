@@ -176,8 +176,13 @@ def _lora_help(option: str) -> None:
     parser.print_help()
 
 
-def run(argv: Sequence[str]) -> None:
-    """Parse ``argv`` and run the subcommand it names."""
+def run(argv: Sequence[str], cli: type[ArcflowCLI] = ArcflowCLI) -> None:
+    """Parse ``argv`` and run the subcommand it names.
+
+    Args:
+        argv: subcommand and options.
+        cli: what parses them.
+    """
     for option in ("model.lora", "test_time.lora"):
         if f"--{option}.help" in argv:
             _lora_help(option)
@@ -197,7 +202,7 @@ def run(argv: Sequence[str]) -> None:
         "inference_mode": False,
         "num_sanity_val_steps": 0,
     }
-    ArcflowCLI(
+    cli(
         LightningModule,
         LightningDataModule,
         subclass_mode_model=True,

@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,11 @@ class Source(ABC):
 
     Attributes:
         name: short, for tables and messages, e.g. ``"re-arc"``.
+        kinds: names of the task kinds that its tasks are fit for; empty for all.
     """
 
     name: str
+    kinds: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def __len__(self) -> int:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from arcflow.core.errors import ArcflowError, ConfigError, DataError
@@ -21,6 +22,11 @@ from arcflow.tools.study_report import Results, csv_text, markdown, read_result,
 from arcflow.tools.study_runs import Failure, Progress, clock, run_all
 
 FAILED, INTERRUPTED = 1, 130
+ANALYSES = {
+    "rearc-distribution": "arcflow.tools.rearc_distribution",
+    "input-distribution": "arcflow.tools.input_distribution",
+}
+"""Studies that look at data and train nothing, with options of their own."""
 _LOOK = 0.2
 """Seconds between two looks at the children."""
 
@@ -31,12 +37,17 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0; 1 where a row failed; 2 after a user's mistake; 130 where the user interrupted.
     """
+    if argv and argv[0] in ANALYSES:
+        code: int = import_module(ANALYSES[argv[0]]).main(argv[1:])
+        return code
     parser = argparse.ArgumentParser(
         prog="arcflow study",
         description="Run every row of a study with every seed, each in a process and a folder "
         "of its own, and show the table with the spread over seeds; as study.csv, study.md and "
         "study.png too. What is done is not done again: stopped at any moment, the same "
         "command goes on.",
+        epilog=f"Studies of data, with options of their own: {', '.join(ANALYSES)} "
+        "(`arcflow study NAME --help`).",
     )
     parser.add_argument(
         "study", metavar="NAME_OR_FILE", help="configs/studies/NAME.yaml, or a study file"
