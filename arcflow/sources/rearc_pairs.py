@@ -1,0 +1,279 @@
+"""Pairs of one prompt from a RE-ARC generator: tried until good, adapted to the originals."""
+
+import functools
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, NoReturn
+
+import numpy as np
+
+from arcflow.core.errors import DataError
+from arcflow.core.grid import MAX_SIDE, N_COLORS, Grid, GridKey
+from arcflow.core.seeds import derive
+from arcflow.core.task import Pair
+from arcflow.sources.rearc_draws import Drawn, OutOfDrawsError
+from arcflow.sources.rearc_facts import TaskFacts
+from arcflow.sources.rearc_package import Backend
+from arcflow.sources.rearc_sites import color_sites
+
+ATTEMPTS = 100
+"""How often a pair is tried; the second half of it without the first pair's colours."""
+
+MAX_DRAWS = 50_000
+"""In one attempt."""
+
+MAX_SECONDS = 60.0
+"""Of one attempt, in seconds of this process's time on the processor."""
+
+_COLORS = bytes(range(N_COLORS))
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How pairs are made.
+
+    Attributes:
+        difficulty: lower and upper end of the generators' own scale, 0 to 1.
+        background: whether the background takes the original's colour.
+        roles: whether the pairs of a prompt share the first one's colours.
+        verify: whether only pairs that the task's verifier accepts are taken.
+    """
+
+    difficulty: tuple[float, float] = (0.0, 0.4)
+    background: bool = True
+    roles: bool = True
+    verify: bool = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """A pair with sides 1..30 and cells 0..9 as the generator gave it and as it is served.
+
+    Attributes:
+        input, output: as served.
+        raw_input, raw_output: before the background was swapped.
+        swapped: the two colours that changed places; None where none did.
+        drawn: the colours of the generator's sites.
+    """
+
+    input: GridKey
+    output: GridKey
+    raw_input: GridKey
+    raw_output: GridKey
+    swapped: tuple[int, int] | None
+    drawn: Drawn
+
+
+class BadPairError(Exception):
+    """A generator's pair that is not served; says why."""
+
+
+class Generator:
+    """One task's generator with its adaptation.
+
+    Args:
+        backend: where the generator is.
+        task_id: the task.
+        facts: of the task; None where nothing is known, and its background stays.
+        adaptation: how pairs are made.
+    """
+
+    def __init__(
+        self, backend: Backend, task_id: str, facts: TaskFacts | None, adaptation: Adaptation
+    ) -> None:
+        self.task_id, self._backend, self._adaptation = task_id, backend, adaptation
+        sites = color_sites(backend.generators[task_id])
+        wanted = adaptation.roles or adaptation.background
+        self._code, self._at = sites.code, sites.at if wanted else None
+        self._background: tuple[int, int, int] | None = None
+        if (
+            adaptation.background
+            and facts is not None
+            and facts.swap
+            and facts.background is not None
+            and facts.background_draw is not None
+        ):
+            self._background = (facts.background, *facts.background_draw)
+        self._fixed = frozenset(facts.fixed_colors if facts else ())
+
+    def pairs(self, n: int, seed: int, index: int) -> list[Pair]:
+        """``n`` pairs with different inputs: a pure function of its arguments.
+
+        Args:
+            n: how many.
+            seed: the run's seed.
+            index: number of the prompt among this task's.
+
+        Raises:
+            DataError: no good pair in :data:`ATTEMPTS` attempts, or the generator hangs.
+        """
+        made: dict[GridKey, Pair] = {}
+        first: Drawn | None = None
+        with _time_limit(self.task_id) as start_clock:
+            for number in range(n):
+                for attempt in range(ATTEMPTS):
+                    start_clock()
+                    replay = first if attempt < ATTEMPTS // 2 else None
+                    try:
+                        pair = self.attempt(
+                            derive(seed, f"re-arc {self.task_id}", index, number, attempt), replay
+                        )
+                        if pair.input in made:
+                            raise BadPairError("an input that the prompt has already")
+                    except BadPairError as error:
+                        why = str(error)
+                        continue
+                    made[pair.input] = Pair(_grid(pair.input), _grid(pair.output))
+                    if self._adaptation.roles and first is None:
+                        first = pair.drawn
+                    break
+                else:
+                    self._give_up(number, why)
+        return list(made.values())
+
+    def attempt(self, seed: int, replay: Drawn | None = None) -> Made:
+        """One pair.
+
+        Args:
+            seed: of all its draws.
+            replay: colours to draw again.
+
+        Raises:
+            BadPairError: it is none, or not one to learn from.
+        """
+        draws, adaptation = self._backend.draws, self._adaptation
+        draws.start(seed, MAX_DRAWS, self._code, self._at, replay)
+        try:
+            rows = self._backend.generate(self.task_id, *adaptation.difficulty)
+            raw_input, raw_output = _cells(rows["input"]), _cells(rows["output"])
+        except DataError:  # the time limit
+            raise
+        except OutOfDrawsError:
+            raise BadPairError(f"more than {MAX_DRAWS} draws") from None
+        except Exception as error:  # noqa: BLE001 (of 400 generators by others: any)
+            raise BadPairError(f"{type(error).__name__}: {error}") from None
+        if raw_input == raw_output:
+            raise BadPairError("an output that is its input")
+        swapped = self._swap(draws.drawn)
+        made = Made(raw_input, raw_output, raw_input, raw_output, swapped, draws.drawn)
+        if swapped is not None:
+            made = replace_colors(made, swapped)
+        if adaptation.verify and not self.accepts(made.input, made.output):
+            raise BadPairError("a pair that the task's verifier does not accept")
+        return made
+
+    def accepts(self, of: GridKey, output: GridKey) -> bool:
+        """Whether the task's verifier makes this output of this input."""
+        try:
+            answer = self._backend.verifiers[self.task_id](_rows(of))
+            return bool(answer == _rows(output))
+        except DataError:  # the time limit
+            raise
+        except Exception:  # noqa: BLE001 (of 400 verifiers by others: any)
+            return False
+
+    def _swap(self, drawn: Drawn) -> tuple[int, int] | None:
+        """The colours that change places so that the background gets the original's."""
+        if self._background is None:
+            return None
+        to, site, element = self._background
+        visit = 0
+        while (site, visit + 1) in drawn:  # it counts what was drawn last
+            visit += 1
+        colors = drawn.get((site, visit), ())
+        if len(colors) <= element or colors[element] == to or colors[element] in self._fixed:
+            return None
+        return colors[element], to
+
+    def _give_up(self, number: int, why: str) -> NoReturn:
+        raise DataError(
+            f"RE-ARC task {self.task_id}: its generator gives no good pair {number}",
+            value=why,
+            expected=f"one in {ATTEMPTS} attempts: grids of 1 to {MAX_SIDE} rows and columns, "
+            "cells 0 to 9, output and input unlike, no input twice",
+            next_step=f"Leave the task out (exclude: ['{self.task_id}']), ask for fewer pairs, or "
+            "widen difficulty.",
+        )
+
+
+def replace_colors(made: Made, swapped: tuple[int, int]) -> Made:
+    """The pair with two colours exchanged."""
+    table = _table(swapped)
+    of, output = made.raw_input, made.raw_output
+    return Made(
+        (of[0], of[1], of[2].translate(table)),
+        (output[0], output[1], output[2].translate(table)),
+        of,
+        output,
+        swapped,
+        made.drawn,
+    )
+
+
+@functools.cache
+def _table(swapped: tuple[int, int]) -> bytes:
+    one, other = (bytes((color,)) for color in swapped)
+    return bytes.maketrans(one + other, other + one)
+
+
+def _cells(rows: Sequence[Sequence[Any]]) -> GridKey:
+    """Rows as ints 0..9, checked.
+
+    Raises:
+        BadPairError: they are no grid.
+    """
+    height, widths = len(rows), set(map(len, rows))
+    if len(widths) != 1 or not (1 <= height <= MAX_SIDE and 1 <= min(widths) <= MAX_SIDE):
+        raise BadPairError(
+            f"a grid of {height} rows with {', '.join(map(str, sorted(widths)))} cells"
+        )
+    cells = list(chain.from_iterable(rows))
+    try:
+        data = bytes(cells)
+    except ValueError:  # not 0..255
+        raise BadPairError(f"cells {min(cells)} to {max(cells)}") from None
+    if data.translate(None, _COLORS):
+        raise BadPairError(f"a cell {max(cells)}")
+    return height, widths.pop(), data
+
+
+def _rows(cells: GridKey) -> tuple[tuple[int, ...], ...]:
+    height, width, data = cells
+    return tuple(tuple(data[row * width : (row + 1) * width]) for row in range(height))
+
+
+def _grid(cells: GridKey) -> Grid:
+    return np.frombuffer(cells[2], dtype=np.int8).reshape(cells[0], cells[1])
+
+
+@contextmanager
+def _time_limit(task_id: str) -> Iterator[Callable[[], None]]:
+    """End what computes for longer than :data:`MAX_SECONDS` after the last call of what it gives.
+
+    A safety net for a generator that hangs without drawing. It ends the work instead of trying
+    again, as a stream that depended on a clock would be another one on another machine. For the
+    same reason it counts time on the processor: a process that waits is not stopped. In threads
+    other than the main one, which get no signals, there is none.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+
+    def stop(_signal: int, _frame: object) -> NoReturn:
+        raise DataError(
+            f"RE-ARC task {task_id}: its generator hangs",
+            value=f"more than {MAX_SECONDS:g} s of computing",
+            expected="a pair within seconds",
+            next_step=f"Leave the task out (exclude: ['{task_id}']).",
+        )
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    try:
+        yield lambda: signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS) and None
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -1,0 +1,136 @@
+"""Where the code of a RE-ARC generator draws colours: read from its source, not by running it."""
+
+import ast
+import functools
+import linecache
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+_DRAWS = ("choice", "sample")
+_LOOPS = (ast.For, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
+# Functions of the generators' language that give some of the items of an argument.
+_PARTS = {"remove": 1, "difference": 0, "sfilter": 0, "totuple": 0, "dedupe": 0}
+_PARTS |= {"tuple": 0, "list": 0, "set": 0, "frozenset": 0, "sorted": 0, "intersection": 0}
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Where a generator draws colours that hold for a whole pair.
+
+    Attributes:
+        code: of the generator.
+        at: place of a call in ``code`` (a frame's ``f_lasti``) -> number of the site. Sites are
+            the calls of ``choice`` and ``sample``, counted from 0 as the source has them.
+    """
+
+    code: CodeType
+    at: dict[int, int]
+
+
+@functools.cache
+def color_sites(generator: Callable[..., Any]) -> Sites:
+    """The sites of a generator at which it draws from colours, outside of loops over objects.
+
+    Draws within such loops colour cells or objects, not roles: drawing them again would make
+    pairs alike. None where there is no source to read.
+    """
+    code = generator.__code__
+    lines = linecache.getlines(code.co_filename, generator.__globals__)
+    first = code.co_firstlineno
+    body = lines[first - 1 : max((line for _, _, line in code.co_lines() if line), default=first)]
+    end = first - 1 + len(body)
+    while end < len(lines) and (not lines[end].strip() or lines[end][0] in " \t)"):
+        body.append(lines[end])  # the last statement's lines that are no instructions
+        end += 1
+    try:
+        tree = ast.parse(textwrap.dedent("".join(body)))
+    except SyntaxError:
+        return Sites(code, {})
+    if not tree.body or not isinstance(tree.body[0], ast.FunctionDef):
+        return Sites(code, {})
+    function = tree.body[0]
+    shift = len(body[0]) - len(body[0].lstrip())
+    names = _color_names(function)
+    places: dict[tuple[int | None, ...], int] = {}
+    for number, (call, in_loop) in enumerate(_draws(function)):
+        if not in_loop and call.args and _is_colors(call.args[0], names):
+            line, end_line = call.lineno + first - 1, (call.end_lineno or call.lineno) + first - 1
+            columns = call.col_offset + shift, (call.end_col_offset or 0) + shift
+            places[line, end_line, *columns] = number
+            places.setdefault((line, end_line, None, None), number)  # code without columns
+    found = {
+        2 * i: places[(line, end_line, column, end_column)]
+        for i, (line, end_line, column, end_column) in enumerate(code.co_positions())
+        if (line, end_line, column, end_column) in places
+    }
+    return Sites(code, found)
+
+
+def _draws(function: ast.FunctionDef) -> Iterator[tuple[ast.Call, bool]]:
+    """Calls that draw, in the order of the source, and whether they are within a loop."""
+
+    def walk(node: ast.AST, in_loop: bool) -> Iterator[tuple[ast.Call, bool]]:
+        if isinstance(node, ast.Call) and _name(node) in _DRAWS:
+            yield node, in_loop
+        inside = in_loop or isinstance(node, _LOOPS)
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child, inside)
+
+    found = list(walk(function, False))
+    return iter(sorted(found, key=lambda item: (item[0].lineno, item[0].col_offset)))
+
+
+def _name(call: ast.Call) -> str:
+    """Of what is called: the last part of ``rng.choice``."""
+    function = call.func
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _color_names(function: ast.FunctionDef) -> set[str]:
+    """Variables that hold several colours."""
+    assigned = [
+        (target.id, node.value)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    names: set[str] = set()
+    while True:
+        more = {name for name, value in assigned if _is_colors(value, names)} | names
+        if more == names:
+            return names
+        names = more
+
+
+def _is_colors(node: ast.AST, names: set[str]) -> bool:
+    """Whether an expression's value is made of colours: it comes from 0..9 or 1..9."""
+    if isinstance(node, ast.Name):
+        return node.id in names
+    if isinstance(node, ast.Call):
+        called = _name(node)
+        if called == "interval":
+            return [getattr(arg, "value", None) for arg in node.args] in ([0, 10, 1], [1, 10, 1])
+        if called == "sample" and node.args:
+            return _is_colors(node.args[0], names)
+        if called in _PARTS and len(node.args) > _PARTS[called]:
+            return _is_colors(node.args[_PARTS[called]], names)
+        return False
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.slice, ast.Slice) and _is_colors(node.value, names)
+    if isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp):
+        first = node.generators[0]
+        return (
+            isinstance(node.elt, ast.Name)
+            and isinstance(first.target, ast.Name)
+            and node.elt.id == first.target.id
+            and _is_colors(first.iter, names)
+        )
+    if isinstance(node, ast.BinOp):
+        return _is_colors(node.left, names)
+    return False
