@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arcflow.cli import main
 from arcflow.core.compare import compare
 from arcflow.core.errors import DataError
 from arcflow.core.features import NAMES, count_objects, describe, distance, feature_matrix
@@ -106,3 +107,25 @@ def test_sets_without_a_common_task_are_refused() -> None:
     data = sets() | {"other": {"zzz": [make_grid([[1]])]}}
     with pytest.raises(DataError, match="no task is in all sets"):
         compare(data, "original")
+
+
+def test_study_of_re_arc(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ids = "00d62c1b,0a938d79,25ff71a9"
+    with pytest.raises(SystemExit) as stop:
+        main(["study", "rearc-distribution", "--prompts", "6", "--ids", ids, "--output", "out"])
+    assert stop.value.code == 0
+    assert "| | original | generated | adapted |" in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "out/tasks.csv").read_text().splitlines()))
+    assert {row["task"] for row in rows} == set(ids.split(","))
+    of = {
+        name: np.mean([float(row["distance"]) for row in rows if row["set"] == name])
+        for name in ("original", "generated", "adapted")
+    }
+    assert of["original"] == 0 < of["adapted"] < of["generated"]
+    with pytest.raises(SystemExit) as stop:
+        main(["study", "rearc-distribution", "--prompts", "0"])
+    assert stop.value.code == 2
+    assert "--prompts is too small: got 0" in capsys.readouterr().err
