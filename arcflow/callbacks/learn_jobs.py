@@ -32,6 +32,8 @@ class Plan:
         expired: asked before each step; True ends learning with what there is.
         moments: return the optimizer's state too.
         strategy: how the slices of a joint row are multiplied; None takes what suits the device.
+        together: a single job, too, takes the joint pass, so that what is learned does not depend
+            on how jobs are grouped.
     """
 
     module: LoRAModule
@@ -43,12 +45,14 @@ class Plan:
     expired: Callable[[], bool] | None = None
     moments: bool = False
     strategy: Strategy | None = None
+    together: bool = False
 
 
 def learn_jobs(plan: Plan, jobs: Sequence[Job]) -> list[Learned]:
     """What is learned from each job: several of them in one forward pass, a single one alone.
 
-    A single job goes through PEFT's own layers, which the joint pass is tested against.
+    A single job goes through PEFT's own layers, which the joint pass is tested against, unless the
+    plan says otherwise.
 
     Args:
         plan: model, shape and recipe.
@@ -80,7 +84,7 @@ def learn_jobs(plan: Plan, jobs: Sequence[Job]) -> list[Learned]:
         if config is None:
             with trainable_weights(model) as weights:
                 return alone(weights)
-        if len(jobs) == 1:
+        if len(jobs) == 1 and not plan.together:
             with temporary_adapter(model, config, _NAME, start, jobs[0].seed):
                 return alone(adapter_parameters(model, _NAME))
         return learn_together(

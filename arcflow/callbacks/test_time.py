@@ -74,7 +74,9 @@ class TestTimeFineTuning(Callback):
             share one. A shared adapter gets ``steps`` for each of its tasks, which take turns.
         tasks_together: adapters trained in one forward pass, each on its own samples with its own
             steps, as if alone; a pass then holds this many rows of ``tokens_per_step``. LoRA and
-            rsLoRA without dropout, with optimizer adamw.
+            rsLoRA without dropout, with optimizer adamw. On the CPU in float32 every number above
+            1 gives the same adapters to the last bit; 1 those of PEFT's own layers, equal but for
+            rounding.
         stop_loss: an adapter's training ends early once the mean loss of its last
             ``stop_window`` steps, in nats a scored token, is at or below this; 0 never.
         stop_window: steps over which ``stop_loss`` is judged.
@@ -225,7 +227,16 @@ class TestTimeFineTuning(Callback):
         if self.tasks_together > 1:
             checks.check_together(module, config, self.optimizer)
         stream = LeaveOneOut(encoder, self.augment, self.leave_out, max_tokens, self.seed)
-        plan = Plan(module, config, self._start(module), stream, recipe, on_step, expired)
+        plan = Plan(
+            module,
+            config,
+            self._start(module),
+            stream,
+            recipe,
+            on_step,
+            expired,
+            together=self.tasks_together > 1,
+        )
         jobs = self.jobs(tasks)
         to_do = [job for job in jobs if job.steps(recipe) > 0]
         made: dict[Job, AdapterRef] = {}

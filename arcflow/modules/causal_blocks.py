@@ -2,7 +2,8 @@
 
 The weights of attention are kept for the backward pass, in place of making them again as kernels
 for long sequences do: at a few hundred tokens that is the cheaper way. Each block of queries meets
-only the keys up to its end.
+only the keys up to its end. Products of several heads are one call where all that they write is
+contiguous, as a block's own tensors are.
 """
 
 from collections.abc import Sequence
@@ -18,28 +19,27 @@ LONGEST = 512
 _BLOCK = 64
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, tokens: int, out: Tensor) -> list[Tensor]:
+def attend(q: Tensor, k: Tensor, v: Tensor, out: Tensor) -> list[Tensor]:
     """Write ``softmax(q k' + causal mask) v``.
 
     Args:
-        q: (H, m g, D), the last m tokens' queries, already scaled; g of them for each of H keys.
+        q: (H, m, g, D), the last m tokens' queries, already scaled; g of them for each of H keys.
         k: (H, n, D).
         v: (H, n, D).
-        tokens: m.
-        out: as ``q``.
+        out: as ``q``, in any memory.
 
     Returns:
         What :func:`attend_backward` needs: the blocks' weights, (H, b g, e) for b queries that see
         e keys.
     """
-    group = q.shape[1] // max(1, tokens)
-    kept = []
+    heads, tokens, group, width = q.shape
+    rows, kept = q.flatten(1, 2), []
     for begin, end, seen in _blocks(tokens, k.shape[1]):
-        rows = slice(begin * group, end * group)
-        scores = torch.bmm(q[:, rows], k[:, :seen].mT)
+        scores = torch.bmm(rows[:, begin * group : end * group], k[:, :seen].mT)
         scores[:, :, seen - (end - begin) :].add_(_mask(end - begin, group, q.device))
         weights = torch.softmax(scores, -1)
-        torch.bmm(weights, v[:, :seen], out=out[:, rows])
+        found = torch.bmm(weights, v[:, :seen])
+        out[:, begin:end].copy_(found.view(heads, end - begin, group, width))
         kept.append(weights)
     return kept
 
@@ -49,7 +49,6 @@ def attend_backward(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    tokens: int,
     grad: Tensor,
     grads: tuple[Tensor, Tensor, Tensor],
 ) -> None:
@@ -57,30 +56,34 @@ def attend_backward(
 
     Args:
         kept: what it returned.
-        q: as it was given, so too ``k``, ``v`` and ``tokens``.
+        q: as it was given, so too ``k`` and ``v``.
         k: see ``q``.
         v: see ``q``.
-        tokens: see ``q``.
-        grad: of ``out``.
+        grad: of ``out``, (H, m, g, D), contiguous in each head.
         grads: the places for those of ``q``, ``k`` and ``v``.
     """
     grad_q, grad_k, grad_v = grads
+    tokens, group = q.shape[1:3]
     if tokens == 0:
         grad_k.zero_()
         grad_v.zero_()
         return
-    group = q.shape[1] // tokens
     blocks = list(_blocks(tokens, k.shape[1]))
+    queries, of_out, of_queries = q.flatten(1, 2), grad.flatten(1, 2), grad_q.flatten(1, 2)
     # The last block sees all keys: it writes what the others add to.
     for place in reversed(range(len(blocks))):
         (begin, end, seen), weights = blocks[place], kept[place]
-        rows, keep = slice(begin * group, end * group), float(place < len(blocks) - 1)
-        dv, dk = grad_v[:, :seen], grad_k[:, :seen]
-        torch.baddbmm(dv, weights.mT, grad[:, rows], beta=keep, out=dv)
-        of_weights = torch.bmm(grad[:, rows], v[:, :seen].mT)
+        rows, keep = slice(begin * group, end * group), place < len(blocks) - 1
+        dv, dk, mine = grad_v[:, :seen], grad_k[:, :seen], of_out[:, rows]
+        of_weights = torch.bmm(mine, v[:, :seen].mT)
         scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
-        torch.bmm(scores, k[:, :seen], out=grad_q[:, rows])
-        torch.baddbmm(dk, scores.mT, q[:, rows], beta=keep, out=dk)
+        if keep:
+            torch.baddbmm(dv, weights.mT, mine, out=dv)
+            torch.baddbmm(dk, scores.mT, queries[:, rows], out=dk)
+        else:
+            torch.bmm(weights.mT, mine, out=dv)
+            torch.bmm(scores.mT, queries[:, rows], out=dk)
+        torch.bmm(scores, k[:, :seen], out=of_queries[:, rows])
 
 
 def count_blocks(tokens: int) -> int:

@@ -23,7 +23,7 @@ from arcflow.modules.adapters import (
 )
 from arcflow.modules.joint_forward import Forward, forwards
 from arcflow.modules.low_rank import LowRank, Slices, Strategy, add_low_rank, make_slices
-from arcflow.modules.slice_views import SliceViews, make_views
+from arcflow.modules.slice_views import SliceViews, aligned, make_views
 
 _NAME = "joint"
 _TOGETHER = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
@@ -106,7 +106,8 @@ class JointAdapters:
     """Adapters on a model, between :func:`joint_adapters`'s two ends.
 
     Attributes:
-        parameters: one an adapter that still learns, (1, P), with its gradient in place.
+        parameters: one an adapter that still learns, (1, P), with its gradient in place; P is
+            filled up with zeros so that each begins a cache line.
         layers: the layers that take the places of the model's, by path.
         strategy: how slices are multiplied.
         anchor: requires a gradient, so that outputs of layers do.
@@ -131,8 +132,10 @@ class JointAdapters:
                     key = f"{path}.{kind}.weight"
                     self._places[key] = (begin, states[0][key].shape)
                     begin += states[0][key].numel()
-        flat = [torch.cat([state[key].flatten() for key in self._places]) for state in states]
-        self._take(torch.stack(flat).to(device, torch.float32))
+        values = torch.zeros(len(states), aligned(begin))
+        for own, state in zip(values, states, strict=True):
+            torch.cat([state[key].flatten().float() for key in self._places], out=own[:begin])
+        self._take(values.to(device))
         self.parameters = [nn.Parameter(row) for row in self._values.split(1)]
         self._give_gradients()
         self._version = 0
@@ -141,8 +144,10 @@ class JointAdapters:
         self._lengths: dict[int, list[int]] = {}
         self.anchor = torch.zeros((), device=device, requires_grad=True)
         self.layers: dict[str, JointLinear] = {}
+        self._all: list[Group] = []
         for paths in groups:
             group = Group(self, paths, [peft_layers[path] for path in paths])
+            self._all.append(group)
             for i, path in enumerate(paths):
                 self.layers[path] = JointLinear(group, i)
 
@@ -175,6 +180,10 @@ class JointAdapters:
         self._check_rows(rows)
         return self._slices[rows]
 
+    def knows(self, rows: int) -> bool:
+        """Whether that many rows are all of a row's tokens, or those that are scored."""
+        return rows in self._slices
+
     def lengths(self, rows: int) -> list[int]:
         """How many of the rows of a layer's input are each adapter's."""
         self._check_rows(rows)
@@ -191,12 +200,25 @@ class JointAdapters:
 
     def clip(self, most: float) -> None:
         """Scale each adapter's gradient to a norm of at most ``most``, as torch would alone."""
-        norms = torch.linalg.vector_norm(self._grads, dim=1, keepdim=True)
-        self._grads.mul_((most / (norms + 1e-6)).clamp_(max=1.0))
+        if self._grads.is_cuda:  # one that is not waited for
+            norms = torch.linalg.vector_norm(self._grads, dim=1, keepdim=True)
+            self._grads.mul_((most / (norms + 1e-6)).clamp_(max=1.0))
+            return
+        for own in self._grads.unbind():
+            factor = most / (float(torch.linalg.vector_norm(own)) + 1e-6)
+            if factor < 1.0:
+                own.mul_(factor)
+
+    def complete_grad(self) -> None:
+        """After a backward pass: gradients of layers that it has not met are 0."""
+        for group in self._all:
+            if not group.keep():
+                group.zero_grad()
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
-        self._grads.zero_()
+        """Forget all gradients: the next backward pass writes over them."""
+        for group in self._all:
+            group.written = False
 
     def leave(self, keep: Sequence[int]) -> None:
         """Only these adapters go on, in this order; their parameters stay the same objects."""
@@ -207,8 +229,8 @@ class JointAdapters:
             parameter.data = row
         self._give_gradients()
         self._version += 1
-        for layer in self.layers.values():
-            layer.group.forget()
+        for group in self._all:
+            group.forget()
 
     def named(self, flat: Tensor) -> dict[str, Tensor]:
         """One adapter's numbers (P of them, such as a parameter's) by name, copied to the CPU."""
@@ -251,6 +273,7 @@ class Group:
     Attributes:
         bases: the model's own layers.
         plain: whether their products can be made without calling them.
+        written: whether this step's gradients are in their places.
     """
 
     def __init__(self, stack: JointAdapters, paths: Sequence[str], layers: Sequence[Any]) -> None:
@@ -262,6 +285,7 @@ class Group:
         self.plain = all(_is_plain(base) for base in self.bases)
         self._ready: tuple[Tensor, dict[int, Tensor]] | None = None
         self._views: SliceViews | None = None
+        self.written = False
 
     def output(self, i: int, x: Tensor) -> Tensor:
         """Of layer i; the first that is asked computes all, for the others to fetch."""
@@ -283,12 +307,24 @@ class Group:
                 [stack.stack([key], torch.float32) for key in self._ups],
                 [stack.stack([key]) for key in self._ups],
                 self.scale,
+                self.keep,
             )
         return self._views
 
+    def keep(self) -> bool:
+        """Whether this step's gradients are there to be added to; from now on they are."""
+        written, self.written = self.written, True
+        return written
+
+    def zero_grad(self) -> None:
+        """Set the gradients to 0."""
+        for keys in (self._downs, self._ups):
+            for key in keys:
+                self.stack.stack([key]).zero_()
+
     def forget(self) -> None:
         """The adapters' memory is another: views are to be made again."""
-        self._views = None
+        self._views, self.written = None, False
 
     def _compute(self, x: Tensor) -> list[Tensor]:
         flat = x.reshape(-1, x.shape[-1])
@@ -313,6 +349,7 @@ class Group:
             [stack.stack([key]) for key in self._ups],
             self.scale,
             bases,
+            self.keep,
         )
 
 

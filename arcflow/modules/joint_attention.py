@@ -2,7 +2,8 @@
 
 Projections with their low-rank parts, rotation by position (Su et al. 2021, arXiv:2104.09864) in
 the half-split order of Llama and Qwen, causal attention within each sample, and the output
-projection. What is the same for all adapters is done for the whole row at once.
+projection. Products are made slice by slice, or sample by sample; what goes element by element is
+done for the whole row at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,13 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from arcflow.modules.attention import PackedRow
 from arcflow.modules.causal_blocks import attend, attend_backward, count_blocks
-from arcflow.modules.slice_views import (
-    SliceViews,
-    add_ups,
-    project_down,
-    through_downs,
-    through_ups,
-)
+from arcflow.modules.slice_views import SliceViews, project, project_back
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,26 +84,20 @@ class _JointAttention(torch.autograd.Function):
         outer: SliceViews,
     ) -> Tensor:
         heads, width = own.heads, own.width
-        hidden = project_down(x, inner, lengths)
-        raws = [_linear(x, *layer) for layer in zip(own.weights[:3], own.biases[:3], strict=True)]
-        for raw, h, ups in zip(raws, hidden.split(inner.rank, 1), inner.ups_turned, strict=True):
-            add_ups(raw, h, ups, lengths, inner.scale)
+        raws, hidden = project(x, own.weights[:3], own.biases[:3], inner, lengths)
         q_raw, k_raw, v = (raw.view(len(x), heads, -1, width) for raw in raws)
         # Queries of one key's heads side by side: the rows of one matrix.
         q = _rotate(q_raw, cos * own.scale, sin * own.scale).transpose(0, 1)
         q = (q if row.places is None else q.index_select(1, row.places)).contiguous()
         k, v = _rotate(k_raw, cos, sin)[:, :, 0], v[:, :, 0]
-        answers = torch.empty_like(q)
+        mixed = x.new_empty(q.shape[1], len(own.weights[0]))
+        answers = mixed.view(-1, heads, *q.shape[2:]).transpose(0, 1)
         kept: list[Tensor] = []
-        for asked, places in zip(row.asking, _samples(row, (q, answers), (k, v)), strict=True):
-            q_s, answer, k_s, v_s = places
-            kept += attend(q_s, k_s, v_s, asked, answer)
-        mixed = answers.transpose(0, 1).reshape(-1, own.weights[3].shape[1])
-        lengths_asking = row.asked_of(lengths)
-        last = project_down(mixed, outer, lengths_asking)
-        out = _linear(mixed, own.weights[3], own.biases[3])
-        add_ups(out, last, outer.ups_turned[0], lengths_asking, outer.scale)
-        ctx.rest = row, lengths, lengths_asking, own, inner, outer
+        for q_s, answer, k_s, v_s in _samples(row, (q, answers), (k, v)):
+            kept += attend(q_s, k_s, v_s, answer)
+        asking = row.asked_of(lengths)
+        (out,), last = project(mixed, own.weights[3:], own.biases[3:], outer, asking)
+        ctx.rest = row, lengths, asking, own, inner, outer
         ctx.save_for_backward(x, cos, sin, hidden, q, k, v, mixed, last, *kept)
         return out
 
@@ -116,40 +105,24 @@ class _JointAttention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, cos, sin, hidden, q, k, v, mixed, last, *kept = ctx.saved_tensors
-        row, lengths, lengths_asking, own, inner, outer = ctx.rest
-        grad = grad.contiguous()
-        d_last = torch.empty_like(last)
-        through_ups(
-            grad, last, outer.ups[0], outer.grad_ups[0], d_last, lengths_asking, outer.scale
-        )
-        d_mixed = torch.mm(grad, own.weights[3])
-        through_downs(d_last, mixed, outer, d_mixed, lengths_asking)
+        row, lengths, asking, own, inner, outer = ctx.rest
+        d_mixed = torch.empty_like(mixed)
+        project_back([grad.contiguous()], mixed, last, d_mixed, own.weights[3:], outer, asking)
         d_answers = d_mixed.view(len(mixed), *q.shape[:1], *q.shape[2:]).transpose(0, 1)
         dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
         views = _samples(row, (q, d_answers.contiguous(), dq), (k, v, dk, dv))
         done = 0
         for asked, (q_s, answer, dq_s, k_s, v_s, dk_s, dv_s) in zip(row.asking, views, strict=True):
             blocks = kept[done : done + count_blocks(asked)]
-            attend_backward(blocks, q_s, k_s, v_s, asked, answer, (dq_s, dk_s, dv_s))
+            attend_backward(blocks, q_s, k_s, v_s, answer, (dq_s, dk_s, dv_s))
             done += len(blocks)
         if row.places is not None:
             dq = dq.new_zeros(len(dq), len(x), *dq.shape[2:]).index_copy_(1, row.places, dq)
         turned = _rotate_back(dq.transpose(0, 1), cos * own.scale, sin * own.scale)
         raws = [turned.flatten(1), _rotate_back(dk[:, :, None], cos, sin).flatten(1), dv.flatten(1)]
-        d_hidden = torch.empty_like(hidden)
-        halves = zip(raws, hidden.split(inner.rank, 1), d_hidden.split(inner.rank, 1), strict=True)
-        for j, (raw, h, dh) in enumerate(halves):
-            through_ups(raw, h, inner.ups[j], inner.grad_ups[j], dh, lengths, inner.scale)
-        grad_x = None
-        if ctx.needs_input_grad[0]:
-            grad_x = torch.mm(raws[0], own.weights[0])
-            grad_x.addmm_(raws[1], own.weights[1]).addmm_(raws[2], own.weights[2])
-        through_downs(d_hidden, x, inner, grad_x, lengths)
+        grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        project_back(raws, x, hidden, grad_x, own.weights[:3], inner, lengths)
         return grad_x, *[None] * 8
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.mm(x, weight.T) if bias is None else torch.addmm(bias, x, weight.T)
 
 
 def _samples(
@@ -159,11 +132,10 @@ def _samples(
 
     Args:
         row: the samples.
-        asking: (H, M, g, D), of which (H, m g, D) are given.
+        asking: (H, M, g, D), of which (H, m, g, D) are given.
         seen: (N, H, D), of which (H, n, D) are given.
     """
-    counts = [asked * asking[0].shape[2] for asked in row.asking]
-    parts = [tensor.flatten(1, 2).split(counts, 1) for tensor in asking]
+    parts = [tensor.split(row.asking, 1) for tensor in asking]
     parts += [tensor.transpose(0, 1).split(row.lengths, 1) for tensor in seen]
     return zip(*parts, strict=True)
 

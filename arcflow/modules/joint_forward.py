@@ -11,16 +11,31 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, LlamaRMSNorm
-from transformers.models.mistral.modeling_mistral import MistralMLP, MistralRMSNorm
-from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention, Qwen2MLP, Qwen2RMSNorm
-from transformers.models.qwen3.modeling_qwen3 import Qwen3MLP, Qwen3RMSNorm
+from transformers.models.llama.modeling_llama import (
+    LlamaAttention,
+    LlamaMLP,
+    LlamaRMSNorm,
+    LlamaRotaryEmbedding,
+)
+from transformers.models.mistral.modeling_mistral import (
+    MistralMLP,
+    MistralRMSNorm,
+    MistralRotaryEmbedding,
+)
+from transformers.models.qwen2.modeling_qwen2 import (
+    Qwen2Attention,
+    Qwen2MLP,
+    Qwen2RMSNorm,
+    Qwen2RotaryEmbedding,
+)
+from transformers.models.qwen3.modeling_qwen3 import Qwen3MLP, Qwen3RMSNorm, Qwen3RotaryEmbedding
 
 from arcflow.modules.attention import NAME, packed_row
 from arcflow.modules.causal_blocks import LONGEST
 from arcflow.modules.frozen_norm import frozen_norm
 from arcflow.modules.joint_attention import AttentionWeights, joint_attention
 from arcflow.modules.joint_mlp import joint_mlp
+from arcflow.modules.low_rank import slice_linear
 
 if TYPE_CHECKING:
     from arcflow.modules.joint_adapters import Group, JointAdapters
@@ -29,6 +44,12 @@ Forward = Callable[..., Any]
 
 _NORMS = (Qwen2RMSNorm, Qwen3RMSNorm, LlamaRMSNorm, MistralRMSNorm)
 _ATTENTIONS = (Qwen2Attention, LlamaAttention)
+_ROTATIONS = (
+    Qwen2RotaryEmbedding,
+    Qwen3RotaryEmbedding,
+    LlamaRotaryEmbedding,
+    MistralRotaryEmbedding,
+)
 _MLPS = (Qwen2MLP, Qwen3MLP, LlamaMLP, MistralMLP)
 
 
@@ -43,8 +64,15 @@ def forwards(model: PreTrainedModel, stack: "JointAdapters") -> list[tuple[nn.Mo
             made = _norm(module)
         elif type(module) in _MLPS:
             made = _mlp(module, stack)
+            act = getattr(module, "act_fn", None)
+            if made is None and isinstance(act, nn.Module) and "forward" not in vars(act):
+                found.append((act, _activation(act, stack)))
         elif type(module) in _ATTENTIONS:
             made = _attention(module, stack)
+        elif type(module) in _ROTATIONS:
+            made = _rotation(module)
+        elif type(module) is nn.Linear and not module.weight.requires_grad:
+            made = _linear(module, stack)
         if made is not None:
             found.append((module, made))
     return found
@@ -67,6 +95,49 @@ def _norm(module: Any) -> Forward | None:
             else own(hidden_states)
         )
         return out
+
+    return forward
+
+
+def _rotation(module: Any) -> Forward:
+    """Cosines and sines of the last few numbers of a tensor are of another method than the rest:
+    with tokens filled up to a multiple of 32 there are no last few."""
+    own = module.forward
+
+    def forward(x: Tensor, position_ids: Tensor, **options: Any) -> tuple[Tensor, ...]:
+        tokens = position_ids.shape[1]
+        filled = nn.functional.pad(position_ids, (0, -tokens % 32))
+        return tuple(table[:, :tokens] for table in own(x, filled, **options))
+
+    return forward
+
+
+def _activation(module: nn.Module, stack: "JointAdapters") -> Forward:
+    """Slice by slice: the last few numbers of a tensor are of another method than the rest."""
+    own = module.forward
+
+    def forward(x: Tensor) -> Tensor:
+        rows = x.numel() // x.shape[-1]
+        if not applies(x) or not stack.knows(rows):
+            out: Tensor = own(x)
+            return out
+        parts = x.reshape(rows, -1).split(stack.lengths(rows))
+        return torch.cat([own(part) for part in parts]).view(x.shape)
+
+    return forward
+
+
+def _linear(module: nn.Linear, stack: "JointAdapters") -> Forward:
+    """Of a layer without adapters: slice by slice, as beside an adapter."""
+    own = module.forward
+
+    def forward(x: Tensor) -> Tensor:
+        flat = x.reshape(-1, x.shape[-1])
+        if not applies(x) or module.weight.dtype != torch.float32 or not stack.knows(len(flat)):
+            out: Tensor = own(x)
+            return out
+        found = slice_linear(flat, module.weight, module.bias, stack.slices(len(flat)))
+        return found.view(*x.shape[:-1], -1)
 
     return forward
 

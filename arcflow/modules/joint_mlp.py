@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from arcflow.modules.slice_views import SliceViews
+from arcflow.modules.slice_views import SliceViews, new_rows
 
 _silu = torch.ops.aten.silu.out
 _silu_backward = torch.ops.aten.silu_backward.grad_input
@@ -55,7 +55,7 @@ class _JointMLP(torch.autograd.Function):
         gate_turned, up_turned, down_turned = (weight.T for weight in weights)
         rows, width, rank = len(x), len(weights[0]), inner.rank
         gate, up = x.new_empty(rows, width), x.new_empty(rows, width)
-        hidden, last = x.new_empty(rows, 2 * rank), x.new_empty(rows, outer.rank)
+        hidden, last = new_rows(x, rows, 2 * rank), new_rows(x, rows, outer.rank)
         out = x.new_empty(rows, len(weights[2]))
         scratch = x.new_empty(max(lengths), width)
         tensors = (x, gate, up, hidden, *hidden.split(rank, 1), last, out)
@@ -92,7 +92,8 @@ class _JointMLP(torch.autograd.Function):
         longest, rank, scale = max(lengths), inner.rank, inner.scale
         grad, grad_x = grad.contiguous(), torch.empty_like(x)
         scratch = [gate.new_empty(longest, gate.shape[1]) for _ in range(3)]
-        scratch += [x.new_empty(longest, 2 * rank), x.new_empty(longest, outer.rank)]
+        scratch += [new_rows(x, longest, 2 * rank), new_rows(x, longest, outer.rank)]
+        keep, keep_outer = float(inner.keep()), float(outer.keep())
         tensors = (grad, grad_x, x, gate, up, *hidden.split(rank, 1), last)
         parts = zip(
             lengths,
@@ -106,9 +107,9 @@ class _JointMLP(torch.autograd.Function):
             torch.mul(activated, u, out=product)
             torch.addmm(dh_down, dy, outer.ups[0][i], beta=0.0, alpha=outer.scale, out=dh_down)
             place = outer.grad_ups[0][i]
-            torch.addmm(place, dy_turned, h_down, alpha=outer.scale, out=place)
+            torch.addmm(place, dy_turned, h_down, beta=keep_outer, alpha=outer.scale, out=place)
             place = outer.grad_downs[i]
-            torch.addmm(place, dh_down.T, product, out=place)
+            torch.addmm(place, dh_down.T, product, beta=keep_outer, out=place)
             torch.mm(dy, down_weight, out=ds)
             torch.addmm(ds, dh_down, outer.downs[i], out=ds)
             du = activated.mul_(ds)
@@ -117,9 +118,9 @@ class _JointMLP(torch.autograd.Function):
             for j, (d, h, dh_j) in enumerate(halves):
                 torch.addmm(dh_j, d, inner.ups[j][i], beta=0.0, alpha=scale, out=dh_j)
                 place = inner.grad_ups[j][i]
-                torch.addmm(place, d.T, h, alpha=scale, out=place)
+                torch.addmm(place, d.T, h, beta=keep, alpha=scale, out=place)
             place = inner.grad_downs[i]
-            torch.addmm(place, dh.T, x_i, out=place)
+            torch.addmm(place, dh.T, x_i, beta=keep, out=place)
             torch.mm(dg, gate_weight, out=dx)
             torch.addmm(dx, du, up_weight, out=dx)
             torch.addmm(dx, dh, inner.downs[i], out=dx)

@@ -1,5 +1,6 @@
 """Cross entropy straight from hidden states: the logits of all tokens never exist at once."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import torch
@@ -57,7 +58,7 @@ def linear_cross_entropy(
         chunk = max(32, 2**25 // weight.shape[0])
     factor = 1.0 if reduction == "sum" else 1.0 / max(1, len(labels))
     loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden, weight, bias, labels, None, chunk, factor
+        hidden, weight, bias, labels, None, [len(labels)], chunk, factor
     )[0]
     return loss
 
@@ -69,6 +70,7 @@ def weighted_cross_entropy(
     weights: Tensor,
     bias: Tensor | None = None,
     *,
+    counts: Sequence[int] | None = None,
     chunk: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """A sum of the positions' losses, each with a weight of its own; otherwise as
@@ -80,6 +82,8 @@ def weighted_cross_entropy(
         labels: (N,) integers 0..V - 1.
         weights: (N,), float32.
         bias: (V,).
+        counts: positions of groups one after the other, none of which shares a product with
+            another: each one's numbers are then, to the last bit, what they are alone.
         chunk: positions at a time.
 
     Returns:
@@ -89,7 +93,7 @@ def weighted_cross_entropy(
     if chunk is None:
         chunk = max(32, 2**25 // weight.shape[0])
     found: tuple[Tensor, Tensor] = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden, weight, bias, labels, weights, chunk, 1.0
+        hidden, weight, bias, labels, weights, counts or [len(labels)], chunk, 1.0
     )
     return found
 
@@ -103,6 +107,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         bias: Tensor | None,
         labels: Tensor,
         weights: Tensor | None,
+        counts: Sequence[int],
         chunk: int,
         factor: float,
     ) -> tuple[Tensor, Tensor]:
@@ -118,25 +123,25 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_weight = torch.zeros_like(weight, dtype=wide) if of_weight else None
         grad_bias = torch.zeros_like(weight[:, 0], dtype=wide) if of_bias else None
         losses = torch.empty(len(labels), dtype=wide, device=hidden.device)
-        for start in range(0, len(labels), chunk):
-            part, targets = states[start : start + chunk], labels[start : start + chunk, None]
+        for start, end in _chunks(counts, chunk):
+            part, targets = states[start:end], labels[start:end, None]
             logits = (part @ matrix.T).to(wide)
             if bias is not None:
                 logits += bias
             log_probs = torch.log_softmax(logits, dim=-1)
-            losses[start : start + chunk] = log_probs.gather(1, targets)[:, 0].neg_()
+            losses[start:end] = log_probs.gather(1, targets)[:, 0].neg_()
             if not (of_hidden or of_weight or of_bias):
                 continue
             # d loss / d logits = softmax - one-hot
             errors = torch.exp(log_probs, out=logits)
             errors.scatter_add_(1, targets, errors.new_full((1, 1), -1.0).expand_as(targets))
             if weights is not None:
-                errors *= weights[start : start + chunk, None]
+                errors *= weights[start:end, None]
             if grad_bias is not None:
                 grad_bias += errors.sum(0)
             errors = errors.to(dtype)
             if grad_hidden is not None:
-                torch.mm(errors, matrix, out=grad_hidden[start : start + chunk])
+                torch.mm(errors, matrix, out=grad_hidden[start:end])
             if grad_weight is not None and dtype == wide:
                 grad_weight.addmm_(errors.T, part)
             elif grad_weight is not None:
@@ -157,4 +162,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
             None if saved is None else (saved * scale).to(dtype)
             for saved, dtype in zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         )
-        return (*grads, None, None, None, None)
+        return (*grads, None, None, None, None, None)
+
+
+def _chunks(counts: Sequence[int], chunk: int) -> Iterator[tuple[int, int]]:
+    """First and last position of each chunk, which is of one group."""
+    begin = 0
+    for count in counts:
+        for start in range(begin, begin + count, chunk):
+            yield start, min(start + chunk, begin + count)
+        begin += count

@@ -6,13 +6,15 @@ slice's low-rank part is added to it in place. Gradients of A and B go straight 
 buffers, since every use of a layer adds to the same ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from arcflow.modules.slice_views import new_rows
 
 Strategy = Literal["loop", "padded"]
 
@@ -36,6 +38,10 @@ class Slices(Protocol):
 
     def outer(self, left: Tensor, right: Tensor, out: Tensor, scale: float = 1.0) -> None:
         """``out_i += scale * left_i' right_i``, for left (N, b), right (N, a), out (k, b, a)."""
+        ...
+
+    def shared(self, x: Tensor, turned: Tensor, out: Tensor, add: bool = False) -> None:
+        """``out = x W'``, or ``out += ...`` with ``add``, for W' (a, b), one for all slices."""
         ...
 
 
@@ -67,6 +73,11 @@ class LoopSlices:
             else:
                 place.add_(torch.mm(a.T, b), alpha=scale)
 
+    def shared(self, x: Tensor, turned: Tensor, out: Tensor, add: bool = False) -> None:
+        """See :class:`Slices`; slice by slice, which keeps each one's bits what they are alone."""
+        for rows, place in zip(x.split(self.lengths), out.split(self.lengths), strict=True):
+            torch.addmm(place, rows, turned, beta=float(add), out=place)
+
 
 class PaddedSlices:
     """One batched product for all slices, filled up to the longest: right on a GPU."""
@@ -97,6 +108,10 @@ class PaddedSlices:
         """See :class:`Slices`."""
         out.add_(torch.bmm((self._pad(left) * self._real).mT, self._pad(right)), alpha=scale)
 
+    def shared(self, x: Tensor, turned: Tensor, out: Tensor, add: bool = False) -> None:
+        """See :class:`Slices`."""
+        torch.addmm(out, x, turned, beta=float(add), out=out)
+
     def _pad(self, rows: Tensor) -> Tensor:
         return rows.index_select(0, self._from).view(self._k, self._longest, -1)
 
@@ -118,6 +133,7 @@ class LowRank:
         scale: of the low-rank part.
         bases: the layers themselves, where their products can be made here; None where they are
             called as modules.
+        keep: whether gradients are there to be added to; asked once a backward pass.
     """
 
     down: Tensor
@@ -126,6 +142,7 @@ class LowRank:
     grad_ups: Sequence[Tensor]
     scale: float
     bases: Sequence[nn.Linear] | None
+    keep: Callable[[], bool]
 
 
 def add_low_rank(
@@ -154,9 +171,9 @@ class _AddLowRank(torch.autograd.Function):
         if part.bases is None:
             ctx.mark_dirty(*outs)
         else:
-            outs = tuple(nn.functional.linear(x, base.weight, base.bias) for base in part.bases)
+            outs = tuple(_linear(x, base.weight, base.bias, slices) for base in part.bases)
         inner = x.to(part.down.dtype)
-        hidden = inner.new_empty(len(x), part.down.shape[1])
+        hidden = new_rows(inner, len(x), part.down.shape[1])
         slices.product(inner, part.down, hidden)
         rank = part.ups[0].shape[-1]
         for out, up, h in zip(outs, part.ups, hidden.split(rank, 1), strict=True):
@@ -171,7 +188,13 @@ class _AddLowRank(torch.autograd.Function):
         part, slices = ctx.part, ctx.slices
         x, hidden = ctx.saved_tensors
         kind, rank = hidden.dtype, part.ups[0].shape[-1]
-        grad_hidden = torch.zeros_like(hidden) if None in grads else torch.empty_like(hidden)
+        grad_hidden = new_rows(hidden, *hidden.shape)
+        if None in grads:
+            grad_hidden.zero_()
+        if not part.keep():
+            part.grad_down.zero_()
+            for grad_up in part.grad_ups:
+                grad_up.zero_()
         layers = zip(
             grads,
             part.ups,
@@ -188,7 +211,7 @@ class _AddLowRank(torch.autograd.Function):
         slices.outer(grad_hidden, x.to(kind), part.grad_down)
         grad_x = None
         if ctx.needs_input_grad[0]:
-            grad_x = _through(grads, part.bases) if part.bases is not None else None
+            grad_x = _through(grads, part.bases, slices) if part.bases is not None else None
             if grad_x is None:
                 grad_x = x.new_empty(x.shape, dtype=kind)
                 slices.product(grad_hidden, part.down.mT, grad_x)
@@ -199,14 +222,45 @@ class _AddLowRank(torch.autograd.Function):
         return (grad_x, None, None, None, *passed)
 
 
-def _through(grads: Sequence[Tensor | None], bases: Sequence[nn.Linear]) -> Tensor | None:
+def slice_linear(x: Tensor, weight: Tensor, bias: Tensor | None, slices: Slices) -> Tensor:
+    """``x W' + bias`` of a frozen layer for x (N, d), W (o, d), each slice a product of its own."""
+    out: Tensor = _SliceLinear.apply(x, weight, bias, slices)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _SliceLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, slices: Slices) -> Tensor:
+        ctx.rest = weight, slices
+        return _linear(x, weight, bias, slices)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        weight, slices = ctx.rest
+        grad_x = grad.new_empty(len(grad), weight.shape[1])
+        slices.shared(grad, weight, grad_x)
+        return grad_x, None, None, None
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, slices: Slices) -> Tensor:
+    out = x.new_empty(len(x), len(weight))
+    if bias is not None:
+        out.copy_(bias.expand_as(out))
+    slices.shared(x, weight.T, out, add=bias is not None)
+    return out
+
+
+def _through(
+    grads: Sequence[Tensor | None], bases: Sequence[nn.Linear], slices: Slices
+) -> Tensor | None:
     """The gradient of the input through the layers themselves."""
     found: Tensor | None = None
     for grad, base in zip(grads, bases, strict=True):
         if grad is None:
             continue
+        add = found is not None
         if found is None:
-            found = torch.mm(grad, base.weight)
-        else:
-            found.addmm_(grad, base.weight)
+            found = grad.new_empty(len(grad), base.weight.shape[1])
+        slices.shared(grad, base.weight, found, add)
     return found

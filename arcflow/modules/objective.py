@@ -53,7 +53,9 @@ def causal_losses(
     each = torch.tensor(counts, device=targets.device)
     weights = (1.0 / each).repeat_interleave(each, output_size=len(targets))
     if head is not None:
-        total, losses = weighted_cross_entropy(chosen, head.weight, targets, weights, head.bias)
+        total, losses = weighted_cross_entropy(
+            chosen, head.weight, targets, weights, head.bias, counts=counts
+        )
     else:
         losses = nn.functional.cross_entropy(chosen.float(), targets, reduction="none")
         total, losses = (losses * weights).sum(), losses.detach()
