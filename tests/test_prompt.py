@@ -182,7 +182,8 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_template_lists_the_shipped_ones() -> None:
     with pytest.raises(
-        ConfigError, match=r"a shipped template \(chat-v1, compact-v1\) or the path"
+        ConfigError,
+        match=r"a shipped template \(chat-long, chat-priors, .*compact-v1\) or the path",
     ):
         prompt_of("chat-v0")
 

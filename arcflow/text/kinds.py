@@ -102,9 +102,57 @@ class OutputFromExamples(TaskKind):
         return {n - 1: "test.input"}
 
 
-OUTPUT_FROM_EXAMPLES = OutputFromExamples()
+class _OneMore(TaskKind):
+    """Grids of one side of the task's pairs are shown, one more is written."""
 
-_ALL: tuple[TaskKind, ...] = (OUTPUT_FROM_EXAMPLES,)
+    templates: ClassVar[Mapping[str, str]] = OutputFromExamples.templates
+
+    def variables(self, slots: Sequence[str]) -> dict[str, object]:
+        """``grids``."""
+        return {"grids": list(slots)}
+
+    def outputs(self, n: int) -> Sequence[int]:
+        """All but the first grid: each is one more than those before it."""
+        return range(1, n)
+
+    def required(self, n: int) -> Mapping[int, str]:
+        """The first grid."""
+        return {0: "grids[0]"}
+
+
+class InputFromInputs(_OneMore):
+    """The train inputs are shown, the test input is written: what else could be asked?"""
+
+    name = "input-from-inputs"
+
+    def prompt_grids(self, task: Task, test_index: int) -> list[Grid]:
+        """The input of each train pair."""
+        return [pair.input for pair in task.train]
+
+    def target(self, task: Task, test_index: int) -> Grid | None:
+        """The test input."""
+        return task.test[test_index].input
+
+
+class OutputFromOutputs(_OneMore):
+    """The train outputs are shown, the test output is written: what does an answer look like?"""
+
+    name = "output-from-outputs"
+
+    def prompt_grids(self, task: Task, test_index: int) -> list[Grid]:
+        """The output of each train pair."""
+        return [pair.output for pair in task.train if pair.output is not None]
+
+    def target(self, task: Task, test_index: int) -> Grid | None:
+        """The test output."""
+        return task.test[test_index].output
+
+
+OUTPUT_FROM_EXAMPLES = OutputFromExamples()
+INPUT_FROM_INPUTS = InputFromInputs()
+OUTPUT_FROM_OUTPUTS = OutputFromOutputs()
+
+_ALL: tuple[TaskKind, ...] = (OUTPUT_FROM_EXAMPLES, INPUT_FROM_INPUTS, OUTPUT_FROM_OUTPUTS)
 
 KINDS: dict[str, TaskKind] = {kind.name: kind for kind in _ALL}
 """Every kind by name."""
