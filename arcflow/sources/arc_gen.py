@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import grid_key, make_grid
@@ -18,7 +18,7 @@ from arcflow.core.seeds import derive
 from arcflow.core.task import Pair, Task, task_from_json
 from arcflow.sources.arc import SPLITS, load_split
 from arcflow.sources.arc_gen_process import GeneratorProcess
-from arcflow.sources.base import Passes, Source
+from arcflow.sources.base import Passes, Source, check_not_empty
 from arcflow.sources.select import subsample
 
 DRAWS = 1_000_000
@@ -49,8 +49,8 @@ class ARCGen(Source):
         fraction: of the generators left so far, the share to use, drawn at random; those of a
             smaller share are among those of a larger one.
         fraction_seed: of the draw of ``fraction``.
-        pairs: train pairs of a task, at least 1; None takes as many as the published task has.
-            One more is its test pair.
+        pairs: train pairs of a task, 1 to 20, and one more as its test pair; or "original", as many
+            as the published task has.
         attempts: draws of a pair before the task is given up.
         time_limit: seconds of processor time for a pair. Generous, since a limit that is reached
             on one machine and not on another would make another task; most runaways end before,
@@ -71,7 +71,7 @@ class ARCGen(Source):
         exclude: Sequence[str] = (),
         fraction: float = 1.0,
         fraction_seed: int = 0,
-        pairs: int | None = None,
+        pairs: int | Literal["original"] = "original",
         attempts: int = 20,
         time_limit: float = 5.0,
         memory_limit: int = 1024,
@@ -79,7 +79,7 @@ class ARCGen(Source):
         for field, value, right, expected in (
             ("fraction", fraction, 0 < fraction <= 1, "over 0 and up to 1"),
             ("fraction_seed", fraction_seed, fraction_seed >= 0, "at least 0"),
-            ("pairs", pairs, pairs is None or pairs >= 1, "at least 1"),
+            ("pairs", pairs, pairs == "original" or pairs in range(1, 21), "1 to 20, or original"),
             ("attempts", attempts, attempts >= 1, "at least 1"),
             ("time_limit", time_limit, 0.01 <= time_limit <= 3600, "0.01 to 3600 seconds"),
             ("memory_limit", memory_limit, memory_limit >= 128, "at least 128 MiB"),
@@ -121,10 +121,14 @@ class ARCGen(Source):
         """A new variation; its id is the original's with ``/index``.
 
         Raises:
-            DataError: its generator gave no good pair in as many attempts as it has.
+            DataError: its generator gave no good pair in as many attempts as it has, or no
+                generator is left.
         """
+        check_not_empty(self)
         task_id = self.ids[self._passes.at(seed, index)]
-        count = self.pairs or len(self._original(task_id).train)
+        count = self.pairs
+        if count == "original":
+            count = len(self._original(task_id).train)
         pairs: dict[Any, Pair] = {}
         while len(pairs) <= count:
             pair = self._pair(task_id, seed, index, pairs)
@@ -157,7 +161,7 @@ class ARCGen(Source):
         return {
             "generators": str(len(self.ids)),
             "code": digest.hexdigest(),
-            "pairs": "as published" if self.pairs is None else str(self.pairs),
+            "pairs": str(self.pairs),
             "attempts": str(self.attempts),
         }
 

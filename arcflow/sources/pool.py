@@ -1,20 +1,20 @@
 """PoolSource: tasks drawn once from another source and kept in a file, served from memory."""
 
 from collections.abc import Collection, Sequence
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.seeds import rng
 from arcflow.core.task import Task, task_from_json
-from arcflow.sources.base import Passes, Source
+from arcflow.sources.base import Passes, Source, check_not_empty
 from arcflow.sources.pool_file import PoolFile
 from arcflow.sources.select import subsample
 
 
 class PoolSource(Source):
-    """A pool that ``arcflow pool build`` made: a hundred times as fast as generating.
+    """A pool that ``arcflow pool build`` made, served many times faster than generated.
 
     Every pass gives each stored task once, its pairs in a new order and, with ``pairs``, a new
     choice of them, so that a pool of n tasks of m pairs is good for many passes. The pairs of a
@@ -25,11 +25,11 @@ class PoolSource(Source):
         ids: keep tasks of these families only: ids of originals, or names of generators where
             nothing published is behind the source; empty keeps all.
         exclude: leave tasks of these families out.
-        fraction: of the families left so far, the share to keep, drawn at random as in other
-            selections: the families of a smaller share are among those of a larger one.
+        fraction: of the families left so far, the share to keep, drawn at random by their ids as
+            a selection of tasks draws: a smaller share's families are among a larger share's.
         fraction_seed: of the draw of ``fraction``.
-        pairs: train pairs of a task, at least 1; one more is its test pair. None takes all that
-            are stored; a stored task with fewer gives those it has.
+        pairs: train pairs of a task, at least 1, and one more as its test pair, chosen at random
+            from those stored; or "all". A stored task with fewer gives those it has.
 
     Raises:
         DataError: no pool, one of another version, a damaged one; unknown families; none left.
@@ -43,14 +43,14 @@ class PoolSource(Source):
         exclude: Sequence[str] = (),
         fraction: float = 1.0,
         fraction_seed: int = 0,
-        pairs: int | None = None,
+        pairs: int | Literal["all"] = "all",
     ) -> None:
         if not 0 < fraction <= 1:
             _refuse("fraction", fraction, "over 0 and up to 1")
         if fraction_seed < 0:
             _refuse("fraction_seed", fraction_seed, "at least 0")
-        if pairs is not None and pairs < 1:
-            _refuse("pairs", pairs, "at least 1")
+        if pairs != "all" and pairs < 1:
+            _refuse("pairs", pairs, "at least 1, or all")
         self._file = PoolFile(path)
         self.name: str = self._file.about["name"]
         self._families = [(of["id"], of["source"]) for of in self._file.about["families"]]
@@ -67,7 +67,6 @@ class PoolSource(Source):
                 )
         kept = [family for family in known if (not ids or family in ids) and family not in exclude]
         if fraction < 1 and kept:
-            # By the same rule as elsewhere: a share of the pool is that share of its source.
             kept = [
                 task.id for task in subsample([_bare(i) for i in kept], fraction, fraction_seed)
             ]
@@ -86,11 +85,12 @@ class PoolSource(Source):
         """A stored task; its id is the family's with ``/index``, its grids are views of the file.
 
         Raises:
-            DataError: this part of the file is damaged.
+            DataError: this part of the file is damaged, or no task is left.
         """
+        check_not_empty(self)
         number = int(self._tasks[self._passes.at(seed, index)])
         stored = len(self._file.shapes(number)[0]) // 4
-        wanted = stored if self._pairs is None else min(stored, self._pairs + 1)
+        wanted = stored if self._pairs == "all" else min(stored, self._pairs + 1)
         order = rng(seed, "pool", index).permutation(stored)[:wanted].tolist()
         pairs = self._file.pairs(number, order)
         family, source = self._families[self._file.families[number]]
@@ -117,7 +117,7 @@ class PoolSource(Source):
         return {
             "pool": self._file.digest,
             "families": "all" if everything else " ".join(sorted(self._kept)),
-            "pairs": str(self._pairs or "all"),
+            "pairs": str(self._pairs),
         }
 
 

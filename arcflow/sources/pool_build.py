@@ -1,17 +1,19 @@
 """Making a pool: tasks drawn from a source by many processes, written in order by one."""
 
 import contextlib
+import fcntl
 import multiprocessing
 import os
 import re
 import signal
+import threading
 from collections import deque
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from arcflow.core.errors import ArcflowError, ConfigError, DataError
 from arcflow.core.files import sync_folder
@@ -108,20 +110,14 @@ def build_pool(
             next_step="Choose another path, or replace it with --overwrite.",
         )
     check_not_empty(source)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with _replacing(path) as file:
             built = _write(PoolWriter(file), source, tasks, seed, processes, strict, progress)
-            file.flush()
-            os.fsync(file.fileno())
-        # In the same folder: os.replace is atomic only within one file system.
-        os.replace(temporary, path)
-        sync_folder(path.parent)
     except OSError as error:
         raise DataError(
             f"the pool cannot be written ({error.strerror})",
-            value=str(path),
+            value=str(error.filename or path),
             expected="a path to a file in a folder that can be written to, with room in it",
             next_step="Choose another path, or make room there.",
         ) from error
@@ -132,36 +128,70 @@ def build_pool(
             expected="processes that live until the pool is built; memory may have run out",
             next_step="Take fewer with --processes; with 1 the source's own error is seen.",
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return Built(**built, bytes=path.stat().st_size)
 
 
-def family_of(task_id: str, originals: Collection[str], where: str = "") -> str:
+def family_of(task_id: str, index: int, originals: Collection[str], where: str = "") -> str:
     """The original that a task comes from, as its id tells.
 
-    It is the id itself; or what stands before its last "/"; or, as in "re-arc-00d62c1b/17", the
-    one original among its words. Where a source has no originals it is what stands before the
-    last "/".
+    It is the id, as it is or less the task's number, or the one word in it that is an original's:
+    ``00d62c1b``, ``00d62c1b/17`` and ``re-arc-00d62c1b-17`` come from 00d62c1b. Where a source has
+    no originals the family is the id less the number: its generator.
+
+    Args:
+        task_id: of the task.
+        index: its number in the source.
+        originals: ids.
+        where: for the message.
 
     Raises:
         DataError: there are originals, and the id names none or several.
     """
-    before = task_id.rpartition("/")[0] or task_id
-    if not originals or before in originals:
-        return before
-    if task_id in originals:
-        return task_id
-    found = {word for word in re.split(r"[^0-9A-Za-z]+", task_id) if word in originals}
+    stem = re.sub(rf"[-_./]{index}$", "", task_id)
+    for family in (stem, task_id):
+        if not originals or family in originals:
+            return family
+    found = {word for word in re.split(r"[^0-9A-Za-z]+", stem) if word in originals}
     if len(found) == 1:
         return found.pop()
     raise DataError(
-        f"{where}: cannot tell which original a task comes from".lstrip(": "),
+        f"{where}: cannot tell which original a task comes from".removeprefix(": "),
         value=task_id,
-        expected="a task id such as ORIGINAL/17: evaluation tasks must be found in a pool",
+        expected=f"a task id such as ORIGINAL/{index}, so that the guard finds evaluated tasks",
         next_step="Let the source name its tasks so.",
     )
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that is put at ``path`` once it is whole; a build that was killed leaves no other."""
+    # In the same folder: os.replace is atomic only within one file system.
+    temporary = path.parent / f".{path.name}.tmp"
+    with os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666), "rb+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had the lock may have put the file in its place since.
+            mine = os.path.samestat(os.fstat(file.fileno()), temporary.stat())
+        except (BlockingIOError, FileNotFoundError):
+            mine = False
+        if not mine:
+            raise DataError(
+                f"{path}: being built by another process",
+                value=str(temporary),
+                expected="one build of a pool at a time",
+                next_step="Wait for it, or choose another path.",
+            )
+        try:
+            file.truncate()
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    sync_folder(path.parent)
 
 
 def _write(
@@ -261,9 +291,18 @@ _worker: tuple[Source, frozenset[str], int]
 def _begin(source: Source, seed: int) -> None:
     """What a process keeps between its chunks."""
     global _worker
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # Ctrl-C goes to all processes of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker = source, frozenset(task.id for task in source.originals()), seed
+
+
+def _end_with_parent() -> None:
+    """Leave no process behind where the first one is killed: the others would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _drawn(start: int, end: int) -> _Chunk:
@@ -289,7 +328,7 @@ def _draw(source: Source, originals: frozenset[str], seed: int, start: int, end:
             chunk.failures.append(_fields(error))
             continue
         try:
-            family = family_of(task.id, originals, source.name)
+            family = family_of(task.id, index, originals, source.name)
         except DataError as error:
             # What the guard could not find must not be in a pool, nor be left out quietly.
             chunk.fatal = _fields(error)

@@ -58,7 +58,8 @@ def _build(words: Sequence[str]) -> int:
 
     from arcflow.sources.base import Source
 
-    _import_sources()
+    if any(word.startswith("--source") for word in words):
+        _import_sources()
     parser = ArgumentParser(
         prog="arcflow pool build",
         description="Draw tasks from a source and write them as a pool. The same source, seed and "
