@@ -220,9 +220,17 @@ def case(name: str, vocabulary: int, tokens: int, steps: int, rounds: int) -> An
     tokenizer = load_tokenizer("characters")
     tasks, longest = load_split("arc-agi-1/training"), min(tokens, 4096)
     stream = TaskStream(TaskList(tasks), Encoder(tokenizer), AugmentConfig(), 0, longest)
-    packer = Packer(stream.length, tokens)
-    batches = [packer.row() for _ in range(steps)]
-    examples = [stream.sample(i) for row in batches for i in row]
+    made: dict[int, Example] = {}
+
+    def length(index: int) -> int:
+        example = stream.sample(index)
+        if example is None:
+            return 0
+        made[index] = example
+        return len(example.input_ids)
+
+    packer = Packer(length, tokens)
+    examples = [made[i] for row in (packer.row() for _ in range(steps)) for i in row]
     runs: dict[str, Callable[[], float]] = {}
     if find_spec("trl") is not None:
         for batching in (

@@ -1,8 +1,7 @@
 """Batches for each of several processes: of a stream, exactly resumable (law 2), and of a list."""
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Protocol
 
@@ -16,13 +15,15 @@ from arcflow.text.pack import (
     IGNORED,
     LOOKAHEAD,
     Packer,
-    PackerState,
     Packing,
     pack_examples,
     pad_examples,
 )
 
-VERSION = 1
+VERSION = 2
+CHUNK = 16
+"""Samples that a worker makes at a time."""
+
 ENDLESS = 1_000_000_000
 
 Batch = dict[str, Tensor]
@@ -33,12 +34,12 @@ class Stream(Protocol):
 
     max_tokens: int
 
-    def length(self, index: int) -> int:
-        """Tokens of the sample, 0 where there is none."""
+    def sample(self, index: int) -> Example | None:
+        """The sample; None where there is none of this number."""
         ...
 
-    def sample(self, index: int) -> Example:
-        """The sample."""
+    def part(self, index: int) -> str:
+        """What the sample comes from, in a word or two, for the count of what was drawn."""
         ...
 
     def identity(self) -> dict[str, str]:
@@ -80,16 +81,18 @@ def check_rows(rows: int | None, world_size: int) -> None:
 class TrainLoader:
     """Sized, endless and stateful; Lightning saves and restores it with its checkpoints.
 
-    The trainer's process decides which samples make a batch and hands the numbers to the
-    workers, so that the batches do not depend on how many workers there are. The state is that
-    of the batches handed out: what workers have prepared beyond them is not counted.
+    Workers make the samples in the order of their numbers, the trainer's process decides which of
+    them make a batch: the batches do not depend on how many workers there are. The state is that
+    of the batches handed out: what workers have prepared beyond them is not counted. Samples that
+    wait for a row when a state is taken are made again after it is restored.
 
     Args:
         stream: where samples come from.
         tokens_per_batch: token budget of a row.
         packing: "packed" or "padded"; see :class:`arcflow.text.pack.Packer`.
         workers: processes that prepare samples.
-        rank: of ``world_size`` processes that share the stream, this one's number.
+        rank: of ``world_size`` processes that share the stream, this one's number. Each of them
+            makes all samples and packs all rows.
         world_size: each process takes an equal share of a batch's rows, joined to one batch of
             its own. "padded" rows are chosen as one rectangle, whose samples the processes share:
             a share may exceed its budget by up to one sample.
@@ -123,7 +126,8 @@ class TrainLoader:
         self._workers, self._rank, self._world_size = workers, rank, world_size
         self._per_batch = rows or world_size
         self._batches = 0
-        self._packer = self._new_packer().state()
+        self._drawn: dict[str, list[int]] = {}
+        self._packer = Packer(_unread, self._budget, self._packing).state()
         # Lightning ends the workers of an iterator that it finds under this name.
         self._iterator: Any = None
 
@@ -133,26 +137,28 @@ class TrainLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches from the state on; workers start with the first."""
-        packer = self._new_packer()
-        packer.restore(self._packer)
-        rows = _Rows(packer, self._share)
-        loader = DataLoader(
-            _Batches(self._stream, self._packing),
-            sampler=rows,
-            batch_size=None,
-            num_workers=self._workers,
-            collate_fn=_same,
-            worker_init_fn=_init_worker,
-            pin_memory=torch.cuda.is_available(),
-            # Its own generator: the default would draw from torch's global one.
-            generator=torch.Generator(),
-        )
-        self._iterator = iterator = iter(loader)
-        for batch in iterator:
+        state = self._packer
+        samples = _Samples(self._stream, self._workers, state["pending"], state["next"])
+        self._iterator = samples.iterator
+        packer = self._new_packer(samples)
+        packer.restore(state)
+        collate = collate_packed if self._packing == "packed" else collate_padded
+        pin = torch.cuda.is_available()
+        while True:
+            mine, others = self._share(packer)
+            taken = [samples.take(index) for index in (*mine, *others)]
+            for index, example in zip((*mine, *others), taken, strict=True):
+                self._count(index, len(example.input_ids))
+            batch = collate(taken[: len(mine)])
             # Before the batch is used: a checkpoint written after its step must not repeat it.
-            self._packer = rows.after.popleft()
+            self._packer = packer.state()
             self._batches += 1
-            yield batch
+            yield {name: tensor.pin_memory() for name, tensor in batch.items()} if pin else batch
+
+    @property
+    def drawn(self) -> dict[str, tuple[int, int]]:
+        """What was handed out to all processes so far: part of the stream -> samples, tokens."""
+        return {part: (samples, tokens) for part, (samples, tokens) in self._drawn.items()}
 
     @property
     def skipped(self) -> int:
@@ -166,6 +172,7 @@ class TrainLoader:
             "identity": self._identity(),
             "batches": self._batches,
             "packer": dict(self._packer),
+            "drawn": {part: list(counts) for part, counts in self._drawn.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -183,6 +190,7 @@ class TrainLoader:
                 raise _refusal(name, saved.get(name), here[name])
         self._batches = state["batches"]
         self._packer = state["packer"]
+        self._drawn = {part: list(counts) for part, counts in state["drawn"].items()}
         self._iterator = None
 
     def _identity(self) -> dict[str, str]:
@@ -192,43 +200,106 @@ class TrainLoader:
             "rows_per_batch": str(self._per_batch),
         }
 
-    def _new_packer(self) -> Packer:
+    def _new_packer(self, samples: "_Samples") -> Packer:
         if self._packing == "packed":
-            return Packer(self._stream.length, self._budget, self._packing)
+            return Packer(samples.length, self._budget, self._packing)
         # One wide rectangle: rows that were chosen apart differ in length, and joined would be
         # mostly fill. It holds a sample for each row at least, since that many of any length fit.
         return Packer(
-            self._stream.length,
+            samples.length,
             self._budget * self._per_batch,
             self._packing,
             LOOKAHEAD * self._per_batch,
         )
 
-    def _share(self, packer: Packer) -> tuple[int, ...]:
-        """The sample numbers of this process in the packer's next batch.
+    def _share(self, packer: Packer) -> tuple[list[int], list[int]]:
+        """The sample numbers of the packer's next batch: this process's, and the others'.
 
         Every process packs the rows of all, so that their states are equal.
         """
         if self._packing == "padded":
-            return packer.row()[self._rank :: self._world_size]
-        rows = [packer.row() for _ in range(self._per_batch)]
-        mine = self._per_batch // self._world_size
-        return tuple(chain.from_iterable(rows[self._rank * mine : (self._rank + 1) * mine]))
+            row = packer.row()
+            shares = [list(row[rank :: self._world_size]) for rank in range(self._world_size)]
+        else:
+            rows = [packer.row() for _ in range(self._per_batch)]
+            mine = self._per_batch // self._world_size
+            shares = [
+                list(chain.from_iterable(rows[rank * mine : (rank + 1) * mine]))
+                for rank in range(self._world_size)
+            ]
+        return shares.pop(self._rank), list(chain.from_iterable(shares))
+
+    def _count(self, index: int, tokens: int) -> None:
+        counts = self._drawn.setdefault(self._stream.part(index), [0, 0])
+        counts[0] += 1
+        counts[1] += tokens
 
 
-class _Rows:
-    """Sampler: the sample numbers of this process's batches; runs in the trainer's process."""
+class _Samples:
+    """Samples by number, made in order and kept until they are taken.
 
-    def __init__(self, packer: Packer, share: Callable[[Packer], tuple[int, ...]]) -> None:
-        self._packer, self._share = packer, share
-        self.after: deque[PackerState] = deque()
-        """The packer's state after each batch that was given out and not yet consumed."""
+    Args:
+        stream: makes them.
+        workers: processes that do; 0 makes them here.
+        pending: numbers that come first, ascending.
+        begin: the numbers from here on follow.
+    """
 
-    def __iter__(self) -> Iterator[tuple[int, ...]]:
+    def __init__(self, stream: Stream, workers: int, pending: Sequence[int], begin: int) -> None:
+        loader = DataLoader(
+            _Chunks(stream),
+            sampler=_Numbers(pending, begin),
+            batch_size=None,
+            num_workers=workers,
+            collate_fn=_same,
+            worker_init_fn=_init_worker,
+            # Its own generator: the default would draw from torch's global one.
+            generator=torch.Generator(),
+        )
+        self.iterator = iter(loader)
+        self._made: dict[int, Example | None] = {}
+
+    def length(self, index: int) -> int:
+        """Tokens of a sample, 0 where there is none; those before it are made too."""
+        while index not in self._made:
+            self._made.update(next(self.iterator))
+        example = self._made[index]
+        if example is None:
+            del self._made[index]
+            return 0
+        return len(example.input_ids)
+
+    def take(self, index: int) -> Example:
+        """The sample; it is not kept any longer."""
+        self.length(index)  # one that waited when the state was taken may not be made yet
+        example = self._made.pop(index)
+        assert example is not None
+        return example
+
+
+class _Numbers:
+    """Sampler: chunks of numbers, those that wait first."""
+
+    def __init__(self, pending: Sequence[int], begin: int) -> None:
+        self._pending, self._begin = list(pending), begin
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for at in range(0, len(self._pending), CHUNK):
+            yield self._pending[at : at + CHUNK]
+        begin = self._begin
         while True:
-            share = self._share(self._packer)
-            self.after.append(self._packer.state())
-            yield share
+            yield list(range(begin, begin + CHUNK))
+            begin += CHUNK
+
+
+class _Chunks(Dataset[list[tuple[int, Example | None]]]):
+    """Map-style: numbers to samples."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def __getitem__(self, numbers: Sequence[int]) -> list[tuple[int, Example | None]]:
+        return [(index, self._stream.sample(index)) for index in numbers]
 
 
 class LossLoader:
@@ -265,15 +336,9 @@ class LossLoader:
         return iter(self._batches)
 
 
-class _Batches(Dataset[Batch]):
-    """Map-style: sample numbers to a batch."""
-
-    def __init__(self, stream: Stream, packing: Packing) -> None:
-        self._stream = stream
-        self._collate = collate_packed if packing == "packed" else collate_padded
-
-    def __getitem__(self, row: tuple[int, ...]) -> Batch:
-        return self._collate([self._stream.sample(index) for index in row])
+def _unread(_index: int) -> int:
+    """The length that a packer asks for which only lends its first state."""
+    raise AssertionError("no sample is read")
 
 
 def _same(batch: Any) -> Any:

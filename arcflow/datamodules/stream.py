@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 
-from arcflow.core.errors import DataError
 from arcflow.core.sample_augment import AugmentConfig, sample_training_view
 from arcflow.core.seeds import rng
 from arcflow.core.task import Task
@@ -53,26 +52,14 @@ class TaskStream:
         fitted = fit_context(self._encoder, task, self.max_tokens, test_index)
         return None if fitted is None else (fitted, test_index)
 
-    def length(self, index: int) -> int:
-        """Tokens of a sample, 1 to ``max_tokens``; 0 where the view is too long to be had."""
+    def sample(self, index: int) -> Example | None:
+        """The encoded view; None where it is too long to be had."""
         view = self.view(index)
-        return 0 if view is None else self._encoder.length(*view)
+        return None if view is None else self._encoder.example(*view)
 
-    def sample(self, index: int) -> Example:
-        """The encoded view.
-
-        Raises:
-            DataError: the index has no sample (its :meth:`length` is 0).
-        """
-        view = self.view(index)
-        if view is None:
-            raise DataError(
-                f"training sample {index} (task {self.task(index).id})",
-                value=f"more than {self.max_tokens} tokens with one train pair",
-                expected="a sample that fits",
-                next_step="Ask for its length first.",
-            )
-        return self._encoder.example(*view)
+    def part(self, index: int) -> str:
+        """The source and the kind."""
+        return f"{self.source.name} {self._encoder.kind.name}"
 
     def identity(self) -> dict[str, str]:
         """What the samples depend on, as plain strings: two streams that agree are equal."""
