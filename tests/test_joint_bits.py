@@ -1,10 +1,12 @@
 """On the CPU an adapter's numbers are the same, to the last bit, whoever learns beside it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import CONFIG_MAPPING
 
 from arcflow.callbacks.learn_jobs import Plan, learn_jobs
 from arcflow.callbacks.leave_one_out import LeaveOneOut
@@ -18,6 +20,7 @@ from arcflow.modules.optim import ScheduleConfig
 from arcflow.text.encode import Encoder
 from arcflow.text.tokenizer import load_tokenizer
 from tests.test_test_time import make_module, make_task, tuner
+from tests.tiny import SIZES
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +123,17 @@ def test_the_option_does_not_depend_on_groups(encoder: Encoder) -> None:
             assert one.state is not None
             assert other.state is not None
             assert all(torch.equal(one.state[name], other.state[name]) for name in one.state)
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "mistral"])
+def test_the_same_bits_of_other_models(encoder: Encoder, tmp_path: Path, kind: str) -> None:
+    sizes = SIZES | {"head_dim": 16, "max_position_embeddings": 512}
+    CONFIG_MAPPING[kind](**sizes).save_pretrained(tmp_path)
+    module = LoRAModule(BackboneConfig(str(tmp_path / "config.json")), None, vocab_size=112)
+    module.configure_model()
+    callback = tuner(3, lr=3e-3, lora=LoRAConfig(rank=4))
+    tasks = sixteen()[:8]
+    wanted = learned(callback, module, encoder, tasks)
+    for group in (tasks[3:4], tasks[4:6], tasks[7:2:-1]):
+        for name, one in learned(callback, module, encoder, group).items():
+            assert_equal(one, wanted[name])
