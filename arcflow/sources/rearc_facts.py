@@ -21,8 +21,10 @@ class TaskFacts:
             where no colour has that in more than half of them.
         background_draw: where the generator draws the background: number of the site (as in
             ``rearc_sites``) and place among the colours drawn there; None where it does not.
-        swap: whether the background drawn there may change places with ``background``: neither
-            is fixed, and no verifier objected.
+        swap: whether a pair's background, drawn there or else its input's main colour, may
+            change places with ``background``, which is not fixed.
+        ties: whether the verifier decides some ties by the numbers of the colours, so that an
+            exchange is to be verified each time.
         bad: share of samples that the verifier does not accept, difficulty 0 to 1.
         identity: share of samples whose output is their input, difficulty 0 to 1.
         generate_ms: median time to generate a pair, difficulty 0 to 1, in milliseconds.
@@ -35,6 +37,7 @@ class TaskFacts:
     background: int | None
     background_draw: tuple[int, int] | None
     swap: bool
+    ties: bool
     bad: float
     identity: float
     generate_ms: float
@@ -52,15 +55,14 @@ def load_facts() -> dict[str, TaskFacts]:
 def read_facts(path: Path) -> dict[str, TaskFacts]:
     """Read what :func:`write_facts` wrote."""
     read: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        task_id: TaskFacts(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in facts.items()
-            }
-        )
-        for task_id, facts in read.items()
-    }
+    found = {}
+    for task_id, facts in read.items():
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in facts.items()
+        }
+        found[task_id] = TaskFacts(**values)
+    return found
 
 
 def write_facts(path: Path, facts: dict[str, TaskFacts]) -> None:

@@ -89,16 +89,7 @@ class Generator:
         sites = color_sites(backend.generators[task_id])
         wanted = adaptation.roles or adaptation.background
         self._code, self._at = sites.code, sites.at if wanted else None
-        self._background: tuple[int, int, int] | None = None
-        if (
-            adaptation.background
-            and facts is not None
-            and facts.swap
-            and facts.background is not None
-            and facts.background_draw is not None
-        ):
-            self._background = (facts.background, *facts.background_draw)
-        self._fixed = frozenset(facts.fixed_colors if facts else ())
+        self._swapped = facts if facts and facts.swap and adaptation.background else None
 
     def pairs(self, n: int, seed: int, index: int) -> list[Pair]:
         """``n`` pairs with different inputs: a pure function of its arguments.
@@ -106,12 +97,16 @@ class Generator:
         Args:
             n: how many.
             seed: the run's seed.
-            index: number of the prompt among this task's.
+            index: of the prompt.
 
         Raises:
             DataError: no good pair in :data:`ATTEMPTS` attempts, or the generator hangs.
         """
-        made: dict[GridKey, Pair] = {}
+        return [Pair(_grid(made.input), _grid(made.output)) for made in self.prompt(n, seed, index)]
+
+    def prompt(self, n: int, seed: int, index: int) -> list[Made]:
+        """As :meth:`pairs`, with how each pair came about."""
+        made: dict[GridKey, Made] = {}
         first: Drawn | None = None
         with _time_limit(self.task_id) as start_clock:
             for number in range(n):
@@ -127,7 +122,7 @@ class Generator:
                     except BadPairError as error:
                         why = str(error)
                         continue
-                    made[pair.input] = Pair(_grid(pair.input), _grid(pair.output))
+                    made[pair.input] = pair
                     if self._adaptation.roles and first is None:
                         first = pair.drawn
                     break
@@ -158,11 +153,13 @@ class Generator:
             raise BadPairError(f"{type(error).__name__}: {error}") from None
         if raw_input == raw_output:
             raise BadPairError("an output that is its input")
-        swapped = self._swap(draws.drawn)
-        made = Made(raw_input, raw_output, raw_input, raw_output, swapped, draws.drawn)
+        swapped = self._swap(raw_input, draws.drawn)
+        served = raw_input, raw_output
         if swapped is not None:
-            made = replace_colors(made, swapped)
-        if adaptation.verify and not self.accepts(made.input, made.output):
+            served = exchanged(raw_input, swapped), exchanged(raw_output, swapped)
+        made = Made(*served, raw_input, raw_output, swapped, draws.drawn)
+        ties = swapped is not None and self._swapped is not None and self._swapped.ties
+        if (adaptation.verify or ties) and not self.accepts(made.input, made.output):
             raise BadPairError("a pair that the task's verifier does not accept")
         return made
 
@@ -176,18 +173,26 @@ class Generator:
         except Exception:  # noqa: BLE001 (of 400 verifiers by others: any)
             return False
 
-    def _swap(self, drawn: Drawn) -> tuple[int, int] | None:
-        """The colours that change places so that the background gets the original's."""
-        if self._background is None:
+    def _swap(self, raw_input: GridKey, drawn: Drawn) -> tuple[int, int] | None:
+        """The colours that change places so that the background gets the original's.
+
+        Raises:
+            BadPairError: the rule names the colour that was drawn, so that it has to stay.
+        """
+        facts = self._swapped
+        if facts is None or facts.background is None:
             return None
-        to, site, element = self._background
-        visit = 0
-        while (site, visit + 1) in drawn:  # it counts what was drawn last
-            visit += 1
-        colors = drawn.get((site, visit), ())
-        if len(colors) <= element or colors[element] == to or colors[element] in self._fixed:
+        if facts.background_draw is None:
+            color: int | None = main_color(raw_input)
+            if color in facts.fixed_colors:
+                return None
+        else:
+            color = drawn_color(drawn, facts.background_draw)
+        if color is None or color == facts.background:
             return None
-        return colors[element], to
+        if color in facts.fixed_colors:
+            raise BadPairError(f"a background of the rule's colour {color}")
+        return color, facts.background
 
     def _give_up(self, number: int, why: str) -> NoReturn:
         raise DataError(
@@ -200,23 +205,29 @@ class Generator:
         )
 
 
-def replace_colors(made: Made, swapped: tuple[int, int]) -> Made:
-    """The pair with two colours exchanged."""
-    table = _table(swapped)
-    of, output = made.raw_input, made.raw_output
-    return Made(
-        (of[0], of[1], of[2].translate(table)),
-        (output[0], output[1], output[2].translate(table)),
-        of,
-        output,
-        swapped,
-        made.drawn,
-    )
+def drawn_color(drawn: Drawn, place: tuple[int, int]) -> int | None:
+    """The colour that was drawn at (site, place among its colours) last; None if none was."""
+    site, element = place
+    visit = 0
+    while (site, visit + 1) in drawn:
+        visit += 1
+    colors = drawn.get((site, visit), ())
+    return colors[element] if element < len(colors) else None
+
+
+def main_color(grid: GridKey) -> int:
+    """The colour with the most cells; of several, the lowest."""
+    return max(range(N_COLORS), key=lambda color: (grid[2].count(color), -color))
+
+
+def exchanged(grid: GridKey, colors: tuple[int, int]) -> GridKey:
+    """The grid with two colours in each other's place."""
+    return grid[0], grid[1], grid[2].translate(_table(colors))
 
 
 @functools.cache
-def _table(swapped: tuple[int, int]) -> bytes:
-    one, other = (bytes((color,)) for color in swapped)
+def _table(colors: tuple[int, int]) -> bytes:
+    one, other = (bytes((color,)) for color in colors)
     return bytes.maketrans(one + other, other + one)
 
 

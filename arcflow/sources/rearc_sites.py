@@ -11,6 +11,8 @@ from typing import Any
 
 _DRAWS = ("choice", "sample")
 _LOOPS = (ast.For, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
+# Names that the generators give to the colours they draw from, however they make them.
+_COLORS = ("cols", "colopts", "fullcols")
 # Functions of the generators' language that give some of the items of an argument.
 _PARTS = {"remove": 1, "difference": 0, "sfilter": 0, "totuple": 0, "dedupe": 0}
 _PARTS |= {"tuple": 0, "list": 0, "set": 0, "frozenset": 0, "sorted": 0, "intersection": 0}
@@ -24,18 +26,22 @@ class Sites:
         code: of the generator.
         at: place of a call in ``code`` (a frame's ``f_lasti``) -> number of the site. Sites are
             the calls of ``choice`` and ``sample``, counted from 0 as the source has them.
+        background: site and place among its colours of what the source calls the background,
+            ``bgc``; None where it draws nothing of this name.
     """
 
     code: CodeType
     at: dict[int, int]
+    background: tuple[int, int] | None = None
 
 
 @functools.cache
 def color_sites(generator: Callable[..., Any]) -> Sites:
-    """The sites of a generator at which it draws from colours, outside of loops over objects.
+    """The sites of a generator at which it draws colours for a whole pair.
 
-    Draws within such loops colour cells or objects, not roles: drawing them again would make
-    pairs alike. None where there is no source to read.
+    Not those within loops, which colour cells or objects, nor samples of varying number, which
+    colour noise: drawn again, they would make the pairs of a task more alike than the originals'
+    are. None where there is no source to read.
     """
     code = generator.__code__
     lines = linecache.getlines(code.co_filename, generator.__globals__)
@@ -56,7 +62,7 @@ def color_sites(generator: Callable[..., Any]) -> Sites:
     names = _color_names(function)
     places: dict[tuple[int | None, ...], int] = {}
     for number, (call, in_loop) in enumerate(_draws(function)):
-        if not in_loop and call.args and _is_colors(call.args[0], names):
+        if not in_loop and _is_fixed(call) and _is_colors(call.args[0], names):
             line, end_line = call.lineno + first - 1, (call.end_lineno or call.lineno) + first - 1
             columns = call.col_offset + shift, (call.end_col_offset or 0) + shift
             places[line, end_line, *columns] = number
@@ -66,7 +72,7 @@ def color_sites(generator: Callable[..., Any]) -> Sites:
         for i, (line, end_line, column, end_column) in enumerate(code.co_positions())
         if (line, end_line, column, end_column) in places
     }
-    return Sites(code, found)
+    return Sites(code, found, _background(function, set(found.values())))
 
 
 def _draws(function: ast.FunctionDef) -> Iterator[tuple[ast.Call, bool]]:
@@ -81,6 +87,26 @@ def _draws(function: ast.FunctionDef) -> Iterator[tuple[ast.Call, bool]]:
 
     found = list(walk(function, False))
     return iter(sorted(found, key=lambda item: (item[0].lineno, item[0].col_offset)))
+
+
+def _background(function: ast.FunctionDef, sites: set[int]) -> tuple[int, int] | None:
+    """Where ``bgc`` is drawn; the last place, if there are several."""
+    numbers = {call: number for number, (call, _) in enumerate(_draws(function))}
+    found = None
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and numbers.get(node.value) in sites:  # type: ignore[call-overload]
+            target = node.targets[0]
+            names = target.elts if isinstance(target, ast.Tuple) else [target]
+            for element, name in enumerate(names):
+                if isinstance(name, ast.Name) and name.id == "bgc":
+                    place = numbers[node.value], element  # type: ignore[index]
+                    found = place if found is None else max(found, place)
+    return found
+
+
+def _is_fixed(call: ast.Call) -> bool:
+    """Whether it always draws the same number."""
+    return bool(call.args) and all(isinstance(arg, ast.Constant) for arg in call.args[1:])
 
 
 def _name(call: ast.Call) -> str:
@@ -100,7 +126,7 @@ def _color_names(function: ast.FunctionDef) -> set[str]:
         for target in node.targets
         if isinstance(target, ast.Name)
     ]
-    names: set[str] = set()
+    names = {name for name, _ in assigned if name in _COLORS}
     while True:
         more = {name for name, value in assigned if _is_colors(value, names)} | names
         if more == names:
