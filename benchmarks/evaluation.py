@@ -11,10 +11,9 @@ is the way alone: its one task goes through the pass of tasks tuned together, wh
 depend on who learns beside them, so that all candidates must be the same. Wall-clock time, from
 the start of the first process to the end of the last.
 
-The ratio depends on how much is tuned: starts are shared, steps are only somewhat faster. By
-default a task gets 60 steps of rows up to 300 tokens, one to three of such small tasks' samples,
-about as many samples as a hundred single ones; --steps 120 --tokens_per_step 640 is the
-quickstart's recipe, whose rows of 640 tokens are meant for tasks of up to 512.
+The ratio depends on how much is tuned: one run saves the starts, and makes a step only somewhat
+faster. The default is a light recipe, 60 steps of rows up to 300 tokens (or one longer sample),
+which suits tasks with no side over 7; --steps 120 --tokens_per_step 640 is the quickstart's.
 """
 
 import argparse
