@@ -19,6 +19,7 @@ from arcflow.core.sample_augment import AugmentConfig
 from arcflow.core.seeds import rng
 from arcflow.core.task import Task
 from arcflow.datamodules.loader import TrainLoader
+from arcflow.datamodules.samples import Samples
 from arcflow.datamodules.stream import TaskStream
 from arcflow.sources.arc import load_split
 from arcflow.sources.base import TaskList
@@ -277,6 +278,8 @@ def test_what_was_drawn_is_counted_exactly_over_a_resume(packing: str) -> None:
     second.load_state_dict(first.state_dict())
     take(second, 5)
     assert second.drawn == whole.drawn
+    assert second.skipped_parts == whole.skipped_parts
+    assert sum(whole.skipped_parts.values()) == whole.skipped > 0
     state = whole.state_dict()["packer"]
     out = [i for i in range(state["next"]) if stream.length(i) and i not in set(state["pending"])]
     assert whole.drawn == {
@@ -294,6 +297,56 @@ def test_processes_count_what_all_of_them_drew() -> None:
     for rank in ranks:
         take(rank, 4)
     assert ranks[0].drawn == ranks[1].drawn == whole.drawn
+
+
+class Unlucky(Numbers):
+    """Its 200th sample is a user's mistake."""
+
+    def sample(self, index: int) -> Example | None:
+        if index == 200:
+            raise DataError("page 7", value=[3, -1], expected="cells", next_step="Mend it.")
+        return super().sample(index)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_mistake_met_by_a_worker_is_told_as_it_is_without_one(workers: int) -> None:
+    with pytest.raises(DataError) as error:
+        take(TrainLoader(Unlucky(), BUDGET, workers=workers), 200)
+    assert str(error.value) == r"page 7: got [3, -1]. Expected cells. Mend it."
+
+
+class Once(Numbers):
+    """Notes each sample that is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[int] = []
+
+    def sample(self, index: int) -> Example | None:
+        self.made.append(index)
+        return super().sample(index)
+
+
+def test_every_sample_is_made_once_in_order_and_pending_ones_again_after_a_resume() -> None:
+    stream = Once()
+    first = TrainLoader(stream, BUDGET)
+    take(first, 20)
+    assert stream.made == list(range(len(stream.made)))
+    state = first.state_dict()
+    again = Once()
+    second = TrainLoader(again, BUDGET)
+    second.load_state_dict(state)
+    take(second, 20)
+    pending, begin = state["packer"]["pending"], state["packer"]["next"]
+    assert again.made[: len(pending)] == pending
+    assert again.made[len(pending) :] == list(range(begin, begin + len(again.made) - len(pending)))
+
+
+def test_a_sample_taken_twice_is_an_error_and_not_a_search_without_end() -> None:
+    samples = Samples(Numbers(), 0, (), 0)
+    samples.take(0)
+    with pytest.raises(KeyError):
+        samples.take(0)
 
 
 def test_a_stream_of_no_tasks_is_refused() -> None:

@@ -1,15 +1,14 @@
 """Batches for each of several processes: of a stream, exactly resumable (law 2), and of a list."""
 
-import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from arcflow.core.errors import CheckpointError, ConfigError
+from arcflow.datamodules.samples import Samples, Stream
 from arcflow.text.encode import Example
 from arcflow.text.pack import (
     IGNORED,
@@ -20,30 +19,20 @@ from arcflow.text.pack import (
     pad_examples,
 )
 
-VERSION = 2
-CHUNK = 16
-"""Samples that a worker makes at a time."""
+__all__ = ["LossLoader", "Stream", "StreamOfParts", "TrainLoader", "check_rows"]
 
+VERSION = 2
 ENDLESS = 1_000_000_000
 
 Batch = dict[str, Tensor]
 
 
-class Stream(Protocol):
-    """Where samples come from; :class:`arcflow.datamodules.stream.TaskStream` is one."""
-
-    max_tokens: int
-
-    def sample(self, index: int) -> Example | None:
-        """The sample; None where there is none of this number."""
-        ...
+@runtime_checkable
+class StreamOfParts(Protocol):
+    """A stream that says where its samples come from."""
 
     def part(self, index: int) -> str:
-        """What the sample comes from, in a word or two, for the count of what was drawn."""
-        ...
-
-    def identity(self) -> dict[str, str]:
-        """What the samples depend on."""
+        """What a sample comes from, in a word or two, for the count of what was drawn."""
         ...
 
 
@@ -127,6 +116,7 @@ class TrainLoader:
         self._per_batch = rows or world_size
         self._batches = 0
         self._drawn: dict[str, list[int]] = {}
+        self._passed: dict[str, int] = {}
         self._packer = Packer(_unread, self._budget, self._packing).state()
         # Lightning ends the workers of an iterator that it finds under this name.
         self._iterator: Any = None
@@ -138,7 +128,7 @@ class TrainLoader:
     def __iter__(self) -> Iterator[Batch]:
         """Batches from the state on; workers start with the first."""
         state = self._packer
-        samples = _Samples(self._stream, self._workers, state["pending"], state["next"])
+        samples = Samples(self._stream, self._workers, state["pending"], state["next"])
         self._iterator = samples.iterator
         packer = self._new_packer(samples)
         packer.restore(state)
@@ -149,6 +139,9 @@ class TrainLoader:
             taken = [samples.take(index) for index in (*mine, *others)]
             for index, example in zip((*mine, *others), taken, strict=True):
                 self._count(index, len(example.input_ids))
+            for index in samples.take_skipped():
+                part = self._part(index)
+                self._passed[part] = self._passed.get(part, 0) + 1
             batch = collate(taken[: len(mine)])
             # Before the batch is used: a checkpoint written after its step must not repeat it.
             self._packer = packer.state()
@@ -159,6 +152,11 @@ class TrainLoader:
     def drawn(self) -> dict[str, tuple[int, int]]:
         """What was handed out to all processes so far: part of the stream -> samples, tokens."""
         return {part: (samples, tokens) for part, (samples, tokens) in self._drawn.items()}
+
+    @property
+    def skipped_parts(self) -> dict[str, int]:
+        """:attr:`skipped` by part of the stream."""
+        return dict(self._passed)
 
     @property
     def skipped(self) -> int:
@@ -173,6 +171,7 @@ class TrainLoader:
             "batches": self._batches,
             "packer": dict(self._packer),
             "drawn": {part: list(counts) for part, counts in self._drawn.items()},
+            "skipped": dict(self._passed),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -191,6 +190,7 @@ class TrainLoader:
         self._batches = state["batches"]
         self._packer = state["packer"]
         self._drawn = {part: list(counts) for part, counts in state["drawn"].items()}
+        self._passed = dict(state["skipped"])
         self._iterator = None
 
     def _identity(self) -> dict[str, str]:
@@ -200,7 +200,7 @@ class TrainLoader:
             "rows_per_batch": str(self._per_batch),
         }
 
-    def _new_packer(self, samples: "_Samples") -> Packer:
+    def _new_packer(self, samples: "Samples") -> Packer:
         if self._packing == "packed":
             return Packer(samples.length, self._budget, self._packing)
         # One wide rectangle: rows that were chosen apart differ in length, and joined would be
@@ -230,76 +230,13 @@ class TrainLoader:
         return shares.pop(self._rank), list(chain.from_iterable(shares))
 
     def _count(self, index: int, tokens: int) -> None:
-        counts = self._drawn.setdefault(self._stream.part(index), [0, 0])
+        counts = self._drawn.setdefault(self._part(index), [0, 0])
         counts[0] += 1
         counts[1] += tokens
 
-
-class _Samples:
-    """Samples by number, made in order and kept until they are taken.
-
-    Args:
-        stream: makes them.
-        workers: processes that do; 0 makes them here.
-        pending: numbers that come first, ascending.
-        begin: the numbers from here on follow.
-    """
-
-    def __init__(self, stream: Stream, workers: int, pending: Sequence[int], begin: int) -> None:
-        loader = DataLoader(
-            _Chunks(stream),
-            sampler=_Numbers(pending, begin),
-            batch_size=None,
-            num_workers=workers,
-            collate_fn=_same,
-            worker_init_fn=_init_worker,
-            # Its own generator: the default would draw from torch's global one.
-            generator=torch.Generator(),
-        )
-        self.iterator = iter(loader)
-        self._made: dict[int, Example | None] = {}
-
-    def length(self, index: int) -> int:
-        """Tokens of a sample, 0 where there is none; those before it are made too."""
-        while index not in self._made:
-            self._made.update(next(self.iterator))
-        example = self._made[index]
-        if example is None:
-            del self._made[index]
-            return 0
-        return len(example.input_ids)
-
-    def take(self, index: int) -> Example:
-        """The sample; it is not kept any longer."""
-        self.length(index)  # one that waited when the state was taken may not be made yet
-        example = self._made.pop(index)
-        assert example is not None
-        return example
-
-
-class _Numbers:
-    """Sampler: chunks of numbers, those that wait first."""
-
-    def __init__(self, pending: Sequence[int], begin: int) -> None:
-        self._pending, self._begin = list(pending), begin
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for at in range(0, len(self._pending), CHUNK):
-            yield self._pending[at : at + CHUNK]
-        begin = self._begin
-        while True:
-            yield list(range(begin, begin + CHUNK))
-            begin += CHUNK
-
-
-class _Chunks(Dataset[list[tuple[int, Example | None]]]):
-    """Map-style: numbers to samples."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-
-    def __getitem__(self, numbers: Sequence[int]) -> list[tuple[int, Example | None]]:
-        return [(index, self._stream.sample(index)) for index in numbers]
+    def _part(self, index: int) -> str:
+        stream = self._stream
+        return stream.part(index) if isinstance(stream, StreamOfParts) else "samples"
 
 
 class LossLoader:
@@ -339,16 +276,6 @@ class LossLoader:
 def _unread(_index: int) -> int:
     """The length that a packer asks for which only lends its first state."""
     raise AssertionError("no sample is read")
-
-
-def _same(batch: Any) -> Any:
-    return batch
-
-
-def _init_worker(_worker: int) -> None:
-    torch.set_num_threads(1)
-    # A forked tokenizer has no threads left; without this it says so on every start.
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 def _refusal(name: str, saved: object, here: object) -> CheckpointError:
