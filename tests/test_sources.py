@@ -304,15 +304,25 @@ def test_bad_tasks(tmp_path: Path, obj: object, message: str) -> None:
     assert str(error.value) == f"{path}: {message}"
 
 
-def test_a_bad_file_of_a_folder_is_named(tmp_path: Path) -> None:
+def test_a_bad_file_of_a_folder_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path / "a.json", toy())
     bad = write(tmp_path / "b.json", {"train": 3, "test": []})
-    with pytest.raises(DataError) as error:
-        read_folder(tmp_path)
-    assert str(error.value) == (
+    said = (
         f"{bad}: task b: bad list of train pairs: got 3. "
         "Expected a list of at least one pair. Check the task in its file."
     )
+    with pytest.raises(DataError) as error:
+        read_folder(tmp_path, strict=True)
+    assert str(error.value) == said
+    assert [task.id for task in read_folder(tmp_path)] == ["a"]
+    assert caplog.messages == [
+        f"Left out, because they cannot be read: 1 of 2 files in {tmp_path}. The others are used. "
+        + said
+    ]
+    (tmp_path / "a.json").unlink()
+    with pytest.raises(DataError) as error:  # nothing else is there
+        read_folder(tmp_path)
+    assert str(error.value) == said
 
 
 @pytest.mark.parametrize(
@@ -461,13 +471,14 @@ def test_folders_without_tasks(tmp_path: Path) -> None:
         read_folder(tmp_path / "none")
 
 
-def test_file_of_many_tasks_in_a_folder(tmp_path: Path) -> None:
-    path = write(tmp_path / "x_challenges.json", {"a": toy(), "b": toy(1)})
+def test_files_of_kaggle_in_a_folder(tmp_path: Path) -> None:
+    write(tmp_path / "x_challenges.json", {"a": toy(), "b": toy(1)})
     with pytest.raises(DataError) as error:
         read_folder(tmp_path)
     assert str(error.value) == (
-        f"{path}: not a single task: got ['a', 'b']. Expected one task a file, with keys 'train' "
-        "and 'test'. Name a file that holds many tasks by its own path."
+        f"{tmp_path}: Kaggle's files, each a set of tasks or of solutions: got "
+        "'x_challenges.json'. Expected a folder whose files can all be used. Name the challenges "
+        "file by its own path."
     )
 
 

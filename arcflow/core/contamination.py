@@ -1,6 +1,9 @@
 """Training tasks that are evaluated too: the same id, or the same grids turned and recoloured."""
 
 import logging
+import re
+import zlib
+from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,13 +13,25 @@ import numpy as np
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import N_COLORS, Grid
-from arcflow.core.task import Task
+from arcflow.core.task import Task, family_of
 
 _log = logging.getLogger(__name__)
 
 Reason = Literal[
-    "same id", "same pair up to turns and colours", "same test input up to turns and colours"
+    "same id",
+    "same pair up to turns and colours",
+    "same test input up to turns and colours",
+    "same family",
 ]
+
+TWINS = (
+    ("070dd51e", "40853293"),
+    ("50a16a69", "caa06a1f"),
+    ("55783887", "db695cfb"),
+    ("27a28665", "44f52bb0"),
+    ("8be77c9e", "c9e6f938"),
+)
+"""Published tasks of one rule up to turns and colours: a family of the one is one of the other."""
 
 MIN_DETAIL = 8
 """Cells off an input's commonest colour from which it alone, without its output, is telling.
@@ -44,48 +59,85 @@ class Conflict:
         return f"{self.train_id} ~ {self.evaluation_id} ({self.reason})"
 
 
-@dataclass(frozen=True, slots=True)
+class ScreenedTasks(Sequence[Task]):
+    """Training tasks too many to be looked at one by one, which know who may be suspected."""
+
+    @abstractmethod
+    def suspects(self, names: Collection[str], keys: Collection[int]) -> Iterator[Task]:
+        """The tasks with one of these names in their id (:func:`names_in`) or with one of these
+        keys (:func:`screen_keys`)."""
+
+
 class Guarded:
     """What :func:`guard` leaves.
 
-    Attributes:
-        tasks: the training tasks to use, in their order.
+    Args:
+        train: the training tasks it was given.
         dropped: the training tasks left out, with ``conflicts`` saying why.
         conflicts: those that led to a drop.
         allowed: those that were let pass.
     """
 
-    tasks: tuple[Task, ...]
-    dropped: tuple[Task, ...]
-    conflicts: tuple[Conflict, ...]
-    allowed: tuple[Conflict, ...]
+    def __init__(
+        self,
+        train: Sequence[Task],
+        dropped: tuple[Task, ...],
+        conflicts: tuple[Conflict, ...],
+        allowed: tuple[Conflict, ...],
+    ) -> None:
+        self._train = train
+        self.dropped, self.conflicts, self.allowed = dropped, conflicts, allowed
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The training tasks to use, in their order; made when asked for, since there may be
+        too many to hold."""
+        bad = {task.id for task in self.dropped}
+        return tuple(task for task in self._train if task.id not in bad)
 
 
 def find_contamination(train: Iterable[Task], evaluation: Iterable[Task]) -> tuple[Conflict, ...]:
     """Every (training, evaluation) couple of tasks where one gives the other away.
 
-    They do if they have one id; or if any pair of the evaluation task (train, or test with a
-    known output) is a pair of the training task; or if a test input with at least
-    :data:`MIN_DETAIL` cells off its commonest colour is an input of the training task. Grids
+    They do if they have one id; if any pair of the evaluation task (train, or test with a
+    known output) is a pair of the training task; if a test input with at least
+    :data:`MIN_DETAIL` cells off its commonest colour is an input of the training task; or if
+    their ids say that one is a variation of the other, or of its twin (:data:`TWINS`). Grids
     are the same if one of the eight turns and flips with one exchange of colours, the same for
     input and output, leads from one to the other.
+
+    Args:
+        train: gone through once.
+        evaluation: gone through once.
 
     Returns:
         One conflict a couple, the first reason in the order above; by training task.
     """
-    found: dict[tuple[str, str], Conflict] = {}
-    train, evaluation = list(train), list(evaluation)
-    evaluated = {task.id for task in evaluation}
-    pairs, inputs = _Index(), _Index()
+    return tuple(conflict for _, found in _conflicts(train, evaluation) for conflict in found)
+
+
+def _conflicts(
+    train: Iterable[Task], evaluation: Iterable[Task]
+) -> Iterator[tuple[Task, list[Conflict]]]:
+    """The training tasks that have conflicts, with them."""
+    pairs, inputs, families = _Index(), _Index(), _Families()
+    evaluated, keys = set[str](), set[int]()
     for task in evaluation:
+        evaluated.add(task.id)
+        families.add(task.id)
         for pair in _pairs(task):
             pairs.add(pair, task.id)
+            keys.add(_key(b"pair", pair))
         for test in task.test:
             if _detail(test.input) >= MIN_DETAIL:
                 inputs.add((test.input,), task.id)
+                keys.add(_key(b"input", (test.input,)))
+    if isinstance(train, ScreenedTasks):
+        train = train.suspects(families.names, keys)
     for task in train:
+        found: dict[str, Conflict] = {}
         if task.id in evaluated:
-            found[task.id, task.id] = Conflict(task.id, task.id, "same id", task.source)
+            found[task.id] = Conflict(task.id, task.id, "same id", task.source)
         same: list[tuple[Reason, _Index, Iterable[_Figure]]] = [
             ("same pair up to turns and colours", pairs, _pairs(task)),
             (
@@ -94,12 +146,16 @@ def find_contamination(train: Iterable[Task], evaluation: Iterable[Task]) -> tup
                 ((pair.input,) for pair in (*task.train, *task.test)),
             ),
         ]
+        if keys.isdisjoint(screen_keys(task)):
+            same = []
         for reason, index, figures in same:
             for figure in figures:
                 for other in index.find(figure):
-                    conflict = Conflict(task.id, other, reason, task.source)
-                    found.setdefault((task.id, other), conflict)
-    return tuple(found.values())
+                    found.setdefault(other, Conflict(task.id, other, reason, task.source))
+        for other in families.find(task.id):
+            found.setdefault(other, Conflict(task.id, other, "same family", task.source))
+        if found:
+            yield task, list(found.values())
 
 
 def guard(
@@ -122,10 +178,13 @@ def guard(
     """
     acted: list[Conflict] = []
     allowed: list[Conflict] = []
-    for conflict in find_contamination(train, evaluation):
-        names = (conflict.train_id, conflict.evaluation_id, conflict.train_source)
-        free = on_conflict == "allow" or any(name and name in allow for name in names)
-        (allowed if free else acted).append(conflict)
+    suspects: list[Task] = []
+    for task, conflicts in _conflicts(train, evaluation):
+        suspects.append(task)
+        for conflict in conflicts:
+            names = (conflict.train_id, conflict.evaluation_id, conflict.train_source)
+            free = on_conflict == "allow" or any(name and name in allow for name in names)
+            (allowed if free else acted).append(conflict)
     bad = {conflict.train_id for conflict in acted}
     if acted and on_conflict == "refuse":
         raise DataError(
@@ -135,8 +194,8 @@ def guard(
             next_step="Set contamination to 'drop' to leave them out, choose other tasks, or "
             "allow them by name.",
         )
-    kept = tuple(task for task in train if task.id not in bad)
-    if acted and not kept:
+    dropped = tuple(task for task in suspects if task.id in bad)
+    if acted and len(dropped) == len(train):
         raise DataError(
             f"training tasks that are evaluated too: all {len(train)}",
             value=_listed(acted),
@@ -158,8 +217,90 @@ def guard(
             len(train),
             _listed(allowed),
         )
-    dropped = tuple(task for task in train if task.id in bad)
-    return Guarded(kept, dropped, tuple(acted), tuple(allowed))
+    return Guarded(train, dropped, tuple(acted), tuple(allowed))
+
+
+_PUBLISHED = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{8}(?![0-9A-Za-z])")
+_NUMBERED = re.compile(r"(.+?)[-_.](?:v|var|aug|copy)?[0-9]+")
+
+
+def names_in(task_id: str) -> set[str]:
+    """The ids of tasks that a task's own id may be said to vary.
+
+    Of ``"a/b/3"``: itself, ``"a/b"`` and ``"a"``; what stands after the last ``/``, if it is more
+    than a number; the rest of ``"a_v2"``, ``"a-3"`` or ``"a.1"``; and wherever it stands, a
+    published task's id, which is eight hexadecimal digits, as in ``"re-arc-00d62c1b-17"``.
+    """
+    return _family_names(task_id) | _loose_names(task_id)
+
+
+def _family_names(task_id: str) -> set[str]:
+    """What cannot be a chance likeness."""
+    found = {task_id, family_of(task_id), *_PUBLISHED.findall(task_id)}
+    if "/" in task_id[1:]:
+        parts = task_id.split("/")
+        found.update("/".join(parts[:n]) for n in range(2, len(parts)))
+    return found
+
+
+def _loose_names(task_id: str) -> set[str]:
+    """What means the other task only if that is called so and no more."""
+    found = set()
+    numbered = _NUMBERED.fullmatch(task_id)
+    if numbered:
+        found.add(numbered[1])
+    last = task_id.rpartition("/")[2]
+    if last != task_id and not last.isdigit():
+        found.add(last)
+    return found
+
+
+class _Families:
+    """Ids of evaluation tasks, found again by the ids of their variations."""
+
+    def __init__(self) -> None:
+        self._sure: defaultdict[str, list[str]] = defaultdict(list)
+        self._loose: defaultdict[str, list[str]] = defaultdict(list)
+
+    @property
+    def names(self) -> set[str]:
+        """All that an id may be found by."""
+        return {*self._sure, *self._loose}
+
+    def add(self, task_id: str) -> None:
+        names = _family_names(task_id)
+        for twins in TWINS:
+            if not names.isdisjoint(twins):
+                names.update(twins)
+        for name in names:
+            self._sure[name].append(task_id)
+        for name in _loose_names(task_id):
+            self._loose[name].append(task_id)
+
+    def find(self, task_id: str) -> Iterator[str]:
+        for name in _family_names(task_id):
+            yield from self._sure.get(name, ())
+            yield from self._loose.get(name, ())
+        for name in _loose_names(task_id):
+            yield from self._sure.get(name, ())
+
+
+def screen_keys(task: Task) -> list[int]:
+    """What to look for before grids are compared: tasks that share a pair, or an input that is
+    telling, up to turns and colours share a key; others seldom do. 32 bits each."""
+    keys = []
+    for pair in (*task.train, *task.test):
+        counts = _counts(pair.input)  # counted once: half of the guard's time is counting
+        if pair.output is not None:
+            figure = (pair.input, pair.output)
+            keys.append(_key(b"pair", figure, [counts, _counts(pair.output)]))
+        if pair.input.size - max(counts) >= MIN_DETAIL:
+            keys.append(_key(b"input", (pair.input,), [counts]))
+    return keys
+
+
+def _key(what: bytes, figure: _Figure, counts: Sequence[Sequence[int]] = ()) -> int:
+    return zlib.crc32(repr(_invariant(figure, counts)).encode(), zlib.crc32(what))
 
 
 def canonical(figure: Sequence[Grid]) -> _Key:
@@ -209,10 +350,10 @@ class _Index:
         return self._forms[key].get(canonical(figure), ())
 
 
-def _invariant(figure: _Figure) -> _Key:
+def _invariant(figure: _Figure, counts: Sequence[Sequence[int]] = ()) -> _Key:
     """What no turn and no exchange of colours changes: sides, and cells of each colour."""
     sides = tuple(tuple(sorted(grid.shape)) for grid in figure)
-    counts = [_counts(grid) for grid in figure]
+    counts = counts or [_counts(grid) for grid in figure]
     return (sides, tuple(sorted(zip(*counts, strict=True))))
 
 

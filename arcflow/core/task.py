@@ -35,7 +35,8 @@ class Task:
     """One ARC task.
 
     Attributes:
-        id: unique within a source, e.g. ``"00d62c1b"``.
+        id: unique within a source, e.g. ``"00d62c1b"``; a variation's is ``"family/variation"``,
+            e.g. ``"00d62c1b/3"``.
         train: the demonstration pairs, outputs known.
         test: the pairs to solve; outputs None where they are hidden.
         source: where the task came from, e.g. ``"arc-agi-1/training"``.
@@ -47,6 +48,11 @@ class Task:
     test: tuple[Pair, ...]
     source: str = ""
     code: str | None = None
+
+    @property
+    def family(self) -> str:
+        """What its variations have in common, see :func:`family_of`."""
+        return family_of(self.id)
 
     def grids(self) -> Iterator[Grid]:
         """Every known grid: train pairs first, input before output."""
@@ -70,6 +76,14 @@ class Task:
             ]
 
         return {"train": pairs(self.train), "test": pairs(self.test)}
+
+
+def family_of(task_id: str) -> str:
+    """The part of an id before its first ``/``; all of it where there is none, or nothing before.
+
+    Tasks of one family are variations of each other and stay on one side of every split.
+    """
+    return task_id.partition("/")[0] or task_id
 
 
 def task_from_json(task_id: str, obj: object, source: str = "") -> Task:

@@ -1,14 +1,32 @@
-"""ARC tasks in JSON files: Kaggle's challenges with their solutions, folders of one-task files."""
+"""Files and folders of tasks in every format; Kaggle's challenges with their solutions."""
 
+import logging
+import zlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from arcflow.core.errors import DataError, located
 from arcflow.core.grid import Grid, make_grid
 from arcflow.core.json_file import read_json
-from arcflow.core.task import Pair, Task, task_from_json
+from arcflow.core.task import Pair, Task
+from arcflow.sources.formats import Format, task_of_line, tasks_of
+from arcflow.sources.formats_text import (
+    ENDINGS,
+    LINES,
+    are_lines,
+    lines_of,
+    parse,
+    read_text,
+    read_value,
+    stem_of,
+)
+
+_log = logging.getLogger(__name__)
 
 _CHALLENGES, _SOLUTIONS = "_challenges.json", "_solutions.json"
+_SPLITS = frozenset(("training", "train", "validation", "evaluation", "eval", "test"))
 
 
 def solutions_beside(challenges: str | Path) -> Path | None:
@@ -20,65 +38,192 @@ def solutions_beside(challenges: str | Path) -> Path | None:
     return beside if beside.exists() else None
 
 
-def read_tasks(path: str | Path, solutions: str | Path | None = None) -> list[Task]:
+def read_tasks(
+    path: str | Path,
+    solutions: str | Path | None = None,
+    form: Format = "auto",
+    strict: bool = False,
+    pairs: int = 3,
+) -> list[Task]:
     """The tasks of one file, in its order.
 
     Args:
-        path: ``{id: task}`` as Kaggle's ``*_challenges.json``, or a single task
-            ``{"train": ..., "test": ...}``, whose id is then the file's stem.
+        path: JSON or JSON lines, packed by gzip or not, as :data:`Format` says. A single task's
+            id is the file's stem.
         solutions: ``{id: [output of each test input]}`` as Kaggle's ``*_solutions.json``;
             None leaves test outputs as the file has them, hidden where it has none.
+        form: what the file holds; "auto" looks.
+        strict: a line that cannot be read stops, and is not just left out and named.
+        pairs: where the file holds pairs, train pairs of a task that is cut from them.
 
     Raises:
         DataError: naming the file, and the task and grid in it, that is wrong.
     """
     path = Path(path)
-    obj = read_json(path)
-    if not isinstance(obj, dict) or not obj:
-        raise DataError(
-            f"{path}: no tasks",
-            value=obj if isinstance(obj, dict) else type(obj).__name__,
-            expected='an object {"task id": {"train": [...], "test": [...]}}',
-            next_step="Check that the file holds ARC tasks.",
-        )
-    if isinstance(obj.get("train"), list) and isinstance(obj.get("test"), list):
-        obj = {path.stem: obj}
-    with located(str(path)):
-        tasks = [task_from_json(task_id, task, str(path)) for task_id, task in obj.items()]
+    if form == "lines" or (form == "auto" and path.name.endswith(LINES)):
+        tasks = _read_lines(read_text(path), path, strict)
+    else:
+        try:
+            value = read_value(path)
+        except DataError:
+            text = read_text(path)
+            if form != "auto" or not are_lines(text):
+                raise
+            tasks = _read_lines(text, path, strict)
+        else:
+            with located(str(path)):
+                tasks = tasks_of(value, stem_of(path), str(path), form, pairs)
     return tasks if solutions is None else _solve(tasks, path, Path(solutions))
 
 
-def read_folder(folder: str | Path) -> list[Task]:
-    """One task for each ``*.json`` file of ``folder``, by name; a task's id is its file's stem.
+def read_folder(
+    folder: str | Path, form: Format = "auto", strict: bool = False, pairs: int = 3
+) -> list[Task]:
+    """The tasks of the files in ``folder`` and in the folders inside it, by path.
+
+    A file of one task gives it the file's stem as id. Where the file is called after its folder,
+    as ConceptARC's ``Copy/Copy1.json``, or where two files have one stem, the folder's name comes
+    first, ``"Copy/Copy1"``: the folder is the task's family.
+
+    Args:
+        folder: of ``.json``, ``.jsonl`` and ``.ndjson`` files, packed by gzip or not.
+        form: what each file holds; "auto" looks.
+        strict: a file that cannot be read stops, and is not just left out and named. A file is
+            taken whole or not at all, but for JSON lines, of which each is taken or not.
+        pairs: as for :func:`read_tasks`.
 
     Raises:
-        DataError: there is none, or one of them is not a task.
+        DataError: there is none, or none that can be read.
     """
     folder = Path(folder)
-    paths = sorted(path for path in folder.glob("*.json") if path.is_file())
-    if not paths:
-        inner = sorted({path.parent.name for path in folder.glob("*/*.json")})
+    named = name_files(find_files(folder), folder)
+    tasks, bad = list[Task](), list[DataError]()
+    for path, name in named:
+        try:
+            found = read_tasks(path, form=form, strict=strict, pairs=pairs)
+        except DataError as error:
+            if strict:
+                raise
+            bad.append(error)
+            continue
+        stem = stem_of(path)
+        for task in found:
+            inner = task.id == stem or task.id.startswith(f"{stem}/")
+            task_id = name + task.id.removeprefix(stem) if inner else task.id
+            tasks.append(replace(task, id=task_id, source=str(folder)))
+    tell_unreadable(bad, len(named), f"files in {folder}")
+    return tasks
+
+
+def find_files(folder: Path) -> list[Path]:
+    """The files with tasks in a folder and in those inside it, in order, hidden ones left out.
+
+    Raises:
+        DataError: there are none, or they are splits or Kaggle's files, of which one has to be
+            chosen.
+    """
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.name.endswith(ENDINGS)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    ]
+    splits = sorted({path.relative_to(folder).parts[0].lower() for path in found} & _SPLITS)
+    if not found or (len(splits) > 1 and all(path.parent != folder for path in found)):
+        inner = sorted({path.relative_to(folder).parts[0] for path in found})
         raise DataError(
-            f"{folder}: no tasks",
-            value=sorted(path.name for path in folder.iterdir())[:5] if folder.is_dir() else None,
+            f"{folder}: no tasks" if not found else f"{folder}: several splits",
+            value=inner[:5]
+            if found
+            else sorted(path.name for path in folder.iterdir())[:5]
+            if folder.is_dir()
+            else None,
             expected="a folder with one JSON file a task",
             next_step=f"Name a folder inside it: {', '.join(inner[:5])}."
             if inner
             else "Check the path.",
         )
-    tasks = []
-    for path in paths:
-        obj = read_json(path)
-        if isinstance(obj, dict) and not {"train", "test"} & set(obj) and len(obj):
+    for path in found:
+        if path.name.endswith((_CHALLENGES, _SOLUTIONS)):
             raise DataError(
-                f"{path}: not a single task",
-                value=list(obj)[:5],
-                expected="one task a file, with keys 'train' and 'test'",
-                next_step="Name a file that holds many tasks by its own path.",
+                f"{folder}: Kaggle's files, each a set of tasks or of solutions",
+                value=path.name,
+                expected="a folder whose files can all be used",
+                next_step="Name the challenges file by its own path.",
             )
-        with located(str(path)):
-            tasks.append(task_from_json(path.stem, obj, str(folder)))
+    return found
+
+
+def name_files(paths: Sequence[Path], folder: Path) -> list[tuple[Path, str]]:
+    """Each file with the id that its one task gets, or the family of its variations."""
+    times = Counter(stem_of(path) for path in paths)
+    named = []
+    for path in paths:
+        stem, parent = stem_of(path), path.parent.name
+        inside = path.parent != folder and (stem.startswith(parent) or times[stem] > 1)
+        named.append((path, f"{parent}/{stem}" if inside else stem))
+    return named
+
+
+def tell_unreadable(bad: Sequence[DataError], total: int, what: str) -> None:
+    """Warn of what was left out; where nothing else is there, raise the first error.
+
+    Args:
+        bad: an error for each.
+        total: of which so many could not be read.
+        what: what they are, e.g. ``"files in my_tasks"``.
+
+    Raises:
+        DataError: none could be read.
+    """
+    if bad and len(bad) == total:
+        raise bad[0]
+    if bad:
+        more = f" And {len(bad) - 3} more." if len(bad) > 3 else ""
+        _log.warning(
+            "Left out, because they cannot be read: %d of %d %s. The others are used. %s%s",
+            len(bad),
+            total,
+            what,
+            " ".join(map(str, bad[:3])),
+            more,
+        )
+
+
+def _read_lines(text: bytes, path: Path, strict: bool) -> list[Task]:
+    lines = lines_of(text)
+    if not lines:
+        raise DataError(
+            f"{path}: no lines",
+            value=text[:40],
+            expected="a task a line",
+            next_step="Check that the file holds ARC tasks.",
+        )
+    tasks, bad = list[Task](), list[DataError]()
+    for number, line in lines:
+        try:
+            tasks.append(read_line(line, path, number))
+        except DataError as error:
+            if strict:
+                raise
+            bad.append(error)
+    tell_unreadable(bad, len(lines), f"lines of {path}")
     return tasks
+
+
+def read_line(line: bytes, path: Path, number: int) -> Task:
+    """The task of one line of a file; one without an id is named by file, line and content.
+
+    Content, because two files of one name would else be taken for the same tasks.
+
+    Raises:
+        DataError: naming file and line.
+    """
+    where = f"{path}, line {number}"
+    value, content = parse(line, where), zlib.crc32(line.strip()) & 0xFFFFFF
+    with located(where):
+        return task_of_line(value, f"{stem_of(path)}:{number}:{content:06x}", str(path))
 
 
 def _solve(tasks: list[Task], path: Path, solutions: Path) -> list[Task]:

@@ -8,25 +8,35 @@ from typing import Literal
 from arcflow.core.errors import DataError
 from arcflow.core.task import Task
 from arcflow.sources.arc import SPLITS, load_split
+from arcflow.sources.formats import Format
 from arcflow.sources.json_files import read_folder, read_tasks, solutions_beside
 
 
-def named(name: str, solutions: str | None = None) -> list[Task]:
+def named(
+    name: str,
+    solutions: str | None = None,
+    form: Format = "auto",
+    strict: bool = False,
+    pairs: int = 3,
+) -> list[Task]:
     """The tasks called ``name``.
 
     Args:
         name: ``"arc-agi-1/training"``, ``"arc-agi-1/evaluation"``, ``"arc-agi-2/training"`` or
-            ``"arc-agi-2/evaluation"``; or the path of a Kaggle challenges file, of a one-task
-            file or of a folder of one-task files.
+            ``"arc-agi-2/evaluation"``; or the path of a file or a folder in any format.
         solutions: the solutions file of a challenges file; None takes ``x_solutions.json``
             beside ``x_challenges.json`` if it is there.
+        form: what the file, or each of the folder's files, holds; "auto" looks.
+        strict: a file of a folder, or a line, that cannot be read stops, and is not just left
+            out and named.
+        pairs: where there are only pairs, train pairs of a task that is cut from them.
 
     Raises:
         DataError: nothing has this name, or what has it is not what it should be.
     """
     path = Path(name).expanduser()
     if name not in SPLITS and path.is_file():
-        return read_tasks(path, solutions or solutions_beside(path))
+        return read_tasks(path, solutions or solutions_beside(path), form, strict, pairs)
     if solutions is not None:
         raise DataError(
             "solutions belong to a challenges file",
@@ -37,7 +47,7 @@ def named(name: str, solutions: str | None = None) -> list[Task]:
     if name in SPLITS:
         return list(load_split(name))
     if name and path.is_dir():
-        return read_folder(path)
+        return read_folder(path, form, strict, pairs)
     near = difflib.get_close_matches(name.lower(), SPLITS, n=1)
     raise DataError(
         "unknown tasks",
@@ -51,6 +61,9 @@ def join(
     names: Sequence[str],
     duplicates: Literal["refuse", "first"] = "refuse",
     solutions: str | None = None,
+    form: Format = "auto",
+    strict: bool = False,
+    pairs: int = 3,
 ) -> list[Task]:
     """The tasks of several names, one after the other.
 
@@ -58,6 +71,9 @@ def join(
         names: each as for :func:`named`.
         duplicates: two tasks with one id are refused, or the first one is taken.
         solutions: as for :func:`named`, where there is one name.
+        form: as for :func:`named`.
+        strict: as for :func:`named`.
+        pairs: as for :func:`named`.
 
     Raises:
         DataError: as :func:`named`; also ids that occur twice, with where they do.
@@ -65,7 +81,7 @@ def join(
     found: dict[str, Task] = {}
     twice: list[str] = []
     for name in names:
-        for task in named(name, solutions):
+        for task in named(name, solutions, form, strict, pairs):
             if task.id in found:
                 twice.append(task.id)
             else:

@@ -9,6 +9,7 @@ from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import MAX_SIDE
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
+from arcflow.sources.formats import Format
 from arcflow.sources.named import join
 
 Length = Callable[[Task], int]
@@ -18,11 +19,21 @@ Length = Callable[[Task], int]
 class TaskSelection:
     """Which tasks to take: a source, then filters in the order of the fields.
 
+    ``folds``, ``start``, ``stop`` and ``fraction`` take or leave families: variations of one
+    task, whose ids share what stands before the first ``/``, stay together.
+
     Attributes:
         tasks: arc-agi-1/training, arc-agi-1/evaluation, arc-agi-2/training,
             arc-agi-2/evaluation, the path of a Kaggle challenges file (solutions are found
-            beside it) or of a folder of one-task JSON files; or a list of these.
+            beside it), of a file or of a folder in any format; or a list of these.
         solutions: path of the solutions file, where it is not beside the challenges file.
+        format: what a file, or each file of a folder, holds: one task, tasks by id,
+            variations of a task, pairs of a task, examples as BARC's rows, or lines; "auto"
+            looks.
+        strict: a file of a folder, or a line, that cannot be read stops; otherwise it is named
+            and the rest is used.
+        pairs: where there are only pairs, as RE-ARC's, train pairs of a task; one more is its
+            test pair.
         duplicates: an id that occurs twice in ``tasks`` is refused ("refuse"), or its first
             task is taken ("first").
         ids: keep these tasks only; empty keeps all. YAML takes digits alone for a number:
@@ -32,26 +43,37 @@ class TaskSelection:
             cells (1 to 30).
         max_tokens: keep tasks that are no longer than this, in tokens of the text in use, with
             prompt and answer.
-        start: of what is left so far, skip this many tasks.
-        stop: of what is left so far, end before this number, counted as ``start`` is.
-        fraction: of what is left so far, the share to draw at random, over 0 and up to 1; at
-            least one task. A smaller share's tasks are among a larger share's.
+        folds: number of parts that the families are dealt to, about equal; which one a family
+            is in depends on its name and this number alone, whatever else is selected.
+        fold: keep this part only, 0 to folds - 1, as for validation.
+        held_out: leave this part out, 0 to folds - 1, as for training.
+        start: of what is left so far, skip this many families.
+        stop: of what is left so far, end before this family, counted as ``start`` is.
+        fraction: of what is left so far, the share of families to draw at random, over 0 and up
+            to 1; at least one. A smaller share's tasks are among a larger share's.
         seed: of the draw of ``fraction``.
     """
 
     tasks: str | list[str] = "arc-agi-1/training"
     solutions: str | None = None
+    format: Format = "auto"
+    strict: bool = False
+    pairs: int = 3
     duplicates: Literal["refuse", "first"] = "refuse"
     ids: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_side: int | None = None
     max_tokens: int | None = None
+    folds: int = 1
+    fold: int | None = None
+    held_out: int | None = None
     start: int = 0
     stop: int | None = None
     fraction: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
+        parts = f"0 to {self.folds - 1}" if self.folds > 1 else "none, or folds of at least 2"
         for name, value, right, expected in (
             ("tasks", self.tasks, bool(self.tasks), "at least one name"),
             (
@@ -71,6 +93,18 @@ class TaskSelection:
                 self.max_tokens,
                 self.max_tokens is None or self.max_tokens >= 1,
                 "at least 1",
+            ),
+            ("pairs", self.pairs, self.pairs >= 1, "at least 1"),
+            ("folds", self.folds, self.folds >= 1, "at least 1"),
+            *(
+                (name, part, part is None or 0 <= part < self.folds > 1, parts)
+                for name, part in (("fold", self.fold), ("held_out", self.held_out))
+            ),
+            (
+                "held_out",
+                self.held_out,
+                self.held_out is None or self.held_out != self.fold,
+                "another part than fold",
             ),
             ("start", self.start, self.start >= 0, "at least 0"),
             (
@@ -95,6 +129,16 @@ class TaskSelection:
         """``tasks`` as a list."""
         return [self.tasks] if isinstance(self.tasks, str) else list(self.tasks)
 
+    @property
+    def filters(self) -> bool:
+        """Whether it may leave out any task of those it names."""
+        given = (self.max_side, self.max_tokens, self.fold, self.held_out, self.stop)
+        return (
+            bool(self.ids or self.exclude or self.start)
+            or any(value is not None for value in given)
+            or self.fraction < 1
+        )
+
 
 def load_tasks(selection: TaskSelection, length: Length | None = None) -> list[Task]:
     """Load what ``selection`` names and filter it.
@@ -106,12 +150,22 @@ def load_tasks(selection: TaskSelection, length: Length | None = None) -> list[T
     Raises:
         DataError: bad names, bad files, duplicate or unknown ids, nothing left.
     """
-    tasks = join(selection.names, selection.duplicates, selection.solutions)
+    tasks = join(
+        selection.names,
+        selection.duplicates,
+        selection.solutions,
+        selection.format,
+        selection.strict,
+        selection.pairs,
+    )
     return select_tasks(tasks, selection, length)
 
 
 def select_tasks(
-    tasks: Iterable[Task], selection: TaskSelection, length: Length | None = None
+    tasks: Iterable[Task],
+    selection: TaskSelection,
+    length: Length | None = None,
+    side: Callable[[Task], int] | None = None,
 ) -> list[Task]:
     """The tasks that pass every filter of ``selection``, in their order.
 
@@ -119,6 +173,7 @@ def select_tasks(
         tasks: with ids of their own; ``selection.tasks`` is not looked at.
         selection: the filters.
         length: tokens of a task, needed where ``max_tokens`` is set.
+        side: longest side of a task, in cells; :func:`largest_side` where none is given.
 
     Raises:
         DataError: ids that are not among ``tasks``, or no task left; says which filter
@@ -141,8 +196,8 @@ def select_tasks(
         unwanted = set(selection.exclude)
         left = keep([task for task in left if task.id not in unwanted], "exclude")
     if selection.max_side is not None:
-        side = selection.max_side
-        left = keep([task for task in left if largest_side(task) <= side], f"max_side={side}")
+        longest, measure = selection.max_side, side or largest_side
+        left = keep([task for task in left if measure(task) <= longest], f"max_side={longest}")
     if selection.max_tokens is not None:
         if length is None:
             raise ConfigError(
@@ -153,9 +208,21 @@ def select_tasks(
             )
         most = selection.max_tokens
         left = keep([task for task in left if length(task) <= most], f"max_tokens={most}")
+    for part, inside in ((selection.fold, True), (selection.held_out, False)):
+        if part is not None:
+            left = keep(
+                [
+                    task
+                    for task in left
+                    if (fold_of(task.family, selection.folds) == part) == inside
+                ],
+                f"{'fold' if inside else 'held_out'}={part}",
+            )
     if selection.start or selection.stop is not None:
+        families = list(dict.fromkeys(task.family for task in left))
+        between = set(families[selection.start : selection.stop])
         left = keep(
-            left[selection.start : selection.stop],
+            [task for task in left if task.family in between],
             f"start={selection.start}, stop={selection.stop}",
         )
     if not left:
@@ -175,15 +242,25 @@ def largest_side(task: Task) -> int:
     return longest
 
 
-def subsample(tasks: Sequence[Task], fraction: float, seed: int) -> list[Task]:
-    """A random share of ``tasks``, in their order; at least one.
+def fold_of(family: str, folds: int) -> int:
+    """The part, 0 to ``folds`` - 1, that a family is dealt to.
 
-    A task's draw depends on (seed, id) alone, so that the smaller of two shares is inside the
-    larger, whatever the order of ``tasks``.
+    By its name alone, so that two selections that differ in anything else have no family in
+    common where they ought not to.
     """
-    drawn = sorted(tasks, key=lambda task: (derive(seed, f"subsample {task.id}"), task.id))
-    chosen = {task.id for task in drawn[: max(1, round(fraction * len(drawn)))]}
-    return [task for task in tasks if task.id in chosen]
+    return derive(0, f"fold {family}") % folds
+
+
+def subsample(tasks: Sequence[Task], fraction: float, seed: int) -> list[Task]:
+    """A random share of the families of ``tasks``, in their order; at least one.
+
+    A family's draw depends on (seed, its name) alone, so that the smaller of two shares is inside
+    the larger, whatever the order of ``tasks``.
+    """
+    families = {task.family for task in tasks}
+    drawn = sorted(families, key=lambda family: (derive(seed, f"subsample {family}"), family))
+    chosen = set(drawn[: max(1, round(fraction * len(drawn)))])
+    return [task for task in tasks if task.family in chosen]
 
 
 def _check_ids(field: str, ids: Iterable[str], tasks: Sequence[Task]) -> None:

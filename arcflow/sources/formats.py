@@ -1,0 +1,240 @@
+"""What a JSON value holds: a task, many, variations of tasks, or pairs to make tasks of."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from arcflow.core.errors import DataError
+from arcflow.core.grid import Grid, make_grid
+from arcflow.core.task import Pair, Task, task_from_json
+
+Format = Literal["auto", "task", "tasks", "variations", "pairs", "examples", "lines"]
+"""What a file holds; "auto" looks.
+
+    task        {"train": [{"input", "output"}, ...], "test": [...]}
+    tasks       {id: any of the others but lines}
+    variations  [task, task, ...], of one task
+    pairs       [{"input", "output"}, ...] or [[input, output], ...], of one task, as RE-ARC's
+    examples    {"examples": [[input, output], ...], "source": program}, as BARC's
+    lines       one task or examples a line, which may have an id
+"""
+
+Part = Literal["task", "tasks", "variations", "pairs", "examples"]
+
+_ID_KEYS = ("id", "task_id", "uid")
+
+
+def recognise(obj: object) -> Part | None:
+    """The format of a value, None where it is none of them."""
+    if isinstance(obj, Mapping):
+        said = [obj[key] for key in ("train", "test") if key in obj]
+        if said and not all(isinstance(part, Mapping) and part for part in said):
+            return "task"
+        if isinstance(obj.get("examples"), list):
+            return "examples"
+        return "tasks" if obj else None
+    if not isinstance(obj, list) or not obj:
+        return None
+    first = obj[0]
+    if isinstance(first, Mapping):
+        return "pairs" if "input" in first else "variations"
+    return "pairs" if _is_couple(first) else None
+
+
+def tasks_of(
+    obj: object, name: str, source: str, form: Format = "auto", pairs: int = 3
+) -> list[Task]:
+    """The tasks that a value holds.
+
+    Args:
+        obj: as parsed from JSON.
+        name: id of the one task, or family of its variations.
+        source: recorded on the tasks.
+        form: what the value is, "lines" aside.
+        pairs: a list of pairs is cut into tasks of so many train pairs and one test pair.
+
+    Raises:
+        DataError: it is not what it is said to be, with the task and the grid that are wrong.
+    """
+    part = recognise(obj) if form in ("auto", "lines") else form
+    if part == "tasks" and isinstance(obj, Mapping) and obj:
+        return [
+            task for key, value in obj.items() for task in _tasks_of_one(value, key, source, pairs)
+        ]
+    if part is None or part == "tasks":
+        raise DataError(
+            "no tasks",
+            value=obj if isinstance(obj, dict) else type(obj).__name__,
+            expected='an object {"task id": {"train": [...], "test": [...]}}',
+            next_step="Check that the file holds ARC tasks.",
+        )
+    return _as_part(part, obj, name, source, pairs)
+
+
+def _tasks_of_one(obj: object, name: str, source: str, pairs: int) -> list[Task]:
+    part = recognise(obj)
+    # An object inside an object is a task, or a task's mistake; so is what nothing fits.
+    return _as_part("task" if part in (None, "tasks") else part, obj, name, source, pairs)
+
+
+def _as_part(part: str, obj: object, name: str, source: str, pairs: int) -> list[Task]:
+    if part == "task":
+        return [_task(obj, name, source)]
+    if part == "examples":
+        return [_examples(obj, name, source)]
+    if part == "pairs":
+        return _cut(read_pairs(obj, name), name, source, pairs)
+    if not isinstance(obj, list):
+        raise DataError(
+            f"task {name}: not a list of its variations",
+            value=type(obj).__name__,
+            expected="a list of tasks",
+            next_step="Set format to 'auto', or to what the file holds.",
+        )
+    return [
+        (_examples if recognise(item) == "examples" else _task)(item, f"{name}/{i}", source)
+        for i, item in enumerate(obj)
+    ]
+
+
+def task_of_line(obj: object, name: str, source: str) -> Task:
+    """The task of one line: as ``task`` or ``examples``, with an id of its own or ``name``.
+
+    Raises:
+        DataError: it is neither, or what it is has a mistake.
+    """
+    if not isinstance(obj, Mapping) or recognise(obj) not in ("task", "examples"):
+        raise DataError(
+            f"task {name}: neither a task nor examples",
+            value=list(obj)[:5] if isinstance(obj, Mapping) else type(obj).__name__,
+            expected='an object with "train" and "test", or with "examples"',
+            next_step="Check that every line is one task.",
+        )
+    said = next((obj[key] for key in _ID_KEYS if isinstance(obj.get(key), str | int)), name)
+    read = _examples if recognise(obj) == "examples" else _task
+    return read(obj, str(said), source)
+
+
+def read_pairs(obj: object, name: str) -> list[Pair]:
+    """The pairs of a list of them, every output known.
+
+    Raises:
+        DataError: it is no list of pairs, or one of them is wrong.
+    """
+    if not isinstance(obj, list) or not obj:
+        raise DataError(
+            f"task {name}: no pairs",
+            value=type(obj).__name__ if not isinstance(obj, list) else obj,
+            expected='a list of {"input": rows, "output": rows}',
+            next_step="Check that the file holds pairs.",
+        )
+    return [read_pair(item, f"task {name}, pair {i}") for i, item in enumerate(obj)]
+
+
+def read_pair(item: object, where: str) -> Pair:
+    """One pair, as ``{"input", "output"}`` or ``[input, output]``.
+
+    Raises:
+        DataError: it is neither, or a grid is wrong.
+    """
+    if isinstance(item, Mapping) and "input" in item and "output" in item:
+        item = [item["input"], item["output"]]
+    if not isinstance(item, list) or len(item) != 2:
+        raise DataError(
+            f"{where}: not a pair",
+            value=item,
+            expected='{"input": rows, "output": rows} or [input, output]',
+            next_step="Check the pair in its file.",
+        )
+    grids: list[Grid] = [
+        make_grid(cells, f"{where}, {side}")
+        for cells, side in zip(item, ("input", "output"), strict=True)
+    ]
+    return Pair(grids[0], grids[1])
+
+
+def _examples(obj: object, name: str, source: str) -> Task:
+    """All but the last of a row's examples to learn from, the last one to solve."""
+    found = obj.get("examples") if isinstance(obj, Mapping) else None
+    pairs = read_pairs(found, name)
+    if len(pairs) < 2:
+        raise _too_few(name, len(pairs))
+    code = obj.get("source") if isinstance(obj, Mapping) else None
+    return Task(
+        name, tuple(pairs[:-1]), tuple(pairs[-1:]), source, code if isinstance(code, str) else None
+    )
+
+
+def _cut(pairs: Sequence[Pair], name: str, source: str, n: int) -> list[Task]:
+    if len(pairs) < 2:
+        raise _too_few(name, len(pairs))
+    groups = [pairs[i : i + n + 1] for i in range(0, len(pairs), n + 1)]
+    return [
+        Task(f"{name}/{i}", tuple(group[:-1]), tuple(group[-1:]), source)
+        for i, group in enumerate(groups)
+        if len(group) > 1
+    ]
+
+
+def _too_few(name: str, n: int) -> DataError:
+    return DataError(
+        f"task {name}: too few pairs",
+        value=n,
+        expected="at least 2: one to learn from and one to solve",
+        next_step="Leave the task out.",
+    )
+
+
+def _task(obj: object, name: str, source: str) -> Task:
+    try:
+        return task_from_json(name, obj, source)
+    except DataError:
+        if not isinstance(obj, Mapping) or not _is_edited(obj):
+            raise
+        return task_from_json(name, _plain(obj), source)
+
+
+def _is_edited(obj: Mapping[str, Any]) -> bool:
+    """Whether cells are as ARC's testing interface saves them, as Mini-ARC is published.
+
+    Colours are digits in quotes, and cells never touched are 0 or null. Anything else beside a
+    digit in quotes is a mistake, and so is null without any.
+    """
+    cells: set[object] = set()
+
+    def look(value: object) -> None:
+        if isinstance(value, list):
+            for item in value:
+                look(item)
+        elif isinstance(value, Mapping):
+            for key in ("input", "output"):
+                look(value.get(key))
+        else:
+            cells.add(value if isinstance(value, str | int) else repr(value))
+
+    look(obj.get("train"))
+    look(obj.get("test"))
+    digits = cells & _DIGITS
+    return bool(digits) and cells - digits <= {0, "None"}
+
+
+_DIGITS = frozenset("0123456789")
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, list):
+        return [0 if item is None else _plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items() if key in _KEYS}
+    return int(value) if isinstance(value, str) and len(value) == 1 else value
+
+
+_KEYS = ("train", "test", "input", "output")
+
+
+def _is_couple(item: object) -> bool:
+    """Two grids, as far as can be told from the outside."""
+    return (
+        isinstance(item, list)
+        and len(item) == 2
+        and all(isinstance(grid, list) and grid and isinstance(grid[0], list) for grid in item)
+    )
