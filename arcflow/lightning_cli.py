@@ -27,16 +27,41 @@ from lightning.pytorch.cli import (
 )
 
 from arcflow.callbacks.checkpoint import RunCheckpoint, find_checkpoint
+from arcflow.callbacks.drawn import DrawnLog
 from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.progress import RunProgress
 from arcflow.callbacks.submission import SubmissionWriter
 from arcflow.callbacks.test_time import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
 from arcflow.datamodules.arc import ARCDataModule
+from arcflow.datamodules.mixture import MixtureDataModule
+from arcflow.datamodules.rearc import ReARCDataModule
 from arcflow.modules.adapters import LoRAConfig
 from arcflow.modules.lora import LoRAModule
+from arcflow.sources.arc_gen import ARCGen
+from arcflow.sources.formats_dump import PairDump
+from arcflow.sources.formats_lines import JsonLines
+from arcflow.sources.generated import GeneratedInputs
+from arcflow.sources.mixture import Mixed
+from arcflow.sources.pool import PoolSource
+from arcflow.sources.rearc import ReARC
 
-__all__ = ["ARCDataModule", "ArcflowCLI", "LoRAModule", "run"]
+# Classes that are imported here are found by their bare names in YAML.
+__all__ = [
+    "ARCDataModule",
+    "ARCGen",
+    "ArcflowCLI",
+    "GeneratedInputs",
+    "JsonLines",
+    "LoRAModule",
+    "Mixed",
+    "MixtureDataModule",
+    "PairDump",
+    "PoolSource",
+    "ReARC",
+    "ReARCDataModule",
+    "run",
+]
 
 DEFAULT_ROOT = "runs/default"
 DEFAULT_CLASSES = {
@@ -123,6 +148,7 @@ class ArcflowCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Lightning's, with a progress bar that knows the run's end."""
         trainer = super().instantiate_trainer(**kwargs)
+        trainer.callbacks.append(DrawnLog())
         bars = [c for c in trainer.callbacks if isinstance(c, ProgressBar)]
         if [type(bar) for bar in bars] in ([TQDMProgressBar], [RichProgressBar]):
             trainer.callbacks[trainer.callbacks.index(bars[0])] = RunProgress()

@@ -1,18 +1,19 @@
-"""ARCDataModule: ARC-AGI-1, ARC-AGI-2, Kaggle files and folders of tasks."""
+"""ARCDataModule: ARC-AGI-1, ARC-AGI-2, and files of tasks."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from arcflow.core.errors import located
 from arcflow.core.task import Task
-from arcflow.datamodules.base import ArcflowDataModule
-from arcflow.sources.select import TaskSelection, load_tasks
+from arcflow.datamodules.selected import EVALUATION, SelectedDataModule
+from arcflow.sources.base import Source
+from arcflow.sources.formats_source import load_source
+from arcflow.sources.select import TaskSelection
 
 _TRAIN = TaskSelection(tasks="arc-agi-1/training")
-_EVALUATION = TaskSelection(tasks="arc-agi-1/evaluation")
 
 
-class ARCDataModule(ArcflowDataModule):
+class ARCDataModule(SelectedDataModule):
     """Tasks from the published sets or from the user's own files.
 
     Args:
@@ -25,33 +26,21 @@ class ARCDataModule(ArcflowDataModule):
     def __init__(
         self,
         train: TaskSelection = _TRAIN,
-        val: TaskSelection = _EVALUATION,
+        val: TaskSelection = EVALUATION,
         test: TaskSelection | None = None,
         predict: TaskSelection | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.selections = {"train": train, "val": val, "test": test, "predict": predict}
-
-    def _load(self, part: str) -> Sequence[Task]:
-        selection = self.selections[part]
-        if selection is None:  # test and predict only
-            return self._load("val")
-        with located(f"data.{part}"):
-            return load_tasks(selection, length=self.task_tokens)
+        super().__init__(val, test, predict, **kwargs)
+        self.selections["train"] = train
 
     def train_tasks(self) -> Sequence[Task]:
         """The selected training tasks."""
         return self._load("train")
 
-    def val_tasks(self) -> Sequence[Task]:
-        """The selected validation tasks."""
-        return self._load("val")
-
-    def test_tasks(self) -> Sequence[Task]:
-        """The selected test tasks."""
-        return self._load("test")
-
-    def predict_tasks(self) -> Sequence[Task]:
-        """The selected tasks to predict."""
-        return self._load("predict")
+    def train_source(self) -> Source:
+        """The selected training tasks, or a file of them that is read as it is needed."""
+        selection = self.selections["train"]
+        assert selection is not None
+        with located("data.train"):
+            return load_source(selection, length=self.task_tokens)

@@ -11,7 +11,7 @@ from arcflow.core.contamination import guard
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.sample_augment import AugmentConfig
 from arcflow.core.task import Task
-from arcflow.datamodules.loader import LossLoader, TrainLoader, check_rows
+from arcflow.datamodules.loader import LossLoader, Stream, TrainLoader, check_rows
 from arcflow.datamodules.stream import TaskStream
 from arcflow.datamodules.waves import WaveLoader, waves
 from arcflow.sources.base import Source, TaskList
@@ -91,7 +91,8 @@ class ArcflowDataModule(LightningDataModule):
         self.tokenizer = tokenizer
         self._encoder: Encoder | None = None
         self._tasks: dict[str, tuple[Task, ...]] = {}
-        self._source: Source = TaskList(())
+        self._stream: Stream | None = None
+        self._originals: Sequence[Task] = ()
 
     # What a subclass says.
 
@@ -172,7 +173,7 @@ class ArcflowDataModule(LightningDataModule):
         if stage == "fit":
             # All of them, not one for each id: published sets differ in the pairs of some ids.
             ahead = (*evaluated, *self.test_tasks(), *self.predict_tasks())
-            self._source = self._guarded(self.train_source(), ahead)
+            self._stream, self._originals = self._training(ahead)
             known = [task for task in evaluated if all(p.output is not None for p in task.test)]
             if known:
                 self._that_fit(part, known)
@@ -180,7 +181,13 @@ class ArcflowDataModule(LightningDataModule):
     def tasks(self, part: str) -> tuple[Task, ...]:
         """The tasks of "val", "test" or "predict" after :meth:`setup`; of "train" the published
         ones that are behind what is learned."""
-        return tuple(self._source.originals()) if part == "train" else self._tasks[part]
+        return tuple(self._originals) if part == "train" else self._tasks[part]
+
+    def _training(self, ahead: Sequence[Task]) -> tuple[Stream, Sequence[Task]]:
+        """The training samples, and the published tasks behind them; none of ``ahead``."""
+        source = self._guarded(self.train_source(), ahead)
+        stream = TaskStream(source, self.encoder, self.augment, self.seed, self.max_tokens)
+        return stream, source.originals()
 
     def _guarded(self, source: Source, ahead: Sequence[Task]) -> Source:
         """The source less what is evaluated, and less published tasks that never fit."""
@@ -244,10 +251,10 @@ class ArcflowDataModule(LightningDataModule):
 
     def train_dataloader(self) -> TrainLoader:
         """The endless stream of training batches, exactly resumable."""
-        stream = TaskStream(self._source, self.encoder, self.augment, self.seed, self.max_tokens)
+        assert self._stream is not None
         rank, world_size = self._processes()
         return TrainLoader(
-            stream,
+            self._stream,
             tokens_per_batch=self.tokens_per_batch,
             packing=self.packing,
             workers=self.workers,

@@ -58,8 +58,8 @@ class TaskStream:
         return None if view is None else self._encoder.example(*view)
 
     def part(self, index: int) -> str:
-        """The source and the kind."""
-        return f"{self.source.name} {self._encoder.kind.name}"
+        """The source."""
+        return self.source.origin(self._seed, index)
 
     def identity(self) -> dict[str, str]:
         """What the samples depend on, as plain strings: two streams that agree are equal."""

@@ -35,6 +35,10 @@ class Source(ABC):
     def task(self, seed: int, index: int) -> Task:
         """Task number ``index``, not augmented yet, every output known."""
 
+    def origin(self, seed: int, index: int) -> str:
+        """Which source task ``index`` is from, by name: its own, or one it is made of."""
+        return self.name
+
     @abstractmethod
     def originals(self) -> Sequence[Task]:
         """The published tasks that it gives, varies or imitates, for the guard (law 7).

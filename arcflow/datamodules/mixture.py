@@ -1,0 +1,175 @@
+"""MixtureDataModule: any sources, task kinds and weights, learned together."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from arcflow.core.errors import ConfigError, located
+from arcflow.core.sample_augment import AugmentConfig
+from arcflow.core.seeds import derive
+from arcflow.core.task import Task
+from arcflow.datamodules.loader import Stream
+from arcflow.datamodules.mixture_stream import MixtureStream
+from arcflow.datamodules.selected import EVALUATION, SelectedDataModule
+from arcflow.datamodules.stream import TaskStream
+from arcflow.sources.base import Source
+from arcflow.sources.formats_source import load_source
+from arcflow.sources.mixture import sized_weights
+from arcflow.sources.select import TaskSelection
+from arcflow.text.encode import Encoder
+from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, get_kind
+from arcflow.text.tokenizer import load_tokenizer
+
+_log = logging.getLogger(__name__)
+_PROBES = 64
+"""Samples of a part that are tried at the start."""
+
+
+@dataclass
+class Part:
+    """One part of a mixture.
+
+    Attributes:
+        tasks: published tasks or files; give this or ``source``.
+        source: class_path and init_args of a source: ReARC, Counting, PoolSource, JsonLines,
+            Mixed (several sources as one), GeneratedInputs or a class of your own.
+        weight: of the part, 0 or more; only ratios count.
+        kinds: task kind to weight: output-from-examples, input-from-inputs, output-from-outputs.
+        augment: for this part alone; null takes the datamodule's.
+        template: prompt version for this part alone; null takes the datamodule's.
+    """
+
+    tasks: TaskSelection | None = None
+    source: Source | None = None
+    weight: float = 1.0
+    kinds: dict[str, float] = field(default_factory=lambda: {OUTPUT_FROM_EXAMPLES.name: 1.0})
+    augment: AugmentConfig | None = None
+    template: str | None = None
+
+
+class MixtureDataModule(SelectedDataModule):
+    """Learns from several parts at once; evaluates as every datamodule does.
+
+    Samples come from the parts in an order that is a function of the seed, each part with its
+    share of every thousand samples. Every part goes through the guard.
+
+    Args:
+        parts: name to part.
+        temperature: null takes the parts' weights as they are; a number T multiplies each with
+            the part's size to the power 1 / T (its tasks, or its generators): 1 draws every task
+            equally often, a large T every part.
+        val: what ``fit`` measures the loss on and ``validate`` answers.
+        test: what ``test`` answers; None means the ``val`` tasks.
+        predict: what ``predict`` answers; None means the ``val`` tasks, answers hidden.
+    """
+
+    def __init__(
+        self,
+        parts: dict[str, Part],
+        temperature: float | None = None,
+        val: TaskSelection = EVALUATION,
+        test: TaskSelection | None = None,
+        predict: TaskSelection | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(val, test, predict, **kwargs)
+        self.parts, self.temperature = parts, temperature
+        sized_weights("data.parts", {name: part.weight for name, part in parts.items()}, {}, None)
+        for name, part in parts.items():
+            _check(name, part)
+        self._encoders: dict[tuple[str, str], Encoder] = {}
+
+    def _training(self, ahead: Sequence[Task]) -> tuple[Stream, Sequence[Task]]:
+        sources = {
+            name: self._guarded(self._source_of(name, part), ahead)
+            for name, part in self.parts.items()
+            if part.weight
+        }
+        weights = sized_weights(
+            "data.parts",
+            {name: self.parts[name].weight for name in sources},
+            {name: len(source) for name, source in sources.items()},
+            self.temperature,
+        )
+        streams: dict[str, Stream] = {}
+        shares: dict[str, float] = {}
+        for name, source in sources.items():
+            part = self.parts[name]
+            total = sum(part.kinds.values())
+            for kind, weight in part.kinds.items():
+                if not weight:
+                    continue
+                key = f"{name}, {kind}"
+                streams[key] = TaskStream(
+                    source,
+                    self._encoder_for(kind, part.template),
+                    self.augment if part.augment is None else part.augment,
+                    derive(self.seed, f"part {name} {kind}"),
+                    self.max_tokens,
+                )
+                shares[key] = weights[name] * weight / total
+        self._check_context(streams)
+        originals = [task for source in sources.values() for task in source.originals()]
+        return MixtureStream(streams, shares, self.seed), originals
+
+    def _source_of(self, name: str, part: Part) -> Source:
+        if part.source is not None:
+            return part.source
+        assert part.tasks is not None
+        with located(f"data.parts.{name}"):
+            return load_source(part.tasks, length=self.task_tokens)
+
+    def _encoder_for(self, kind: str, template: str | None) -> Encoder:
+        text = self.text if template is None else replace(self.text, template=template)
+        if kind == OUTPUT_FROM_EXAMPLES.name and text == self.text:
+            return self.encoder
+        key = kind, text.template
+        if key not in self._encoders:
+            self._encoders[key] = Encoder(load_tokenizer(self.tokenizer), text, get_kind(kind))
+        return self._encoders[key]
+
+    def _check_context(self, streams: dict[str, Stream]) -> None:
+        """Say which parts never fit the context, as far as a few samples tell."""
+        never = [
+            name
+            for name, stream in streams.items()
+            if all(stream.sample(index) is None for index in range(_PROBES))
+        ]
+        if len(never) == len(streams):
+            raise ConfigError(
+                "data.max_tokens is too small for every part of the mixture",
+                value=self.max_tokens,
+                expected=f"one of the first {_PROBES} samples of some part to fit",
+                next_step="Raise --data.max_tokens, or choose smaller tasks.",
+            )
+        for name in never:
+            _log.warning(
+                "data.parts: nothing of %r fits max_tokens=%d, of its first %d samples: it will "
+                "be passed over.",
+                name,
+                self.max_tokens,
+                _PROBES,
+            )
+
+
+def _check(name: str, part: Part) -> None:
+    where = f"data.parts.{name}"
+    if (part.tasks is None) == (part.source is None):
+        raise ConfigError(
+            f"{where}: where do its tasks come from?",
+            value={"tasks": part.tasks, "source": part.source},
+            expected="tasks or source, one of the two",
+            next_step="Give tasks for published sets and files, source for generators.",
+        )
+    sized_weights(f"{where}.kinds", part.kinds, {}, None)
+    for kind in part.kinds:
+        get_kind(kind)
+        fit = part.source.kinds if part.source is not None else ()
+        if fit and kind not in fit:
+            raise ConfigError(
+                f"{where}: its source has no tasks of this kind",
+                value=kind,
+                expected=" or ".join(fit),
+                next_step=f"Set the part's kinds to {{{fit[0]}: 1}}.",
+            )

@@ -1,0 +1,227 @@
+"""Mixtures: shares, order, resume, guard and the options that are refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.interleave import BLOCK, Interleave
+from arcflow.datamodules.mixture import MixtureDataModule, Part
+from arcflow.sources.arc import load_split
+from arcflow.sources.base import TaskList
+from arcflow.sources.generated import GeneratedInputs
+from arcflow.sources.mixture import Mixed, sized_weights
+from arcflow.sources.rearc import ReARC
+from arcflow.sources.select import TaskSelection
+from tests.runs import read_losses, run_arcflow, weights
+from tests.tiny import LIGHTNING_WARNINGS
+
+pytestmark = [pytest.mark.filterwarnings(warning) for warning in LIGHTNING_WARNINGS]
+
+CONFIG = str(Path(__file__).parent.parent / "configs" / "mixture.yaml")
+WEIGHTS = st.lists(st.one_of(st.just(0.0), st.floats(0.001, 100)), min_size=1, max_size=6).filter(
+    any
+)
+
+
+@given(WEIGHTS, st.integers(0, 40))
+@settings(deadline=None, max_examples=100)
+def test_shares_are_met_after_every_block(weights: list[float], blocks: int) -> None:
+    mixed = Interleave(weights)
+    counts, before = mixed.counts(blocks * BLOCK), mixed.counts(max(0, blocks - 1) * BLOCK)
+    assert sum(counts) == blocks * BLOCK
+    assert all(b >= a >= 0 for a, b in zip(before, counts, strict=True))
+    for i, (count, share) in enumerate(zip(counts, mixed.shares, strict=True)):
+        assert abs(count - share * blocks * BLOCK) <= i + 1
+        assert share or not count
+
+
+@given(WEIGHTS, st.integers(0, 2**31), st.integers(0, 3 * BLOCK - 1))
+@settings(deadline=None, max_examples=30)
+def test_every_part_gives_its_own_indices_in_order(
+    weights: list[float], seed: int, place: int
+) -> None:
+    mixed = Interleave(weights)
+    row = [mixed.at(seed, index) for index in range(3 * BLOCK)]
+    for part in range(len(weights)):
+        own = [index for which, index in row if which == part]
+        assert own == list(range(len(own)))
+    # Asked for alone, and in any order, it is the same.
+    assert Interleave(weights).at(seed, place) == row[place]
+
+
+def test_the_order_is_drawn_with_the_seed() -> None:
+    rows = {tuple(Interleave([1, 1]).at(seed, i)[0] for i in range(50)) for seed in range(5)}
+    assert len(rows) == 5
+    first = [Interleave([1, 1]).at(0, i)[0] for i in range(50)]
+    second = [Interleave([1, 1]).at(0, BLOCK + i)[0] for i in range(50)]
+    assert first != second
+
+
+def lists(*sizes: int) -> dict[str, TaskList]:
+    tasks, found, at = load_split("arc-agi-1/training"), {}, 0
+    for i, size in enumerate(sizes):
+        found["abc"[i]] = TaskList(tasks[at : at + size], "abc"[i])
+        at += size
+    return found
+
+
+def test_mixed_sources_nest() -> None:
+    parts = lists(3, 5, 7)
+    inner = Mixed({"a": parts["a"], "b": parts["b"]}, {"b": 3.0}, name="inner")
+    outer = Mixed({"inner": inner, "c": parts["c"]}, {"inner": 2.0})
+    assert len(outer) == 15
+    origins = [outer.origin(4, i) for i in range(3 * BLOCK)]
+    ids = {name: {task.id for task in source.tasks} for name, source in parts.items()}
+    for i in range(0, 3 * BLOCK, 97):
+        assert outer.task(4, i).id in ids[origins[i]]
+    shares = {name: origins.count(name) / len(origins) for name in "abc"}
+    wanted = {"a": 1 / 6, "b": 1 / 2, "c": 1 / 3}
+    # The inner order is drawn: it meets its shares after whole blocks of its own.
+    assert shares == pytest.approx(wanted, abs=0.03)
+    left = outer.without(ids["a"] | ids["b"])
+    assert {left.origin(4, i) for i in range(50)} == {"c"}
+    assert {task.id for task in left.originals()} == ids["c"]
+    assert left.identity() != outer.identity()
+    nothing = outer.without(ids["a"] | ids["b"] | ids["c"])
+    assert len(nothing) == 0
+    with pytest.raises(DataError, match="mixed: no task is left"):
+        nothing.task(0, 0)
+
+
+def test_temperature_weighs_sizes() -> None:
+    sizes = {"a": 1, "b": 100}
+    even = {"a": 1.0, "b": 1.0}
+    assert sized_weights("x", even, sizes, None) == even
+    assert sized_weights("x", even, sizes, 1.0) == {"a": 1, "b": 100}
+    assert sized_weights("x", even, sizes, 2.0) == pytest.approx({"a": 1, "b": 10})
+    assert sized_weights("x", even, sizes, 1e9)["b"] == pytest.approx(1)
+
+
+def module(parts: dict[str, Part], **options: Any) -> MixtureDataModule:
+    options = {"max_tokens": 512, "tokens_per_batch": 512} | options
+    val = TaskSelection("arc-agi-1/evaluation", max_side=5)
+    return MixtureDataModule(parts, val=val, **options)
+
+
+SMALL = TaskSelection("arc-agi-1/training", max_side=8)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({}, "data.parts: weights that cannot be drawn by: got {}"),
+        (
+            {"a": Part(SMALL, weight=-1)},
+            "data.parts: weights that cannot be drawn by: got {'a': -1",
+        ),
+        ({"a": Part(SMALL, weight=0)}, "data.parts: weights that cannot be drawn by: got {'a': 0"),
+        ({"a": Part(SMALL, weight=float("nan"))}, "weights that cannot be drawn by: got {'a': nan"),
+        ({"a": Part()}, "data.parts.a: where do its tasks come from?"),
+        ({"a": Part(SMALL, ReARC())}, "data.parts.a: where do its tasks come from?"),
+        ({"a": Part(SMALL, kinds={"poetry": 1})}, "unknown task kind: got 'poetry'"),
+        ({"a": Part(SMALL, kinds={})}, "data.parts.a.kinds: weights that cannot be drawn by"),
+    ],
+)
+def test_options_that_are_refused(parts: dict[str, Part], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        module(parts)
+    assert message in str(caught.value)
+
+
+def test_weights_of_no_source_and_bad_temperatures() -> None:
+    with pytest.raises(ConfigError, match=r"mixed: weights of no source: got \['d'\].*a, b"):
+        Mixed(dict(lists(1, 1)), {"d": 1})
+    with pytest.raises(ConfigError, match="mixed: bad temperature: got 0"):
+        Mixed(dict(lists(1, 1)), temperature=0)
+
+
+def test_a_kind_that_a_source_has_no_tasks_of(tmp_path: Path) -> None:
+    path = tmp_path / "inputs.json"
+    path.write_text(json.dumps({load_split("arc-agi-1/training")[0].id: [{"input": [[1]]}]}))
+    with pytest.raises(ConfigError, match=r"has no tasks of this kind.*input-from-inputs: 1"):
+        module({"new": Part(source=GeneratedInputs(str(path)))})
+
+
+def test_a_part_that_never_fits_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    large = ReARC(["29ec7d0e"], difficulty=(0.8, 1.0))
+    data = module({"small": Part(SMALL), "large": Part(source=large)}, max_tokens=160)
+    data.setup("fit")
+    assert "nothing of 'large, output-from-examples' fits max_tokens=160" in caplog.text
+    assert "'small" not in caplog.text
+    with pytest.raises(ConfigError, match="too small for every part of the mixture: got 160"):
+        module({"large": Part(source=large)}, max_tokens=160).setup("fit")
+
+
+def test_no_evaluated_task_enters_by_any_part() -> None:
+    tasks = load_split("arc-agi-1/training")
+    val = TaskSelection("arc-agi-1/training", ids=("007bbfb7", "25ff71a9"))
+    data = MixtureDataModule(
+        {
+            "originals": Part(TaskSelection("arc-agi-1/training", max_side=9)),
+            "re": Part(source=Mixed({"inner": ReARC(["25ff71a9", "00d62c1b"])})),
+        },
+        val=val,
+        max_tokens=1024,
+        tokens_per_batch=1024,
+    )
+    data.setup("fit")
+    found: set[str] = set()
+    stream: Any = data._stream
+    for index in range(2000):
+        part, own = stream._interleave.at(0, index)
+        found.add(stream._parts[part].task(own).id)
+    assert not any(task_id in name for name in found for task_id in val.ids)
+    assert any("00d62c1b" in name for name in found)
+    assert {task.id for task in data.tasks("train")} < {task.id for task in tasks}
+
+
+def fit_arguments(root: Path, workers: int) -> list[str]:
+    return [
+        "fit",
+        f"--config={CONFIG}",
+        f"--trainer.default_root_dir={root}",
+        "--trainer.max_steps=10",
+        "--trainer.limit_val_batches=1",
+        "--trainer.enable_progress_bar=false",
+        "--trainer.val_check_interval=1000",
+        "--trainer.log_every_n_steps=1",
+        "--checkpoint.every_n_steps=2",
+        f"--data.workers={workers}",
+        '--model.backbone.config={"hidden_size": 32, "intermediate_size": 64, '
+        '"num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}',
+    ]
+
+
+def recorder(path: Path, kill_at: int = 0) -> list[str]:
+    return [
+        "--trainer.callbacks+=tests.runs.Recorder",
+        f"--trainer.callbacks.path={path}",
+        f"--trainer.callbacks.kill_at={kill_at}",
+    ]
+
+
+@pytest.mark.slow
+def test_a_mixture_that_is_killed_and_resumed_equals_one_that_is_not(tmp_path: Path) -> None:
+    whole, ours = tmp_path / "whole", tmp_path / "ours"
+    assert run_arcflow([*fit_arguments(whole, 2), *recorder(whole / "losses")], tmp_path) == 0
+    log = ours / "losses"
+    assert run_arcflow([*fit_arguments(ours, 0), *recorder(log, 5)], tmp_path) == -9
+    resume = [*fit_arguments(ours, 2), "--ckpt_path=last"]
+    assert run_arcflow([*resume, *recorder(log)], tmp_path) == 0
+    assert read_losses(log) == read_losses(whole / "losses")
+    last = [folder / "checkpoints" / "last.ckpt" for folder in (ours, whole)]
+    found, wanted = (weights(path) for path in last)
+    assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+
+
+def test_the_shipped_config_draws_every_part(tmp_path: Path) -> None:
+    assert run_arcflow([*fit_arguments(tmp_path, 0), "--trainer.max_steps=6"], tmp_path) == 0
+    text = next((tmp_path / "logs").glob("*/metrics.csv")).read_text()
+    for part in ("originals, output-from-outputs", "re-arc, output-from-examples"):
+        assert f"drawn/{part}" in text
