@@ -215,6 +215,8 @@ def run(argv: Sequence[str], cli: type[ArcflowCLI] = ArcflowCLI) -> None:
             return
     # torch 2.13 deprecates what Lightning 2.6 calls on every batch that it moves.
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`")
+    # Callbacks write the answers; predict_step has nothing to return.
+    warnings.filterwarnings("ignore", "predict returned None")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
         logging.getLogger(name).addFilter(_no_advertisement)
     # Said wherever bitsandbytes is installed without an optional kernel, 4 bits in use or not.
