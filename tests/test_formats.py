@@ -424,12 +424,34 @@ def test_a_dump_with_bad_pairs_and_other_files(
     assert len(source) == 6
     whole = {task.id: task for task in source.originals()}[TASKS[0].id]
     assert len(whole.train) + len(whole.test) == len(pairs) - 1
-    assert "1 of 7 files" in caplog.text
-    assert "metadata.json: no pairs" in caplog.text
-    assert f"pairs of {folder}. The others are used. " in caplog.text
+    assert f"1 of 7 tasks in {folder}. The others are used. " in caplog.text
+    assert f"metadata.json: task {TASKS[0].id}: no pairs: got ['rng_difficulties']" in caplog.text
+    assert f"pairs in {folder}. The others are used. " in caplog.text
     assert f"task {TASKS[0].id}, pair 1, output: bad row 0" in caplog.text
     with pytest.raises(DataError, match="pair 1, output: bad row 0"):
         load_source(TaskSelection(tasks=str(folder), strict=True))
+
+
+def test_one_bad_task_of_a_dump_in_one_file(tmp_path: Path) -> None:
+    dump = {task.id: pairs_of(task) for task in TASKS}
+    dump[TASKS[2].id] = dump[TASKS[2].id][:1]
+    source = PairDump(str(write(tmp_path / "dump.json", dump)))
+    assert [task.id for task in source.originals()] == [
+        task.id for task in TASKS if task != TASKS[2]
+    ]
+    with pytest.raises(DataError, match=f"task {TASKS[2].id}: too few pairs"):
+        PairDump(str(tmp_path / "dump.json"), strict=True)
+
+
+def test_ids_of_lines(tmp_path: Path) -> None:
+    """Long ones, numbers, odd characters; what is no id is none."""
+    path = tmp_path / "x.jsonl"
+    given = ["a" * 5000, 17, "\x00", "ö/1", "", None, True, ["a"]]
+    path.write_text(lines([{"id": i} | row(TASKS[0]) for i in given]))
+    tasks = JsonLines(str(path)).originals()
+    assert [task.id for task in tasks][:4] == ["a" * 5000, "17", "\x00", "ö/1"]
+    assert [task.id.rpartition(":")[0] for task in tasks][4:] == ["x:5", "x:6", "x:7", "x:8"]
+    assert [task.id for task in JsonLines(str(path)).originals()] == [task.id for task in tasks]
 
 
 def test_a_survey_is_kept_and_made_again_when_the_file_changes(

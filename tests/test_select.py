@@ -76,7 +76,7 @@ def test_known_test_outputs_count_for_the_largest_side() -> None:
     assert largest_side(Task("a", (Pair(small, small),), (Pair(small, None),))) == 1
 
 
-IDS = st.lists(st.text(max_size=6), min_size=1, max_size=30, unique=True)
+IDS = st.lists(st.text("ab/cé", max_size=6), min_size=1, max_size=30, unique=True)
 SHARES = st.floats(0.001, 1)
 
 
@@ -87,7 +87,10 @@ def test_a_smaller_share_is_inside_a_larger_one(
 ) -> None:
     tasks = [task(i) for i in ids]
     small, large = (subsample(tasks, share, seed) for share in sorted((one, other)))
-    assert len(large) == max(1, round(max(one, other) * len(tasks)))
+    families = {t.family for t in tasks}
+    chosen = {t.family for t in large}
+    assert len(chosen) == max(1, round(max(one, other) * len(families)))
+    assert [t for t in tasks if t.family in chosen] == large
     assert {t.id for t in small} <= {t.id for t in large}
     assert [t.id for t in large] == [i for i in ids if i in {t.id for t in large}]
 
@@ -173,6 +176,15 @@ def test_max_tokens_without_a_text() -> None:
         ({"fraction": 1.5}, "bad fraction: got 1.5. Expected over 0 and up to 1."),
         ({"fraction": float("nan")}, "bad fraction: got nan. Expected over 0 and up to 1."),
         ({"seed": -1}, "bad seed: got -1. Expected at least 0."),
+        ({"pairs": 0}, "bad pairs: got 0. Expected at least 1."),
+        ({"folds": 0}, "bad folds: got 0. Expected at least 1."),
+        ({"folds": 3, "fold": 3}, "bad fold: got 3. Expected 0 to 2."),
+        ({"folds": 3, "held_out": -1}, "bad held_out: got -1. Expected 0 to 2."),
+        ({"fold": 0}, "bad fold: got 0. Expected none, or folds of at least 2."),
+        (
+            {"folds": 2, "fold": 1, "held_out": 1},
+            "bad held_out: got 1. Expected another part than fold.",
+        ),
         (
             {"tasks": ["a", "b"], "solutions": "s"},
             "bad solutions: got 's'. Expected none, or one challenges file in tasks.",
@@ -192,10 +204,22 @@ def test_every_option_has_help_and_parses_from_yaml() -> None:
     parser = ArgumentParser()
     parser.add_class_arguments(TaskSelection, "train")
     config = parser.parse_object(
-        {"train": {"tasks": ["x", "y"], "ids": ["00576224"], "fraction": 0.5, "stop": 9}}
+        {
+            "train": {"tasks": ["x", "y"], "ids": ["00576224"], "fraction": 0.5, "stop": 9}
+            | {"format": "lines", "strict": True, "folds": 4, "held_out": 3}
+        }
     )
     selection = parser.instantiate(config).train
-    assert selection == TaskSelection(tasks=["x", "y"], ids=("00576224",), fraction=0.5, stop=9)
+    assert selection == TaskSelection(
+        tasks=["x", "y"],
+        ids=("00576224",),
+        fraction=0.5,
+        stop=9,
+        format="lines",
+        strict=True,
+        folds=4,
+        held_out=3,
+    )
     shown = parser.format_help()
     for field in TaskSelection.__dataclass_fields__:
         after = " ".join(shown.split(f"--train.{field}")[-1].split())

@@ -467,6 +467,12 @@ def test_folders_without_tasks(tmp_path: Path) -> None:
         write(tmp_path / inner / "a.json", toy())
     with pytest.raises(DataError, match=r"Name a folder inside it: evaluation, training\."):
         read_folder(tmp_path)
+    deeper = tmp_path / "clone" / "data"
+    deeper.mkdir(parents=True)
+    for inner in ("training", "evaluation"):
+        (tmp_path / inner).rename(deeper / inner)
+    with pytest.raises(DataError, match=r"several splits: .*: clone/data/evaluation, clone/data/t"):
+        read_folder(tmp_path)
     with pytest.raises(DataError, match="a folder with one JSON file a task"):
         read_folder(tmp_path / "none")
 

@@ -109,9 +109,10 @@ def task_of_line(obj: object, name: str, source: str) -> Task:
             expected='an object with "train" and "test", or with "examples"',
             next_step="Check that every line is one task.",
         )
-    said = next((obj[key] for key in _ID_KEYS if isinstance(obj.get(key), str | int)), name)
+    said = (obj[key] for key in _ID_KEYS if key in obj)
+    ids = [str(i) for i in said if isinstance(i, str | int) and not isinstance(i, bool)]
     read = _examples if recognise(obj) == "examples" else _task
-    return read(obj, str(said), source)
+    return read(obj, next(filter(None, ids), name), source)
 
 
 def read_pairs(obj: object, name: str) -> list[Pair]:

@@ -1,7 +1,6 @@
 """PairDump: pairs by task, as RE-ARC dumps them, drawn into a new prompt each time."""
 
 import hashlib
-import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from arcflow.sources.base import Passes, Source
 from arcflow.sources.formats import read_pair, recognise
 from arcflow.sources.formats_text import read_value, stem_of
 from arcflow.sources.json_files import find_files, name_files, tell_unreadable
-
-_log = logging.getLogger(__name__)
 
 
 class PairDump(Source):
@@ -145,49 +142,57 @@ class _Whole(Sequence[Task]):
 
 def _read(path: Path, strict: bool) -> tuple[dict[str, _Stored], str]:
     """The pairs by task, and a hash of the files."""
-    folder = path.is_dir()
-    files = name_files(find_files(path), path) if folder else [(path, stem_of(path))]
+    files = name_files(find_files(path), path) if path.is_dir() else [(path, stem_of(path))]
     digest, stored = hashlib.sha256(), dict[str, _Stored]()
-    bad_files, bad_pairs, n_pairs = list[DataError](), list[DataError](), 0
-    for file, name in files:
+    bad_tasks, bad_pairs, n_pairs = list[DataError](), list[DataError](), 0
+    for file, task_id, items in _lists(files, digest):
         try:
-            digest.update(name.encode() + b"\0" + read_bytes(file))
-            for task_id, items in _lists(read_value(file), name, file):
-                good, wrong = _pairs(items, f"{file}: task {task_id}")
-                n_pairs += len(items)
-                bad_pairs += wrong
-                if strict and wrong:
-                    raise wrong[0]
-                if len(good) < 2 or task_id in stored:
-                    raise wrong[0] if wrong else _no_use(file, task_id, task_id in stored)
-                stored[task_id] = _Stored(good)
+            if isinstance(items, DataError):
+                raise items
+            good, wrong = _pairs(items, f"{file}: task {task_id}")
+            if wrong and (strict or len(good) < 2):
+                raise wrong[0]
+            if len(good) < 2 or task_id in stored:
+                raise _no_use(file, task_id, task_id in stored)
         except DataError as error:
             if strict:
                 raise
-            bad_files.append(error)
-    tell_unreadable(bad_files, len(files), f"files in {path}")
-    if bad_pairs:
-        _log.warning(
-            "Left out, because they cannot be read: %d of %d pairs of %s. The others are used. %s",
-            len(bad_pairs),
-            n_pairs,
-            path,
-            " ".join(map(str, bad_pairs[:3])),
-        )
+            bad_tasks.append(error)
+            continue
+        n_pairs += len(items)
+        bad_pairs += wrong
+        stored[task_id] = _Stored(good)
+    tell_unreadable(bad_tasks, len(bad_tasks) + len(stored), f"tasks in {path}")
+    tell_unreadable(bad_pairs, n_pairs, f"pairs in {path}")
     return stored, digest.hexdigest()
 
 
-def _lists(value: object, name: str, file: Path) -> Iterator[tuple[str, list[object]]]:
-    lists = value if isinstance(value, dict) else {name: value}
-    for task_id, items in lists.items():
-        if not isinstance(items, list) or recognise(items) != "pairs":
-            raise DataError(
-                f"{file}: no pairs",
-                value=list(value)[:5] if isinstance(value, dict) else type(value).__name__,
-                expected='a list [{"input": rows, "output": rows}, ...], or an object of them',
-                next_step="Name RE-ARC's folder tasks, or a file of pairs.",
-            )
-        yield task_id, items
+def _lists(
+    files: Sequence[tuple[Path, str]], digest: "hashlib._Hash"
+) -> Iterator[tuple[Path, str, list[object] | DataError]]:
+    """Each task's list of pairs, or why it has none; what is in the files goes into ``digest``."""
+    for file, name in files:
+        try:
+            digest.update(name.encode() + b"\0" + read_bytes(file))
+            value = read_value(file)
+        except DataError as error:
+            yield file, name, error
+            continue
+        lists = value if isinstance(value, dict) and value else {name: value}
+        for task_id, items in lists.items():
+            if isinstance(items, list) and recognise(items) == "pairs":
+                yield file, task_id, items
+            else:
+                yield file, task_id, _no_pairs(file, task_id, items)
+
+
+def _no_pairs(file: Path, task_id: str, items: object) -> DataError:
+    return DataError(
+        f"{file}: task {task_id}: no pairs",
+        value=list(items)[:5] if isinstance(items, dict) else type(items).__name__,
+        expected='a list [{"input": rows, "output": rows}, ...]',
+        next_step="Name RE-ARC's folder tasks, or a file of pairs.",
+    )
 
 
 def _pairs(items: Sequence[object], where: str) -> tuple[list[Pair], list[DataError]]:

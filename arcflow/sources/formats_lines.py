@@ -40,7 +40,9 @@ class JsonLines(Source):
         ConfigError: options that cannot be.
     """
 
-    def __init__(self, path: str, pairs: int | Literal["all"] = "all", strict: bool = False):
+    def __init__(
+        self, path: str, pairs: int | Literal["all"] = "all", strict: bool = False
+    ) -> None:
         if pairs != "all" and pairs < 1:
             raise ConfigError(
                 "JSON lines: bad pairs",

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import logging
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
@@ -54,6 +55,7 @@ def survey(lines: LineFile) -> Survey:
     kept = lines.path.with_name(f".{lines.path.name}.survey.npz")
     found = _load(kept, lines.digest)
     if found is None:
+        _log.info("Reading %d lines of %s, once.", len(lines), lines.path)
         found = _read(lines)
         # A folder that cannot be written to costs the reading again, nothing else.
         with contextlib.suppress(OSError):
@@ -87,12 +89,10 @@ def _save(path: Path, digest: str, found: Survey) -> None:
     out = io.BytesIO()
     np.savez(
         out,
-        about=np.array([str(VERSION), digest]),
-        ids=np.array(found.ids),
+        text=np.frombuffer(json.dumps([VERSION, digest, found.ids, found.errors]).encode(), "u1"),
         sides=found.sides,
         keys=found.keys,
         owners=found.owners,
-        errors=np.array(found.errors, dtype=np.str_),
     )
     write_whole(path, out.getvalue())
 
@@ -100,15 +100,10 @@ def _save(path: Path, digest: str, found: Survey) -> None:
 def _load(path: Path, digest: str) -> Survey | None:
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
-            if kept["about"].tolist() != [str(VERSION), digest]:
+            version, of, ids, errors = json.loads(kept["text"].tobytes())
+            if (version, of) != (VERSION, digest):
                 return None
-            return Survey(
-                tuple(kept["ids"].tolist()),
-                kept["sides"],
-                kept["keys"],
-                kept["owners"],
-                tuple(kept["errors"].tolist()),
-            )
+            return Survey(tuple(ids), kept["sides"], kept["keys"], kept["owners"], tuple(errors))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None  # none, or a damaged one: it is made again
 

@@ -129,20 +129,21 @@ def find_files(folder: Path) -> list[Path]:
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.is_file()
     ]
-    splits = sorted({path.relative_to(folder).parts[0].lower() for path in found} & _SPLITS)
-    if not found or (len(splits) > 1 and all(path.parent != folder for path in found)):
-        inner = sorted({path.relative_to(folder).parts[0] for path in found})
+    folders = sorted({path.parent.relative_to(folder) for path in found})
+    splits = [inner for inner in folders if inner.name.lower() in _SPLITS]
+    if len(splits) > 1:
         raise DataError(
-            f"{folder}: no tasks" if not found else f"{folder}: several splits",
-            value=inner[:5]
-            if found
-            else sorted(path.name for path in folder.iterdir())[:5]
-            if folder.is_dir()
-            else None,
+            f"{folder}: several splits",
+            value=[str(inner) for inner in splits[:5]],
+            expected="a folder whose files can all be used",
+            next_step=f"Name a folder inside it: {', '.join(map(str, splits[:5]))}.",
+        )
+    if not found:
+        raise DataError(
+            f"{folder}: no tasks",
+            value=sorted(path.name for path in folder.iterdir())[:5] if folder.is_dir() else None,
             expected="a folder with one JSON file a task",
-            next_step=f"Name a folder inside it: {', '.join(inner[:5])}."
-            if inner
-            else "Check the path.",
+            next_step="Check the path.",
         )
     for path in found:
         if path.name.endswith((_CHALLENGES, _SOLUTIONS)):
