@@ -190,6 +190,15 @@ def test_backgrounds_are_the_originals() -> None:
                     assert raw[2].count(fact.background or 0) == served[2].count(drawn)
 
 
+def test_where_ties_depend_on_colors_what_is_exchanged_is_verified() -> None:
+    facts, backend = load_facts(), load_backend("reasoning-gym")
+    assert {task_id for task_id, fact in facts.items() if fact.ties} >= {"137eaa0f", "3631a71a"}
+    generator = Generator(backend, "3631a71a", facts["3631a71a"], Adaptation())
+    exchanged = [made for i in range(12) for made in generator.prompt(4, 0, i) if made.swapped]
+    assert len(exchanged) > 20
+    assert all(generator.accepts(made.input, made.output) for made in exchanged)
+
+
 def test_fixed_colors_never_change() -> None:
     facts, backend = load_facts(), load_backend("reasoning-gym")
     guarded = [i for i, fact in facts.items() if fact.fixed_colors]

@@ -37,7 +37,9 @@ AGREES = 0.5
 """Share of inputs of which a drawn colour must have the most cells to count as background."""
 
 
-def measure(backend: Backend, original: Task, samples: int, seed: int = 0) -> TaskFacts:
+def measure(
+    backend: Backend, original: Task, samples: int, seed: int = 0, known: TaskFacts | None = None
+) -> TaskFacts:
     """The facts of one task.
 
     Args:
@@ -45,6 +47,7 @@ def measure(backend: Backend, original: Task, samples: int, seed: int = 0) -> Ta
         original: the published task.
         samples: how many pairs of difficulty 0 to 1 to look at; half as many easy ones.
         seed: of the samples.
+        known: what was measured before; ties that were found then stay, rare as they are.
     """
     task_id = original.id
     raw = Adaptation(difficulty=(0.0, 1.0), background=False, roles=False)
@@ -96,7 +99,8 @@ def measure(backend: Backend, original: Task, samples: int, seed: int = 0) -> Ta
     if not facts.swap:
         return facts
     lost = _lost(Generator(backend, task_id, facts, Adaptation(roles=False)), 4 * samples, seed)
-    return replace(facts, swap=lost < LOST, ties=0 < lost < LOST)
+    ties = lost > 0 or (known is not None and known.ties)
+    return replace(facts, swap=lost < LOST, ties=lost < LOST and ties)
 
 
 def _lost(generator: Generator, samples: int, seed: int) -> float:

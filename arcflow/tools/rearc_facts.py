@@ -67,7 +67,8 @@ def _work(options: argparse.Namespace) -> None:
 
 def _measure(samples: int, seed: int, task: Task) -> tuple[str, TaskFacts]:
 
-    return task.id, measure(load_backend("reasoning-gym"), task, samples, seed)
+    known = load_facts().get(task.id)
+    return task.id, measure(load_backend("reasoning-gym"), task, samples, seed, known)
 
 
 def _check(prompts: int, seed: int, task: Task) -> tuple[str, Check]:
