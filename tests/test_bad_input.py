@@ -133,11 +133,6 @@ BAD_TASKS = {
         "task t, train pair 0: incomplete pair: got ['input']. Expected an object with 'input' "
         "and 'output'. Check the task in its file.",
     ),
-    "list": (
-        [TASK],
-        "task t: wrong type: got 'list'. Expected an object with keys 'train' and 'test'. Check "
-        "that the file holds ARC tasks.",
-    ),
     "pairs in an object": (
         {"train": {}, "test": TASK["test"]},
         "task t: bad list of train pairs: got {}. Expected a list of at least one pair. Check "

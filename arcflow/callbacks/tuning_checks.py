@@ -97,7 +97,7 @@ def check_recipe(recipe: Recipe) -> None:
         ConfigError: numbers out of range, a warm-up longer than the steps, bitsandbytes missing.
     """
     schedule_ratio(recipe.schedule, recipe.steps, "test_time.steps")
-    with located("test_time", "."):
+    with located("test_time", ".", ConfigError):
         # Of zeros: a layer would draw its first values from the global random state.
         build_optimizer(nn.ParameterList([torch.zeros(1, 1)]), recipe.optimizer)
 

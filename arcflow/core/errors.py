@@ -37,12 +37,14 @@ class CheckpointError(ArcflowError):
 
 
 @contextmanager
-def located(where: str, joint: str = ": ") -> Iterator[None]:
-    """Put ``where`` and ``joint`` in front of what is wrong with data or options inside."""
+def located(
+    where: str, joint: str = ": ", of: type[DataError] | type[ConfigError] = DataError
+) -> Iterator[None]:
+    """Put ``where`` and ``joint`` in front of what is wrong inside, with data or with options."""
     try:
         yield
-    except (DataError, ConfigError) as error:
-        raise type(error)(
+    except of as error:
+        raise of(
             f"{where}{joint}{error.what}",
             value=error.value,
             expected=error.expected,

@@ -92,7 +92,7 @@ class MixtureDataModule(SelectedDataModule):
             {name: len(source) for name, source in sources.items()},
             self.temperature,
         )
-        streams: dict[str, Stream] = {}
+        streams: dict[str, TaskStream] = {}
         shares: dict[str, float] = {}
         for name, source in sources.items():
             part = self.parts[name]
@@ -129,7 +129,7 @@ class MixtureDataModule(SelectedDataModule):
             self._encoders[key] = Encoder(load_tokenizer(self.tokenizer), text, get_kind(kind))
         return self._encoders[key]
 
-    def _check_context(self, streams: dict[str, Stream]) -> None:
+    def _check_context(self, streams: dict[str, TaskStream]) -> None:
         """Say which parts never fit the context, as far as a few samples tell."""
         never = [
             name

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from arcflow.core.interleave import Interleave
-from arcflow.datamodules.loader import Stream
+from arcflow.datamodules.stream import TaskStream
 from arcflow.text.encode import Example
 
 
@@ -20,7 +20,7 @@ class MixtureStream:
     """
 
     def __init__(
-        self, parts: Mapping[str, Stream], weights: Mapping[str, float], seed: int
+        self, parts: Mapping[str, TaskStream], weights: Mapping[str, float], seed: int
     ) -> None:
         self.max_tokens = max(stream.max_tokens for stream in parts.values())
         self._names: Sequence[str] = [name for name in parts if weights[name]]

@@ -146,7 +146,7 @@ class LoRAModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the schedule over ``trainer.max_steps``."""
-        with located("model", "."):
+        with located("model", ".", ConfigError):
             optimizer = build_optimizer(self.model, self.optimizer_config)
         schedule = build_schedule(optimizer, self.schedule_config, self.trainer.max_steps)
         return {
