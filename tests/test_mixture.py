@@ -1,12 +1,15 @@
 """Mixtures: shares, order, resume, guard and the options that are refused."""
 
+import hashlib
 import json
+import multiprocessing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from arcflow.core.errors import ConfigError, DataError
@@ -179,6 +182,52 @@ def test_no_evaluated_task_enters_by_any_part() -> None:
     assert not any(task_id in name for name in found for task_id in val.ids)
     assert any("00d62c1b" in name for name in found)
     assert {task.id for task in data.tasks("train")} < {task.id for task in tasks}
+
+
+def nested(seed: int, workers: int = 0) -> MixtureDataModule:
+    """A part of two kinds, and one that is a mixture of RE-ARC and more tasks."""
+    inner = Mixed({"re": ReARC(["25ff71a9", "00d62c1b"]), **lists(9)}, {"re": 2.0})
+    kinds = {"output-from-examples": 2.0, "input-from-inputs": 1.0}
+    parts = {"small": Part(SMALL, kinds=kinds), "inner": Part(source=inner, weight=0.5)}
+    data = module(parts, seed=seed, workers=workers)
+    data.setup("fit")
+    return data
+
+
+def digests(data: MixtureDataModule, n: int, state: dict[str, Any] | None = None) -> list[str]:
+    loader = data.train_dataloader()
+    if state is not None:
+        loader.load_state_dict(state)
+    return [
+        hashlib.sha256(batch["input_ids"].numpy().tobytes()).hexdigest()
+        for batch in islice(loader, n)
+    ]
+
+
+def _elsewhere(seed: int, n: int, queue: Any) -> None:
+    queue.put(digests(nested(seed), n))
+
+
+@pytest.mark.slow
+@given(st.integers(0, 2**31), st.integers(1, 12))
+@settings(deadline=None, max_examples=3, phases=[Phase.generate])  # shrinking starts processes
+def test_batches_are_the_same_for_any_workers_processes_and_restarts(seed: int, cut: int) -> None:
+    data = nested(seed)
+    whole = digests(data, 16)
+    assert len(set(whole)) == 16
+    for workers in (1, 2):
+        assert digests(nested(seed, workers), 16) == whole
+    loader = nested(seed, 2).train_dataloader()
+    for _ in islice(loader, cut):
+        pass
+    assert digests(nested(seed), 16 - cut, loader.state_dict()) == whole[cut:]
+    spawn = multiprocessing.get_context("spawn")  # nothing is inherited
+    queue = spawn.Queue()
+    other = spawn.Process(target=_elsewhere, args=(seed, 16, queue))
+    other.start()
+    assert queue.get(timeout=120) == whole
+    other.join()
+    assert digests(nested(seed + 1), 16) != whole
 
 
 def fit_arguments(root: Path, workers: int) -> list[str]:
