@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from arcflow.core.errors import ConfigError
+
 _DRAWS = ("choice", "sample")
 _LOOPS = (ast.For, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
 # Names that the generators give to the colours they draw from, however they make them.
@@ -42,8 +44,20 @@ def color_sites(generator: Callable[..., Any]) -> Sites:
     Not those within loops, which colour cells or objects, nor samples of varying number, which
     colour noise: drawn again, they would make the pairs of a task more alike than the originals'
     are. None where there is no source to read.
+
+    Raises:
+        ConfigError: Python was told to compile without columns.
     """
     code = generator.__code__
+    if all(column is None for _, _, column, _ in code.co_positions()):
+        # Lines alone would name other places, and so make other tasks of the same seed.
+        raise ConfigError(
+            "RE-ARC: its generators are compiled without columns, by which draws are told apart",
+            value="code as of PYTHONNODEBUGRANGES or -X no_debug_ranges",
+            expected="code compiled without that option",
+            next_step="Leave the option out; where files were compiled with it, delete the "
+            f"__pycache__ beside {code.co_filename}.",
+        )
     lines = linecache.getlines(code.co_filename, generator.__globals__)
     first = code.co_firstlineno
     body = lines[first - 1 : max((line for _, _, line in code.co_lines() if line), default=first)]
@@ -66,7 +80,6 @@ def color_sites(generator: Callable[..., Any]) -> Sites:
             line, end_line = call.lineno + first - 1, (call.end_lineno or call.lineno) + first - 1
             columns = call.col_offset + shift, (call.end_col_offset or 0) + shift
             places[line, end_line, *columns] = number
-            places.setdefault((line, end_line, None, None), number)  # code without columns
     found = {
         2 * i: places[(line, end_line, column, end_column)]
         for i, (line, end_line, column, end_column) in enumerate(code.co_positions())
