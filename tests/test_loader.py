@@ -4,8 +4,10 @@ import io
 import multiprocessing
 import os
 import signal
+import time
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -347,6 +349,43 @@ def test_a_sample_taken_twice_is_an_error_and_not_a_search_without_end() -> None
     samples.take(0)
     with pytest.raises(KeyError):
         samples.take(0)
+
+
+class Long(Numbers):
+    """So long that a few chunks fill a pipe."""
+
+    max_tokens = 4000
+
+    def length(self, index: int) -> int:
+        return 4000
+
+
+def _load_for_ever(pids: Any) -> None:
+    one = TrainLoader(Long(), 4000, workers=2)
+    stream = iter(one)
+    next(stream)
+    pids.send([worker.pid for worker in one._iterator._workers])
+    time.sleep(60)
+
+
+def test_workers_end_with_a_process_that_is_killed() -> None:
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    killed = context.Process(target=_load_for_ever, args=(theirs,))
+    killed.start()
+    workers = ours.recv()
+    time.sleep(0.5)  # until they wait for the pipe
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.join()
+    end = time.monotonic() + 20
+    left = workers
+    while left and time.monotonic() < end:
+        time.sleep(0.1)
+        left = [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert len(workers) == 2
+    assert not left
 
 
 def test_a_stream_of_no_tasks_is_refused() -> None:

@@ -1,6 +1,8 @@
 """Samples by number, made by worker processes or here, the same and in the same order."""
 
 import os
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -136,6 +138,18 @@ def _same(batch: Any) -> Any:
 
 
 def _init_worker(_worker: int) -> None:
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(1)
     # A forked tokenizer has no threads left; without this it says so on every start.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent, however that ended.
+
+    torch's own watch does not do: a worker whose samples fill the pipe to a parent that was
+    killed waits for somebody to read them, and no end of the pipe closes while workers hold it.
+    """
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
