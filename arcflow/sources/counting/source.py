@@ -1,0 +1,198 @@
+"""Counting: generated tasks that teach one prior each."""
+
+import difflib
+import hashlib
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.grid import MAX_SIDE, Grid, freeze
+from arcflow.core.seeds import rng
+from arcflow.core.task import Pair, Task
+from arcflow.sources.base import Passes, Source
+from arcflow.sources.counting.draw import Cells, Draw, NoRoomError
+from arcflow.sources.counting.registry import FAMILIES, Family
+
+_VERSION = "1"
+"""Of the families: another one where the same (seed, index) gives other tasks."""
+
+_DRAWS = 500
+"""Pairs drawn for one task before a family is given up."""
+
+
+class Counting(Source):
+    """Generated tasks that teach one prior each, simple rules on black grids.
+
+    Priors: count, compare, sort, copy, move, mirror, fill, connect, inside, same; each has five
+    or six families, and a family's tasks differ in colours, directions and the like. The train
+    pairs of a task tell its rule from the likeliest other ones. Every pass over the families
+    gives one task of each. A task has one test pair.
+
+    Args:
+        families: these families and priors only; empty takes all. docs/counting.md has the names.
+        exclude: leave these families and priors out.
+        pairs: fewest and most train pairs of a task, 2 to 20.
+        sides: shortest and longest side of a grid that families choose freely, in cells, 3 to
+            30. Some need larger ones; where the output is several times the input, inputs are
+            smaller.
+        difficulty: lower and upper end of a scale, 0 to 1, on which numbers of things grow; a
+            task's place on it is drawn between them.
+
+    Raises:
+        ConfigError: bad options, or names of no family.
+    """
+
+    name = "counting"
+
+    def __init__(
+        self,
+        families: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        pairs: tuple[int, int] = (3, 4),
+        sides: tuple[int, int] = (6, 15),
+        difficulty: tuple[float, float] = (0.0, 1.0),
+    ) -> None:
+        for option, value, least, most in (
+            ("pairs", pairs, 2, 20),
+            ("sides", sides, 3, MAX_SIDE),
+            ("difficulty", difficulty, 0, 1),
+        ):
+            low, high = value
+            if not least <= low <= high <= most:
+                raise ConfigError(
+                    f"counting: bad {option}",
+                    value=value,
+                    expected=f"{least} <= lower <= upper <= {most}",
+                    next_step=f"Correct {option}, or leave it out.",
+                )
+        wanted, unwanted = _names("families", families), _names("exclude", exclude)
+        self._families = tuple(
+            name for name in FAMILIES if (not families or name in wanted) and name not in unwanted
+        )
+        self._pairs, self._sides, self._difficulty = pairs, sides, difficulty
+        self._passes = Passes(max(1, len(self._families)))
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Names of the families that tasks are drawn from."""
+        return self._families
+
+    def __len__(self) -> int:
+        return len(self._families)
+
+    def task(self, seed: int, index: int) -> Task:
+        """A new task of one family; its id is ``counting/<family>/<index>``.
+
+        Raises:
+            DataError: there is no family, or its draws all fail.
+        """
+        if not self._families:
+            raise DataError(
+                "counting: no family is left",
+                value=0,
+                expected="at least one family",
+                next_step="Loosen families or exclude.",
+            )
+        family = FAMILIES[self._families[self._passes.at(seed, index)]]
+        draws = rng(seed, self.name, index)
+        low, high = self._difficulty
+        draw = Draw(draws, self._sides, low + (high - low) * float(draws.random()))
+        pairs = _pairs(family, draw, draw.between(*self._pairs) + 1)
+        return Task(
+            id=f"{self.name}/{family.name}/{index}",
+            train=tuple(pairs[:-1]),
+            test=tuple(pairs[-1:]),
+            source=self.name,
+        )
+
+    def originals(self) -> Sequence[Task]:
+        """None: nothing published is behind them."""
+        return ()
+
+    def without(self, ids: Collection[str]) -> "Counting":
+        """The same."""
+        return self
+
+    def identity(self) -> dict[str, str]:
+        """The families and how tasks are drawn."""
+        return {
+            "source": self.name,
+            "version": _VERSION,
+            "number of families": str(len(self._families)),
+            "families": hashlib.sha256(" ".join(self._families).encode()).hexdigest(),
+            "pairs": "{} to {}".format(*self._pairs),
+            "sides": "{} to {}".format(*self._sides),
+            "difficulty": "{} to {}".format(*self._difficulty),
+        }
+
+
+def _names(option: str, given: Sequence[str]) -> set[str]:
+    """The families that names of families and priors mean."""
+    priors = {family.prior for family in FAMILIES.values()}
+    for name in given:
+        if name not in FAMILIES and name not in priors:
+            near = difflib.get_close_matches(name, [*FAMILIES, *priors], n=3) or sorted(priors)
+            raise ConfigError(
+                f"counting: {option} has no family or prior of this name",
+                value=name,
+                expected=f"names such as {', '.join(near)}",
+                next_step=f"Correct {option}; docs/counting.md lists the names.",
+            )
+    return {name for name, family in FAMILIES.items() if {name, family.prior} & set(given)}
+
+
+def _pairs(family: Family, draw: Draw, n: int) -> list[Pair]:
+    """So many pairs of one rule, the last of them for the test.
+
+    Raises:
+        DataError: too many draws failed.
+    """
+    left = _DRAWS
+    while left > 0:
+        # What holds for the task is drawn anew, too: its palette may be what makes draws fail.
+        left -= 1
+        make, made = family.start(draw), list[tuple[Cells, ...]]()
+        for _ in range(20 * n):
+            if len(made) == n:
+                break
+            left -= 1
+            try:
+                grids = make()
+            except NoRoomError:
+                continue
+            if _usable(grids[0], grids[1], made):
+                made.append(grids)
+        if len(made) == n and _telling(made[:-1]):
+            return [Pair(_frozen(grids[0]), _frozen(grids[1])) for grids in made]
+    raise DataError(
+        f"counting: {family.name} gives no task",
+        value=f"{_DRAWS} draws",
+        expected="pairs that differ and tell the rule",
+        next_step="Widen sides or raise the upper end of difficulty, or exclude the family.",
+    )
+
+
+def _usable(cells: Cells, out: Cells, made: Sequence[tuple[Cells, ...]]) -> bool:
+    """Within bounds, changed, and not there yet."""
+    return (
+        max(*cells.shape, *out.shape) <= MAX_SIDE
+        and min(*cells.shape, *out.shape) >= 1
+        and not np.array_equal(cells, out)
+        and not any(np.array_equal(cells, other[0]) for other in made)
+    )
+
+
+def _telling(train: Sequence[tuple[Cells, ...]]) -> bool:
+    """Whether outputs vary, and each rival is wrong at least once."""
+    first = train[0][1]
+    if all(np.array_equal(first, grids[1]) for grids in train):
+        return False
+    return all(
+        any(not np.array_equal(grids[1], grids[rival]) for grids in train)
+        for rival in range(2, len(train[0]))
+    )
+
+
+def _frozen(cells: Cells) -> Grid:
+    return freeze(np.array(cells, dtype=np.int8, order="C"))
