@@ -182,7 +182,8 @@ def paint(mask: Mask, color: int) -> Cells:
 def stamp(cells: Cells, patch: Cells, top: int, left: int) -> None:
     """Draw a figure over a grid, black cells left out; what hangs over is cut off."""
     up, before = max(0, -top), max(0, -left)
-    box = cells[max(0, top) : top + patch.shape[0], max(0, left) : left + patch.shape[1]]
+    bottom, right = max(0, top + patch.shape[0]), max(0, left + patch.shape[1])
+    box = cells[max(0, top) : bottom, max(0, left) : right]
     patch = patch[up : up + box.shape[0], before : before + box.shape[1]]
     np.copyto(box, patch, where=patch != 0)
 

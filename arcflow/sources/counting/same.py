@@ -26,8 +26,9 @@ def odd_shape(draw: Draw) -> Make:
         patches = [paint(mask, draw.pick(palette)) for mask in masks]
         places = {canvas.put(patch): patch for patch in patches}
         sizes = sorted(patches, key=np.count_nonzero)
-        # Of objects that look the same any one would do.
-        return canvas.cells, patches[0], *ends(places), sizes[0], sizes[-1]
+        alone = [patch for patch in patches if sum(patch.max() == o.max() for o in patches) == 1]
+        by_color = alone[0] if len(alone) == 1 else patches[1]
+        return canvas.cells, patches[0], *ends(places), sizes[0], sizes[-1], by_color
 
     return pair
 
