@@ -20,7 +20,8 @@ from arcflow.sources.base import hash_tasks
 from arcflow.sources.counting import FAMILIES, Counting
 from arcflow.sources.counting.draw import Canvas, Draw, NoRoomError, stamp
 from arcflow.sources.counting.source import _telling, _usable
-from tests.counting_reference import REFERENCES, Rows, Train, objects
+from tests.counting_grids import Rows, Train, objects
+from tests.counting_reference import REFERENCES
 
 SOURCE = Counting()
 PRIORS = ("count", "compare", "sort", "copy", "move", "mirror", "fill", "connect", "inside", "same")

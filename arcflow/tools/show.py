@@ -20,7 +20,10 @@ def main(argv: Sequence[str]) -> int:
         description="Show a task's pairs side by side, in colour where the output is a terminal.",
     )
     parser.add_argument(
-        "tasks", nargs="+", metavar="TASK", help="a task's id, or a JSON file with one task"
+        "tasks",
+        nargs="+",
+        metavar="TASK",
+        help="a task's id, a JSON file with one task, or counting/FAMILY/NUMBER, a generated one",
     )
     parser.add_argument(
         "--tasks",
@@ -67,6 +70,10 @@ def _find(name: str, where: str | None) -> Task:
                 next_step=f"Name one of them, e.g. `arcflow show {tasks[0].id} --tasks {name}`.",
             )
         found = tasks[0]
+    elif name.startswith("counting/"):
+        from arcflow.sources.counting import named_task
+
+        found = named_task(name)
     else:
         found = find_task(name)
     if found is None:

@@ -13,7 +13,7 @@ from arcflow.sources.counting import (
     sort,
 )
 from arcflow.sources.counting.registry import FAMILIES, Family, family
-from arcflow.sources.counting.source import Counting
+from arcflow.sources.counting.source import Counting, named_task
 
 __all__ = [
     "FAMILIES",
@@ -28,6 +28,7 @@ __all__ = [
     "inside",
     "mirror",
     "move",
+    "named_task",
     "same",
     "sort",
 ]

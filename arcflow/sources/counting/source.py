@@ -127,6 +127,27 @@ class Counting(Source):
         }
 
 
+def named_task(name: str) -> Task:
+    """The task of an id, ``counting/<family>/<index>``, as default options draw it with seed 0.
+
+    Args:
+        name: the id; without an index it is number 0.
+
+    Raises:
+        ConfigError: there is no such family.
+        DataError: the id has another form.
+    """
+    source, family, number = (*name.split("/", 2), "0", "0")[:3]
+    if source != Counting.name or not (number.isascii() and number.isdigit()):
+        raise DataError(
+            "counting: not the id of a task",
+            value=name,
+            expected="counting/<family>/<number>, such as counting/sort-bars/0",
+            next_step="Correct the id; docs/counting.md lists the families.",
+        )
+    return Counting([family]).task(0, int(number))
+
+
 def _names(option: str, given: Sequence[str]) -> set[str]:
     """The families that names of families and priors mean."""
     priors = {family.prior for family in FAMILIES.values()}
