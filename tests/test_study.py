@@ -514,7 +514,7 @@ def test_bad_study_files(here: Path, capsys: Any, obj: object, message: str) -> 
         (["s.yaml", "--jobs", "0"], "--jobs is too small: got 0"),
         (["s.yaml", "--set", "views"], "--set: not an option and its value: got 'views'"),
         (["s.yaml", "--output", "s.yaml"], "--output: the folder cannot be used"),
-        (["nothing"], "no such study: got 'nothing'. Expected a study file, or one of ttft"),
+        (["nothing"], "no such study: got 'nothing'. Expected a study file, or one of counting"),
         (["twice.yaml"], "the key seeds occurs twice"),
     ],
 )

@@ -36,7 +36,7 @@ class ReARC(Source):
         pairs: train pairs of a task, 1 to 20; or "original", as many as the original has.
         difficulty: lower and upper end of the generators' own scale, 0 to 1, on which sizes and
             numbers of things grow. 0 to 0.4 gives the originals' lengths; the generators' own
-            is 0 to 1.
+            is 0 to 1, and pairs come from it where a task has none in a narrower range.
         background: give the background the colour that it has in the original, by exchanging
             two colours, where the rule names neither of them; false leaves it random.
         roles: draw the first pair's colours again in the later pairs of a task, wherever the

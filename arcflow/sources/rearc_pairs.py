@@ -113,9 +113,13 @@ class Generator:
                 for attempt in range(ATTEMPTS):
                     start_clock()
                     replay = first if attempt < ATTEMPTS // 2 else None
+                    # A narrow range has no good pair of some tasks: a run must not end for it.
+                    whole = attempt >= 3 * ATTEMPTS // 4
                     try:
                         pair = self.attempt(
-                            derive(seed, f"re-arc {self.task_id}", index, number, attempt), replay
+                            derive(seed, f"re-arc {self.task_id}", index, number, attempt),
+                            replay,
+                            (0.0, 1.0) if whole else None,
                         )
                         if pair.input in made:
                             raise BadPairError("an input that the prompt has already")
@@ -130,12 +134,18 @@ class Generator:
                     self._give_up(number, why)
         return list(made.values())
 
-    def attempt(self, seed: int, replay: Drawn | None = None) -> Made:
+    def attempt(
+        self,
+        seed: int,
+        replay: Drawn | None = None,
+        difficulty: tuple[float, float] | None = None,
+    ) -> Made:
         """One pair.
 
         Args:
             seed: of all its draws.
             replay: colours to draw again.
+            difficulty: in the place of the adaptation's.
 
         Raises:
             BadPairError: it is none, or not one to learn from.
@@ -143,7 +153,7 @@ class Generator:
         draws, adaptation = self._backend.draws, self._adaptation
         draws.start(seed, MAX_DRAWS, self._code, self._at, replay)
         try:
-            rows = self._backend.generate(self.task_id, *adaptation.difficulty)
+            rows = self._backend.generate(self.task_id, *(difficulty or adaptation.difficulty))
             raw_input, raw_output = _cells(rows["input"]), _cells(rows["output"])
         except DataError:  # the time limit
             raise
@@ -200,8 +210,7 @@ class Generator:
             value=why,
             expected=f"one in {ATTEMPTS} attempts: grids of 1 to {MAX_SIDE} rows and columns, "
             "cells 0 to 9, output and input unlike, no input twice",
-            next_step=f"Leave the task out (exclude: ['{self.task_id}']), ask for fewer pairs, or "
-            "widen difficulty.",
+            next_step=f"Leave the task out (exclude: ['{self.task_id}']), or ask for fewer pairs.",
         )
 
 
