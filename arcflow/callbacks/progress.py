@@ -1,5 +1,6 @@
 """A progress bar that knows where a run ends."""
 
+import sys
 import time
 from typing import Any
 
@@ -12,11 +13,12 @@ class RunProgress(TQDMProgressBar):
     """Counts training batches up to ``trainer.max_steps``: the stream itself has no end.
 
     Args:
-        refresh_rate: batches between two updates.
+        refresh_rate: batches between two updates; 0 takes 1 on a terminal and 50 elsewhere, as
+            a log keeps them all.
     """
 
-    def __init__(self, refresh_rate: int = 1) -> None:
-        super().__init__(refresh_rate=refresh_rate)
+    def __init__(self, refresh_rate: int = 0) -> None:
+        super().__init__(refresh_rate=refresh_rate or (1 if sys.stdout.isatty() else 50))
         self._told = 0.0
 
     @property
