@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from arcflow import __version__
 
-TOOLS = ("curve", "pool", "score", "show", "study", "vote")
+TOOLS = ("curve", "omniarc", "pool", "score", "show", "study", "vote")
 RUNS = ("fit", "validate", "test", "predict", "generate")
 USER_ERROR, INTERRUPTED = 2, 130
 """Exit codes; 130 is a shell's own for what SIGINT ended."""
@@ -25,6 +25,7 @@ commands that run a model (LightningCLI; `arcflow COMMAND --help`, `arcflow fit 
 
 light tools (`arcflow TOOL --help`)
   curve      show measures against the number of predictions, as table and plot
+  omniarc    training tasks solved in code: coverage, and the programs
   pool       generate tasks once, into a file that serves them fast
   score      score submissions against solutions
   show       show a task's grids in colour

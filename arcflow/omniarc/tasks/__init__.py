@@ -1,0 +1,1 @@
+"""Programs that solve ARC-AGI-1's training tasks, a module for each concept."""
