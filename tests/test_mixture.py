@@ -3,16 +3,18 @@
 import hashlib
 import json
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.errors import CheckpointError, ConfigError, DataError
 from arcflow.core.interleave import BLOCK, Interleave
 from arcflow.datamodules.mixture import MixtureDataModule, Part
 from arcflow.sources.arc import load_split
@@ -32,20 +34,51 @@ WEIGHTS = st.lists(st.one_of(st.just(0.0), st.floats(0.001, 100)), min_size=1, m
 )
 
 
-@given(WEIGHTS, st.integers(0, 40))
-@settings(deadline=None, max_examples=100)
-def test_shares_are_met_after_every_block(weights: list[float], blocks: int) -> None:
+MANY = st.lists(st.one_of(st.just(0.0), st.floats(1e-4, 100)), min_size=1, max_size=40).filter(any)
+
+
+def prefixes(weights: list[float], seed: int, places: int) -> np.ndarray:
+    """How many each part has of the first 1, 2, ... places, less its share: (places, parts)."""
     mixed = Interleave(weights)
-    counts, before = mixed.counts(blocks * BLOCK), mixed.counts(max(0, blocks - 1) * BLOCK)
-    assert sum(counts) == blocks * BLOCK
-    assert all(b >= a >= 0 for a, b in zip(before, counts, strict=True))
-    for i, (count, share) in enumerate(zip(counts, mixed.shares, strict=True)):
-        assert abs(count - share * blocks * BLOCK) <= i + 1
-        assert share or not count
+    parts = np.array([mixed.at(seed, index)[0] for index in range(places)])
+    counts = np.cumsum(parts[:, None] == np.arange(len(weights)), axis=0)
+    excess: np.ndarray = counts - np.arange(1, places + 1)[:, None] * np.array(mixed.shares)
+    return excess
+
+
+@given(MANY, st.integers(0, 2**31))
+@settings(deadline=None, max_examples=30)
+def test_every_prefix_has_each_share_to_less_than_one(weights: list[float], seed: int) -> None:
+    assert np.abs(prefixes(weights, seed, BLOCK + 500)).max() < 1 - 1e-9
+    for share, weight in zip(Interleave(weights).shares, weights, strict=True):
+        # A share over 0 is one place of a block at least, at the cost of the largest.
+        assert share == pytest.approx(weight / sum(weights), abs=41 / BLOCK)
+        assert (share > 0) == (weight > 0)
+
+
+def test_many_small_parts_do_not_stand_in_one_place() -> None:
+    weights = [500.0] + [1.0] * 500
+    assert np.abs(prefixes(weights, 0, 2000)).max() < 1
+    mixed = Interleave(weights)
+    first = [mixed.at(0, index)[0] for index in range(1000)]
+    assert sorted(first) == [0] * 500 + list(range(1, 501))
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=30).filter(any), st.integers(1, 9))
+@settings(deadline=None, max_examples=50)
+def test_simple_weights_are_met_exactly(weights: list[int], divisor: int) -> None:
+    shares = Interleave([weight / divisor / 10 for weight in weights]).shares
+    assert shares == [weight / sum(weights) for weight in weights]
+
+
+def test_too_many_parts_are_refused() -> None:
+    with pytest.raises(ConfigError, match="too many parts to take turns: got 10001"):
+        Interleave([1.0] * 10_001)
+    assert Interleave([1.0] * 10_000).at(0, 9_999)[1] == 0
 
 
 @given(WEIGHTS, st.integers(0, 2**31), st.integers(0, 3 * BLOCK - 1))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=10)
 def test_every_part_gives_its_own_indices_in_order(
     weights: list[float], seed: int, place: int
 ) -> None:
@@ -59,11 +92,21 @@ def test_every_part_gives_its_own_indices_in_order(
 
 
 def test_the_order_is_drawn_with_the_seed() -> None:
-    rows = {tuple(Interleave([1, 1]).at(seed, i)[0] for i in range(50)) for seed in range(5)}
+    mixed = Interleave([1, 1])
+    rows = {tuple(mixed.at(seed, i)[0] for i in range(50)) for seed in range(5)}
     assert len(rows) == 5
-    first = [Interleave([1, 1]).at(0, i)[0] for i in range(50)]
-    second = [Interleave([1, 1]).at(0, BLOCK + i)[0] for i in range(50)]
-    assert first != second
+    first = [mixed.at(0, i)[0] for i in range(50)]
+    assert first != [mixed.at(0, BLOCK + i)[0] for i in range(50)]
+
+
+def test_threads_read_one_order() -> None:
+    mixed = Interleave([3, 1, 2])
+
+    def read(_thread: int) -> list[tuple[int, int]]:
+        return [mixed.at(seed, 7 * BLOCK + seed) for seed in range(40)]
+
+    with ThreadPoolExecutor(3) as pool:
+        assert len({tuple(row) for row in pool.map(read, range(3))}) == 1
 
 
 def lists(*sizes: int) -> dict[str, TaskList]:
@@ -79,14 +122,13 @@ def test_mixed_sources_nest() -> None:
     inner = Mixed({"a": parts["a"], "b": parts["b"]}, {"b": 3.0}, name="inner")
     outer = Mixed({"inner": inner, "c": parts["c"]}, {"inner": 2.0})
     assert len(outer) == 15
-    origins = [outer.origin(4, i) for i in range(3 * BLOCK)]
+    origins = [outer.origin(4, i) for i in range(3000)]
     ids = {name: {task.id for task in source.tasks} for name, source in parts.items()}
-    for i in range(0, 3 * BLOCK, 97):
+    for i in range(0, 3000, 97):
         assert outer.task(4, i).id in ids[origins[i]]
     shares = {name: origins.count(name) / len(origins) for name in "abc"}
     wanted = {"a": 1 / 6, "b": 1 / 2, "c": 1 / 3}
-    # The inner order is drawn: it meets its shares after whole blocks of its own.
-    assert shares == pytest.approx(wanted, abs=0.03)
+    assert shares == pytest.approx(wanted, abs=2 / 3000)
     left = outer.without(ids["a"] | ids["b"])
     assert {left.origin(4, i) for i in range(50)} == {"c"}
     assert {task.id for task in left.originals()} == ids["c"]
@@ -202,6 +244,17 @@ def digests(data: MixtureDataModule, n: int, state: dict[str, Any] | None = None
         hashlib.sha256(batch["input_ids"].numpy().tobytes()).hexdigest()
         for batch in islice(loader, n)
     ]
+
+
+@pytest.mark.parametrize("name", ["order of the parts", "inner, output-from-examples order of"])
+def test_a_checkpoint_of_another_order_is_refused_by_name(name: str) -> None:
+    loader = nested(0).train_dataloader()
+    state = loader.state_dict()
+    loader.load_state_dict(state)
+    identity = {key: value for key, value in state["identity"].items() if not key.startswith(name)}
+    assert len(identity) == len(state["identity"]) - 1
+    with pytest.raises(CheckpointError, match=f"{name}.* differs: got None. Expected 'version "):
+        loader.load_state_dict(state | {"identity": identity})
 
 
 def _elsewhere(seed: int, n: int, queue: Any) -> None:

@@ -51,8 +51,9 @@ class Part:
 class MixtureDataModule(SelectedDataModule):
     """Learns from several parts at once; evaluates as every datamodule does.
 
-    Samples come from the parts in an order that is a function of the seed, each part with its
-    share of every thousand samples. Every part goes through the guard.
+    Samples come from the parts in an order that is a function of the seed; however many are taken
+    from the start, each part has had its share of them to less than one sample, counting those
+    that fit no context. Every part goes through the guard.
 
     Args:
         parts: name to part.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from arcflow.core.interleave import Interleave
+from arcflow.core.interleave import VERSION, Interleave
 from arcflow.datamodules.stream import TaskStream
 from arcflow.text.encode import Example
 
@@ -40,7 +40,7 @@ class MixtureStream:
 
     def identity(self) -> dict[str, str]:
         """Shares, and what the parts say."""
-        found = {"mixture seed": str(self._seed)}
+        found = {"order of the parts": f"version {VERSION}", "mixture seed": str(self._seed)}
         for name, share, stream in zip(
             self._names, self._interleave.shares, self._parts, strict=True
         ):

@@ -70,11 +70,12 @@ class Passes:
         """What stands at place ``index`` of the endless row of passes."""
         visit, position = divmod(index, self.n)
         key = seed, visit
-        if key not in self._orders:
-            while len(self._orders) >= 4:  # looking ahead spans few passes
-                del self._orders[next(iter(self._orders))]
-            self._orders[key] = rng(seed, "order", visit).permutation(self.n)
-        return int(self._orders[key][position])
+        order = self._orders.get(key)
+        if order is None:
+            order = rng(seed, "order", visit).permutation(self.n)
+            # Looking ahead spans few passes. A dict of its own: another thread may read the old.
+            self._orders = dict([*list(self._orders.items())[-3:], (key, order)])
+        return int(order[position])
 
 
 class TaskList(Source):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from arcflow.core.errors import ConfigError, DataError
-from arcflow.core.interleave import Interleave
+from arcflow.core.interleave import VERSION, Interleave
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.sources.base import Source
@@ -77,8 +77,8 @@ class Mixed(Source):
         return other
 
     def identity(self) -> dict[str, str]:
-        """Weights, and what each source says."""
-        found: dict[str, str] = {}
+        """The order's version, weights, and what each source says."""
+        found = {"order of the sources": f"version {VERSION}"}
         for key, source in self._sources.items():
             found[f"{key} weight"] = repr(self._weights[key])
             found |= {f"{key} {name}": value for name, value in source.identity().items()}
