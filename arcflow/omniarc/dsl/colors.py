@@ -12,7 +12,7 @@ def count_color(grid: Grid, color: int) -> int:
     """The number of cells of one colour.
 
     Args:
-        grid: shape (H, W).
+        grid: shape (H, W), or some of its cells (a row, ``grid[mask]``).
         color: to count.
 
     Example:
@@ -26,7 +26,7 @@ def colors_of(grid: Grid, ignore: int | Collection[int] = ()) -> list[int]:
     """The colours of a grid, the commonest first; of equally common ones the lower first.
 
     Args:
-        grid: shape (H, W).
+        grid: shape (H, W), or some of its cells (a row, ``grid[mask]``).
         ignore: a colour or colours to leave out.
 
     Raises:
@@ -43,7 +43,7 @@ def most_common_color(grid: Grid, ignore: int | Collection[int] = ()) -> int:
     """The colour of most cells; of equally common ones the lowest.
 
     Args:
-        grid: shape (H, W).
+        grid: shape (H, W), or some of its cells (a row, ``grid[mask]``).
         ignore: a colour or colours that do not count.
 
     Raises:
@@ -63,7 +63,7 @@ def least_common_color(grid: Grid, ignore: int | Collection[int] = ()) -> int:
     """The colour of fewest cells among those that occur; of equally rare ones the lowest.
 
     Args:
-        grid: shape (H, W).
+        grid: shape (H, W), or some of its cells (a row, ``grid[mask]``).
         ignore: a colour or colours that do not count.
 
     Raises:
@@ -94,9 +94,10 @@ def recolor(grid: Grid, mapping: Mapping[int, int]) -> Grid:
         [[2, 1, 3]]
     """
     result: Grid = new_cells("recolor", grid)
+    before = result.copy()
     for old, new in mapping.items():
         check_color("recolor", new)
-        result[grid == old] = new
+        result[before == old] = new
     return result
 
 
