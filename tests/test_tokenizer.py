@@ -1,5 +1,6 @@
 """load_tokenizer: the character vocabulary, folders, and names that do not exist."""
 
+import json
 import re
 import string
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import Qwen2Config
 
 from arcflow.core.errors import ConfigError
 from arcflow.text.tokenizer import OTHER_SYMBOLS, character_tokenizer, load_tokenizer
@@ -16,7 +18,7 @@ CHARACTERS = string.printable[:95] + "\n" + OTHER_SYMBOLS
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.text(CHARACTERS, max_size=50))
+@given(st.text(CHARACTERS, max_size=50).filter(lambda text: "<|" not in text))
 def test_characters_are_one_token_each_and_come_back(text: str) -> None:
     tokenizer = load_tokenizer("characters")
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -39,6 +41,16 @@ def test_a_folder_is_loaded(tmp_path: Path) -> None:
     text = "Input:\n\n```grid\n012\n```<|im_end|>"
     assert loaded(text)["input_ids"] == qwen_like()(text)["input_ids"]
     assert loaded.chat_template == qwen_like().chat_template
+
+
+def test_characters_beside_a_model_are_not_taken_for_the_models_own_kind(tmp_path: Path) -> None:
+    Qwen2Config().save_pretrained(tmp_path)
+    character_tokenizer().save_pretrained(tmp_path)
+    loaded = load_tokenizer(str(tmp_path))
+    states = [json.loads(t.backend_tokenizer.to_str()) for t in (loaded, character_tokenizer())]
+    assert states[0] == states[1]
+    assert loaded.special_tokens_map == character_tokenizer().special_tokens_map
+    assert type(loaded) is type(character_tokenizer())
 
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:

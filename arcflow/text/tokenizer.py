@@ -1,5 +1,6 @@
 """load_tokenizer: a character vocabulary built here, or any tokenizer of transformers."""
 
+import json
 import string
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ INPUT_MARKER, OUTPUT_MARKER = "<|input|>", "<|output|>"
 
 _SPECIAL = {"pad_token": "<|pad|>", "bos_token": "<|bos|>", "eos_token": "<|eos|>"}
 _UNKNOWN = "<|unk|>"
+_NO_CLASS = ("TokenizersBackend", "PreTrainedTokenizerFast")
+"""What transformers 5 and 4 call a tokenizer that is nothing but its tokenizer.json."""
 _EXPECTED = f"{CHARACTERS!r}, a folder with tokenizer.json, or a name on the hub"
 
 
@@ -26,7 +29,8 @@ def load_tokenizer(name: str) -> Any:
     Args:
         name: ``"characters"`` for the small vocabulary built in code (printable ASCII, newline,
             ``OTHER_SYMBOLS`` and markers; no download, the same ids each time); a local folder
-            that holds a tokenizer; or a name on the Hugging Face hub.
+            that holds a tokenizer, such as an exported model's; or a name on the Hugging Face
+            hub.
 
     Raises:
         ConfigError: where there is no such tokenizer.
@@ -42,11 +46,13 @@ def load_tokenizer(name: str) -> Any:
             next_step="Correct model.tokenizer; where it is empty, the tokenizer is looked for in "
             "model.backbone.model.",
         )
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     folder, local = path.is_dir(), is_local(name)
     try:
-        return AutoTokenizer.from_pretrained(
+        # AutoTokenizer builds the tokenizer that models of this architecture usually have.
+        auto = PreTrainedTokenizerFast if folder and _is_its_file(path) else AutoTokenizer
+        return auto.from_pretrained(
             path if folder else name, trust_remote_code=False, local_files_only=local
         )
     except Exception as error:  # a damaged tokenizer.json raises a plain Exception
@@ -67,6 +73,16 @@ def load_tokenizer(name: str) -> Any:
 def _is_path(name: str) -> bool:
     """Whether no model on the hub can have this name: those are ``model`` or ``owner/model``."""
     return name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name
+
+
+def _is_its_file(folder: Path) -> bool:
+    """Whether the tokenizer saved here is its tokenizer.json, to the letter, by its own word."""
+    try:
+        options = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return False
+    named = options.get("tokenizer_class") if isinstance(options, dict) else None
+    return named in _NO_CLASS and (folder / "tokenizer.json").is_file()
 
 
 def _first_line(error: BaseException) -> str:
