@@ -25,6 +25,7 @@ from arcflow.sources.rearc_facts import load_facts
 from arcflow.sources.rearc_package import INSTALL, load_backend
 from arcflow.sources.rearc_pairs import Adaptation, Generator
 from arcflow.sources.rearc_sites import color_sites
+from arcflow.sources.select import TaskSelection, load_tasks
 
 SOURCE = ReARC()
 PRINT = """
@@ -117,6 +118,8 @@ def test_a_smaller_share_is_within_a_larger_one() -> None:
     assert list(map(len, shares)) == [1, 40, 200, 400]
     assert shares[0] < shares[1] < shares[2] < shares[3]
     assert {task.id for task in ReARC(fraction=0.1, fraction_seed=1).originals()} != shares[1]
+    same = load_tasks(TaskSelection("arc-agi-1/training", fraction=0.1))
+    assert {task.id for task in same} == shares[1]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +131,11 @@ def test_a_smaller_share_is_within_a_larger_one() -> None:
         ({"pairs": 0}, "bad pairs: got 0"),
         ({"pairs": "all"}, "bad pairs: got 'all'"),
         ({"difficulty": (0.5, 0.4)}, "bad difficulty"),
+        ({"difficulty": (0.0, float("nan"))}, "bad difficulty"),
+        ({"difficulty": (0.4,)}, "bad difficulty: got (0.4,). Expected two numbers"),
+        ({"difficulty": (0.0, 0.2, 0.4)}, "bad difficulty: got (0.0, 0.2, 0.4)"),
+        ({"difficulty": 0.4}, "bad difficulty: got 0.4"),
+        ({"difficulty": ("low", "high")}, "bad difficulty: got ('low', 'high')"),
         ({"difficulty": (0.0, 1.5)}, "bad difficulty"),
     ],
 )

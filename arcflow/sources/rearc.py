@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from arcflow.core.errors import ConfigError, DataError
-from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.sources.arc import load_split
 from arcflow.sources.base import Passes, Source
 from arcflow.sources.rearc_facts import load_facts
 from arcflow.sources.rearc_package import Backend, BackendName, load_backend
-from arcflow.sources.rearc_pairs import Adaptation, Generator
+from arcflow.sources.rearc_pairs import VERSION, Adaptation, Generator
+from arcflow.sources.select import share_of
 
 
 class ReARC(Source):
@@ -30,8 +30,9 @@ class ReARC(Source):
         ids: these of the 400 tasks only; empty takes all. YAML takes digits alone for a number:
             quote such an id, '00576224'.
         exclude: leave these tasks out.
-        fraction: of what is left so far, the share of tasks to draw at random, over 0 and up
-            to 1; at least one task. A smaller share's tasks are among a larger share's.
+        fraction: of what is left so far, the share of tasks to draw at random by their ids, as
+            everywhere, over 0 and up to 1; at least one task. A smaller share's tasks are among
+            a larger share's.
         fraction_seed: of the draw of ``fraction``.
         pairs: train pairs of a task, 1 to 20; or "original", as many as the original has.
         difficulty: lower and upper end of the generators' own scale, 0 to 1, on which sizes and
@@ -66,7 +67,7 @@ class ReARC(Source):
         backend: BackendName = "reasoning-gym",
         clone: str = "",
     ) -> None:
-        lower, upper = difficulty
+        lower, upper = _range(difficulty)
         for option, value, right, expected in (
             ("fraction", fraction, 0 < fraction <= 1, "over 0 and up to 1"),
             ("fraction_seed", fraction_seed, fraction_seed >= 0, "at least 0"),
@@ -89,8 +90,7 @@ class ReARC(Source):
             _check_ids(option, given, known)
         left = [i for i in known if (not ids or i in set(ids)) and i not in set(exclude)]
         if fraction < 1 and left:
-            order = sorted(left, key=lambda i: derive(fraction_seed, f"re-arc fraction {i}"))
-            chosen = set(order[: max(1, round(fraction * len(left)))])
+            chosen = share_of(left, fraction, fraction_seed)
             left = [i for i in left if i in chosen]
         self._take(left)
 
@@ -138,12 +138,13 @@ class ReARC(Source):
         return other
 
     def identity(self) -> dict[str, str]:
-        """The tasks, the generators' release and how pairs are made."""
+        """The tasks, the generators' release, and how pairs are made by which version of it."""
         facts = load_facts()
         used = repr([(task_id, facts.get(task_id)) for task_id in self._ids])
         return {
             "number of tasks": str(len(self._ids)),
             "tasks and facts": hashlib.sha256(used.encode()).hexdigest(),
+            "drawing": f"version {VERSION}",
             "generators": self._backend().version,
             "pairs": str(self._pairs),
             "difficulty": "{} to {}".format(*self._adaptation.difficulty),
@@ -167,6 +168,19 @@ class ReARC(Source):
 
     def _backend(self) -> Backend:
         return load_backend(self._backend_name, self._clone)
+
+
+def _range(difficulty: Sequence[float]) -> tuple[float, float]:
+    try:
+        lower, upper = map(float, difficulty)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            "RE-ARC: bad difficulty",
+            value=difficulty,
+            expected="two numbers, 0 <= lower <= upper <= 1",
+            next_step="Correct difficulty, or leave it out.",
+        ) from None
+    return lower, upper
 
 
 def _check_ids(option: str, ids: Sequence[str], known: Collection[str]) -> None:

@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,8 @@ BackendName = Literal["reasoning-gym", "clone"]
 INSTALL = "pip install --no-deps reasoning-gym==0.1.25"
 _PACKAGE = "arcflow_rearc_utils"
 """Name under which the package's RE-ARC part is imported alone."""
+
+_loading = threading.Lock()
 
 _Cells = Sequence[Sequence[int]]
 
@@ -75,9 +78,8 @@ def load_backend(name: BackendName, clone: str = "") -> Backend:
     Raises:
         ConfigError: not there, or without generators.
     """
-    if name == "clone":
-        return _load_clone(clone)
-    return _load_package()
+    with _loading:  # the second of two threads must not find half a package
+        return _load_clone(clone) if name == "clone" else _load_package()
 
 
 def _load_package() -> Backend:

@@ -1,6 +1,7 @@
 """Pairs of one prompt from a RE-ARC generator: tried until good, adapted to the originals."""
 
 import functools
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,10 @@ from arcflow.sources.rearc_facts import TaskFacts
 from arcflow.sources.rearc_package import Backend
 from arcflow.sources.rearc_sites import color_sites
 
+VERSION = 1
+"""Of what draws and adapts pairs, here and in the other ``rearc_*`` files: raise it when a
+(seed, index) gives another task, so that a run does not go on with other tasks unawares."""
+
 ATTEMPTS = 100
 """How often a pair is tried; the second half of it without the first pair's colours."""
 
@@ -30,6 +35,17 @@ MAX_SECONDS = 60.0
 """Of one attempt, in seconds of this process's time on the processor."""
 
 _COLORS = bytes(range(N_COLORS))
+
+# Held while a generator draws: all of a backend draw from one object.
+_drawing = threading.Lock()
+
+
+def _begin_fork() -> None:
+    global _drawing
+    _drawing = threading.Lock()  # the thread that may have held it is not in this process
+
+
+os.register_at_fork(after_in_child=_begin_fork)
 
 
 @dataclass(frozen=True)
@@ -140,7 +156,7 @@ class Generator:
         replay: Drawn | None = None,
         difficulty: tuple[float, float] | None = None,
     ) -> Made:
-        """One pair.
+        """One pair. Threads take turns, as the backend's generators share their draws.
 
         Args:
             seed: of all its draws.
@@ -150,10 +166,14 @@ class Generator:
         Raises:
             BadPairError: it is none, or not one to learn from.
         """
-        draws, adaptation = self._backend.draws, self._adaptation
+        with _drawing:
+            return self._attempt(seed, replay, difficulty or self._adaptation.difficulty)
+
+    def _attempt(self, seed: int, replay: Drawn | None, difficulty: tuple[float, float]) -> Made:
+        draws = self._backend.draws
         draws.start(seed, MAX_DRAWS, self._code, self._at, replay)
         try:
-            rows = self._backend.generate(self.task_id, *(difficulty or adaptation.difficulty))
+            rows = self._backend.generate(self.task_id, *difficulty)
             raw_input, raw_output = _cells(rows["input"]), _cells(rows["output"])
         except DataError:  # the time limit
             raise
@@ -169,7 +189,7 @@ class Generator:
             served = exchanged(raw_input, swapped), exchanged(raw_output, swapped)
         made = Made(*served, raw_input, raw_output, swapped, draws.drawn)
         ties = swapped is not None and self._swapped is not None and self._swapped.ties
-        if (adaptation.verify or ties) and not self.accepts(made.input, made.output):
+        if (self._adaptation.verify or ties) and not self.accepts(made.input, made.output):
             raise BadPairError("a pair that the task's verifier does not accept")
         return made
 

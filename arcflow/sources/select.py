@@ -1,7 +1,7 @@
 """TaskSelection: which tasks, as YAML says it; subsets by id, size, number and share."""
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -252,15 +252,19 @@ def fold_of(family: str, folds: int) -> int:
 
 
 def subsample(tasks: Sequence[Task], fraction: float, seed: int) -> list[Task]:
-    """A random share of the families of ``tasks``, in their order; at least one.
+    """A random share of the families of ``tasks``, in their order; see :func:`share_of`."""
+    chosen = share_of({task.family for task in tasks}, fraction, seed)
+    return [task for task in tasks if task.family in chosen]
+
+
+def share_of(families: Collection[str], fraction: float, seed: int) -> set[str]:
+    """A random share of families; at least one, where there are any.
 
     A family's draw depends on (seed, its name) alone, so that the smaller of two shares is inside
-    the larger, whatever the order of ``tasks``.
+    the larger, whatever the order of ``families``, and sources of the same families keep the same.
     """
-    families = {task.family for task in tasks}
     drawn = sorted(families, key=lambda family: (derive(seed, f"subsample {family}"), family))
-    chosen = set(drawn[: max(1, round(fraction * len(drawn)))])
-    return [task for task in tasks if task.family in chosen]
+    return set(drawn[: max(1, round(fraction * len(drawn)))])
 
 
 def _check_ids(field: str, ids: Iterable[str], tasks: Sequence[Task]) -> None:
