@@ -1,16 +1,15 @@
 """Checkpoints of a run: one folder, one ``last.ckpt``, never another run's."""
 
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import FSDPStrategy
 
 from arcflow.core.errors import CheckpointError, ConfigError
 from arcflow.modules.lora import LoRAModule
+from arcflow.modules.start import read_checkpoint
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -188,30 +187,5 @@ def find_checkpoint(root: str | Path, name: str) -> Path:
             next_step="Give the --trainer.default_root_dir of the run to continue, or a path; "
             "leave --ckpt_path out to start from scratch.",
         )
-    _check_readable(path)
+    read_checkpoint(path)
     return path
-
-
-def _check_readable(path: Path) -> None:
-    """Refuse what Lightning would stumble over; tensors stay on the disk."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles of other programs
-            found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except PermissionError:
-        raise
-    except Exception as error:  # bytes that are no checkpoint raise whatever they hit
-        raise CheckpointError(
-            f"{path}: not a checkpoint, or damaged",
-            value=f"{type(error).__name__}, {path.stat().st_size} bytes",
-            expected="a whole checkpoint of arcflow fit",
-            next_step="Use another checkpoint of the run, or start it again.",
-        ) from error
-    if not isinstance(found, dict) or not {"pytorch-lightning_version", "state_dict"} <= set(found):
-        raise CheckpointError(
-            f"{path}: written in another format",
-            value=sorted(map(str, found))[:5] if isinstance(found, dict) else type(found).__name__,
-            expected="a checkpoint of arcflow fit",
-            next_step="Use a checkpoint of arcflow fit; an adapter goes to --model.adapter, a "
-            "model folder to --model.backbone.model.",
-        )

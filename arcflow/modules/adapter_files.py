@@ -98,9 +98,13 @@ def write_adapter(
     peft_config.inference_mode = True
     peft_config.save_pretrained(str(folder))
     if record is not None:
-        record = record | {"lora": config.spec()}
-        (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        write_record(record | {"lora": config.spec()}, folder)
     return folder
+
+
+def write_record(record: Identity, folder: Path) -> None:
+    """Write the arcflow record of what is exported into a folder."""
+    (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
 def read_adapter(

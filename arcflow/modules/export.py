@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from arcflow.modules.adapter_files import write_record
 from arcflow.modules.adapters import DEFAULT_ADAPTER, is_quantized
 from arcflow.modules.attention import NAME as SEGMENTS
+from arcflow.modules.identity import Identity
 
 
 def merge_and_export(
@@ -17,6 +19,7 @@ def merge_and_export(
     folder: str | Path,
     name: str = DEFAULT_ADAPTER,
     tokenizer: Any = None,
+    record: Identity | None = None,
 ) -> Path:
     """Write weights that transformers loads unchanged; the model itself is not touched.
 
@@ -25,6 +28,8 @@ def merge_and_export(
         folder: made where missing.
         name: the adapter to merge; others are left out.
         tokenizer: saved beside the weights where given.
+        record: the run's identity; None writes no arcflow record. The folder's own says that all
+            of it are weights: an adapter is in them.
 
     Returns:
         The folder. A quantized base is written in its compute type, as it was in training: its
@@ -45,6 +50,8 @@ def merge_and_export(
     clean.save_pretrained(str(folder))
     if tokenizer is not None:
         tokenizer.save_pretrained(str(folder))
+    if record is not None:
+        write_record(record | {"lora": None}, Path(folder))
     return Path(folder)
 
 

@@ -33,9 +33,9 @@ from arcflow.modules.optim import (
     build_schedule,
 )
 from arcflow.modules.sharding import check_shardable, is_sharded, mark_units, plain_names
+from arcflow.modules.start import CHECKPOINT_RECORD, is_adapter, load_start
 from arcflow.text.tokenizer import CHARACTERS, load_tokenizer
 
-_RECORD = "arcflow"
 _BACKBONE, _OPTIMIZER, _SCHEDULE = BackboneConfig(), OptimizerConfig(), ScheduleConfig()
 
 
@@ -56,6 +56,9 @@ class LoRAModule(LightningModule):
         schedule: how the learning rate moves.
         adapter: folder of a trained adapter (PEFT's format) to continue from, with the same LoRA
             options.
+        start_from: another run's trained weights to start from: a checkpoint of arcflow fit, or
+            a folder that it exported; with the same model, LoRA options and text. Steps, optimizer
+            and data start anew; --ckpt_path continues a run.
         tokenizer: name or folder of the tokenizer; empty takes the model's own ("characters"
             for a model from random weights).
         vocab_size: number of token ids of a model from random weights; null takes the
@@ -72,6 +75,7 @@ class LoRAModule(LightningModule):
         optimizer: OptimizerConfig = _OPTIMIZER,
         schedule: ScheduleConfig = _SCHEDULE,
         adapter: str | None = None,
+        start_from: str | None = None,
         tokenizer: str = "",
         vocab_size: int | None = None,
         seed: int = 0,
@@ -83,6 +87,13 @@ class LoRAModule(LightningModule):
                 value=adapter,
                 expected="model.lora beside model.adapter",
                 next_step="Give model.lora with the adapter's rank and alpha.",
+            )
+        if adapter is not None and start_from is not None:
+            raise ConfigError(
+                "model.start_from: model.adapter is a start already",
+                value={"adapter": adapter, "start_from": start_from},
+                expected="one of the two",
+                next_step="Leave one of them out.",
             )
         if lora is None and backbone.quantization != "none":
             raise ConfigError(
@@ -96,7 +107,7 @@ class LoRAModule(LightningModule):
             backbone = replace(backbone, dtype="float32")
         self.backbone, self.lora = backbone, lora
         self.optimizer_config, self.schedule_config = optimizer, schedule
-        self.adapter, self.seed = adapter, seed
+        self.adapter, self.start_from, self.seed = adapter, start_from, seed
         self.tokenizer_name = tokenizer or (CHARACTERS if backbone.from_scratch else backbone.model)
         self.vocab_size = vocab_size
         self.base_record: dict[str, Any] = {}
@@ -129,7 +140,12 @@ class LoRAModule(LightningModule):
             self.vocab_size = len(load_tokenizer(self.tokenizer_name))
         self.model = load_backbone(self.backbone, self.vocab_size, self.seed)
         self.base_record = describe_base(self.model, self.backbone.model)
+        start = self.start_from
+        if start is not None and self.lora is not None and is_adapter(start):
+            self.adapter, start = start, None
         self._attach()
+        if start is not None:
+            load_start(start, self.trained(), self.identity())
         mark_units(self.model)
 
     def _attach(self) -> None:
@@ -268,19 +284,28 @@ class LoRAModule(LightningModule):
         # Under FSDP the first process has all of it and the others, which write nothing, none.
         if state:
             checkpoint["state_dict"] = {name: state[name] for name in self.trained()}
-        checkpoint[_RECORD] = self.identity()
+        checkpoint[CHECKPOINT_RECORD] = self.identity()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of something else before anything is loaded."""
+        fitting = getattr(self._trainer, "training", False)
+        if fitting and self.start_from is not None:
+            raise ConfigError(
+                "model.start_from: the run goes on from a checkpoint of its own",
+                value=self.start_from,
+                expected="either --model.start_from or --ckpt_path",
+                next_step="To go on, set --model.start_from null; to start anew from the other "
+                "run's weights, leave out --ckpt_path.",
+            )
         self.configure_model()
-        if _RECORD not in checkpoint:
+        if CHECKPOINT_RECORD not in checkpoint:
             raise CheckpointError(
                 "checkpoint: not written by arcflow",
                 value=sorted(map(str, checkpoint)),
-                expected=f"a record {_RECORD!r}",
+                expected=f"a record {CHECKPOINT_RECORD!r}",
                 next_step="Use a checkpoint of arcflow fit.",
             )
-        check_identity("checkpoint", checkpoint[_RECORD], self.identity())
+        check_identity("checkpoint", checkpoint[CHECKPOINT_RECORD], self.identity())
         if "state_dict" in checkpoint:  # FSDP has loaded the tensors, and taken them out
             check_tensors("checkpoint", checkpoint["state_dict"], self.trained())
 
@@ -292,7 +317,12 @@ class LoRAModule(LightningModule):
 
     def merge(self, folder: str | Path) -> Path:
         """Write a full model folder, adapter merged, tokenizer included."""
-        return merge_and_export(self.model, folder, tokenizer=load_tokenizer(self.tokenizer_name))
+        return merge_and_export(
+            self.model,
+            folder,
+            tokenizer=load_tokenizer(self.tokenizer_name),
+            record=self.identity(),
+        )
 
 
 def _real_tokens(batch: Mapping[str, Tensor]) -> int:
