@@ -328,7 +328,10 @@ def test_unreadable_lines(tmp_path: Path, lazy: bool, caplog: pytest.LogCaptureF
         else:
             named(str(path), strict=strict)
 
-    with pytest.raises(DataError, match=r"line 3: not JSON"):
+    with pytest.raises(DataError, match=r"line 3: not JSON, at column 51: got"):
+        read(strict=True)
+    path.write_text('{"a": 1, "b": 2, "a": 3}\n' * 2)
+    with pytest.raises(DataError, match=r"line 1: a key occurs twice in one object: got 'a'"):
         read(strict=True)
     path.write_text("[1]\n{}\n")
     with pytest.raises(DataError, match=r"line 1: .*neither a task nor examples"):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import IO
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -17,14 +18,25 @@ def write_whole(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+            put_in_place(file, temporary, path)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def put_in_place(file: IO[bytes], temporary: Path, path: Path) -> None:
+    """Put a file that was written under another name of its folder at ``path``, at one moment.
+
+    Args:
+        file: open for writing; it is brought to the disk first.
+        temporary: its name so far.
+        path: its name from now on, in the same file system.
+    """
+    file.flush()
+    os.fsync(file.fileno())
+    os.replace(temporary, path)
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -34,47 +34,66 @@ def read_json(path: str | Path) -> object:
     """The value in a UTF-8 JSON file.
 
     Raises:
-        DataError: the file is missing, unreadable, not UTF-8 or not JSON, or an object in it
-            has a key twice (of which JSON would silently keep the last).
+        DataError: the file is missing or unreadable, or as :func:`parse_json`.
+    """
+    return parse_json(read_bytes(path), str(path))
+
+
+def parse_json(raw: bytes, where: str, is_line: bool = False) -> object:
+    """The JSON value that ``raw`` is.
+
+    Args:
+        raw: UTF-8 text.
+        where: what it is, for the message, e.g. ``"tasks.jsonl, line 7"``.
+        is_line: it is a line of a file, in which a mistake is at a column.
+
+    Raises:
+        DataError: it is not UTF-8 or not JSON, or an object in it has a key twice (of which JSON
+            would silently keep the last).
     """
     try:
-        text = read_bytes(path).decode("utf-8-sig")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path}: not UTF-8 text, at byte {error.start}",
-            value=error.object[error.start : error.start + 4],
+            f"{where}: not UTF-8 text, at byte {error.start}",
+            value=raw[error.start : error.start + 4],
             expected="a JSON file in UTF-8",
             next_step="Save the file as UTF-8, or unpack it if it is an archive.",
         ) from None
-
-    def unique(items: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(items)
-        if len(found) < len(items):
-            keys = [key for key, _ in items]
-            raise DataError(
-                f"{path}: a key occurs twice in one object",
-                value=next(key for i, key in enumerate(keys) if key in keys[:i]),
-                expected="every task id, and every other key, once",
-                next_step="Rename or remove one of the two.",
-            )
-        return found
-
     try:
-        value: object = json.loads(text, object_pairs_hook=unique)
-    except DataError:
-        raise
-    except json.JSONDecodeError as error:
+        value: object = json.loads(text, object_pairs_hook=_unique)
+    except _TwiceError as error:
         raise DataError(
-            f"{path}: not JSON, at line {error.lineno}, column {error.colno}",
+            f"{where}: a key occurs twice in one object",
+            value=error.args[0],
+            expected="every task id, and every other key, once",
+            next_step="Rename or remove one of the two.",
+        ) from None
+    except json.JSONDecodeError as error:
+        line = "" if is_line else f"line {error.lineno}, "
+        raise DataError(
+            f"{where}: not JSON, at {line}column {error.colno}",
             value=text[error.pos : error.pos + 40],
             expected=f"valid JSON ({error.msg})",
             next_step="Correct the file, or fetch it again if it was cut short.",
         ) from None
     except (RecursionError, ValueError) as error:  # nested too deeply, a number of 5,000 digits
         raise DataError(
-            f"{path}: cannot be read as JSON",
+            f"{where}: cannot be read as JSON",
             value=str(error),
             expected="JSON as ARC's files have it",
             next_step="Check that the file is the right one.",
         ) from None
     return value
+
+
+class _TwiceError(Exception):
+    """An object has this key twice."""
+
+
+def _unique(items: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(items)
+    if len(found) < len(items):
+        keys = [key for key, _ in items]
+        raise _TwiceError(next(key for i, key in enumerate(keys) if key in keys[:i]))
+    return found

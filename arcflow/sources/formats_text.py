@@ -1,12 +1,11 @@
 """Text of JSON files that are not read whole as they are: packed ones, and single lines."""
 
 import gzip
-import json
 import zlib
 from pathlib import Path
 
 from arcflow.core.errors import DataError
-from arcflow.core.json_file import read_bytes, read_json
+from arcflow.core.json_file import parse_json, read_bytes
 
 LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 ENDINGS = (".json", ".json.gz", *LINES)
@@ -45,31 +44,9 @@ def read_value(path: Path) -> object:
     """The JSON value in a file, packed or not.
 
     Raises:
-        DataError: as :func:`arcflow.core.json_file.read_json`.
+        DataError: as :func:`read_text` and :func:`arcflow.core.json_file.parse_json`.
     """
-    return parse(read_text(path), str(path)) if path.suffix == ".gz" else read_json(path)
-
-
-def parse(raw: bytes, where: str) -> object:
-    """The JSON value that ``raw`` is.
-
-    Args:
-        raw: UTF-8 text.
-        where: what it is, for the message, e.g. ``"tasks.jsonl, line 7"``.
-
-    Raises:
-        DataError: it is not JSON, or an object in it has a key twice.
-    """
-    try:
-        value: object = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{where}: not JSON",
-            value=raw[:40],
-            expected=f"valid JSON in UTF-8 ({error})",
-            next_step="Correct it, or fetch the file again if it was cut short.",
-        ) from None
-    return value
+    return parse_json(read_text(path), str(path))
 
 
 def lines_of(raw: bytes) -> list[tuple[int, bytes]]:
@@ -83,13 +60,6 @@ def are_lines(raw: bytes) -> bool:
     if len(lines) < 2:
         return False
     try:
-        return all(isinstance(parse(line, "line"), dict) for _, line in lines)
+        return all(isinstance(parse_json(line, "line"), dict) for _, line in lines)
     except DataError:
         return False
-
-
-def _unique(items: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(items)
-    if len(found) < len(items):  # JSON would silently keep the last
-        raise ValueError("every key once in an object")
-    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from arcflow.core.errors import DataError, located
 from arcflow.core.grid import Grid, make_grid
-from arcflow.core.json_file import read_json
+from arcflow.core.json_file import parse_json, read_json
 from arcflow.core.task import Pair, Task
 from arcflow.sources.formats import Format, task_of_line, tasks_of
 from arcflow.sources.formats_text import (
@@ -17,7 +17,6 @@ from arcflow.sources.formats_text import (
     LINES,
     are_lines,
     lines_of,
-    parse,
     read_text,
     read_value,
     stem_of,
@@ -222,7 +221,7 @@ def read_line(line: bytes, path: Path, number: int) -> Task:
         DataError: naming file and line.
     """
     where = f"{path}, line {number}"
-    value, content = parse(line, where), zlib.crc32(line.strip()) & 0xFFFFFF
+    value, content = parse_json(line, where, True), zlib.crc32(line.strip()) & 0xFFFFFF
     with located(where):
         return task_of_line(value, f"{stem_of(path)}:{number}:{content:06x}", str(path))
 

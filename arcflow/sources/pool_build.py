@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from arcflow.core.errors import ArcflowError, ConfigError, DataError
-from arcflow.core.files import sync_folder
+from arcflow.core.files import put_in_place
 from arcflow.core.grid import grid_key
 from arcflow.core.task import Pair, Task
 from arcflow.sources.base import Source, check_not_empty
@@ -184,14 +184,11 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         try:
             file.truncate()
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(temporary, path)
+            put_in_place(file, temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-    sync_folder(path.parent)
 
 
 def _write(
