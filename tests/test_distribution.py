@@ -103,6 +103,21 @@ def test_report_files(tmp_path: Path) -> None:
     assert float(first["tokens"]) == pytest.approx(feature_matrix(grids)[:, -1].mean(), rel=1e-3)
 
 
+def test_a_picture_of_few_bytes_keeps_the_colours_of_cells(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from arcflow.draw.picture import draw_table
+    from arcflow.draw.terminal import RGB
+
+    grid = make_grid([[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]])
+    draw_table([("a task", [[grid, grid], [grid]])], ["original", "other"], tmp_path / "table.png")
+    with Image.open(tmp_path / "table.png") as picture:
+        assert picture.mode == "P"
+        counts = dict(map(reversed, picture.convert("RGB").getcolors(maxcolors=256)))
+    assert {color for color in RGB if counts.get(color, 0) > 100} == set(RGB)
+    assert max(counts, key=counts.__getitem__) == (255, 255, 255)
+
+
 def test_sets_without_a_common_task_are_refused() -> None:
     data = sets() | {"other": {"zzz": [make_grid([[1]])]}}
     with pytest.raises(DataError, match="no task is in all sets"):
