@@ -60,7 +60,7 @@ def ray(grid: Grid, start: Cell, direction: Direction) -> list[Cell]:
         [(1, 1), (0, 2)]
     """
     d_row, d_col = check_direction("ray", direction)
-    height, width = np.asarray(grid).shape
+    height, width = new_cells("ray", grid).shape
     row, col = start[0] + d_row, start[1] + d_col
     cells = []
     while 0 <= row < height and 0 <= col < width:
@@ -158,10 +158,7 @@ def full_rows(grid: Grid, color: int | None = None) -> list[int]:
         >>> full_rows(to_grid([[5, 5], [0, 5], [0, 0]]))
         [0, 2]
     """
-    cells = np.asarray(grid)
-    wanted = cells[:, :1] if color is None else color
-    rows: list[int] = np.flatnonzero((cells == wanted).all(axis=1)).tolist()
-    return rows
+    return _full(new_cells("full_rows", grid), color)
 
 
 def full_columns(grid: Grid, color: int | None = None) -> list[int]:
@@ -175,7 +172,7 @@ def full_columns(grid: Grid, color: int | None = None) -> list[int]:
         >>> full_columns(to_grid([[5, 0, 5], [5, 0, 4]]), 5)
         [0]
     """
-    return full_rows(np.asarray(grid).T, color)
+    return _full(new_cells("full_columns", grid).T, color)
 
 
 def draw_rectangle(
@@ -233,7 +230,7 @@ def shortest_path(passable: Mask, start: Cell, goal: Cell, diagonal: bool = Fals
         >>> shortest_path(to_grid([[0, 5, 0], [0, 0, 0]]) == 0, (0, 0), (0, 2))
         [(0, 0), (1, 0), (1, 1), (1, 2), (0, 2)]
     """
-    cells = np.asarray(passable)
+    cells: Mask = new_cells("shortest_path", passable)
     check_inside("shortest_path", cells, start)
     check_inside("shortest_path", cells, goal)
     first, last = (int(start[0]), int(start[1])), (int(goal[0]), int(goal[1]))
@@ -270,6 +267,12 @@ def check_direction(where: str, direction: Direction) -> Direction:
     if tuple(direction) not in ALL_DIRECTIONS:
         raise DslError(f"{where}: direction {direction}, expected one of ALL_DIRECTIONS")
     return direction
+
+
+def _full(cells: Grid, color: int | None) -> list[int]:
+    wanted = cells[:, :1] if color is None else color
+    rows: list[int] = np.flatnonzero((cells == wanted).all(axis=1)).tolist()
+    return rows
 
 
 def _window(grid: Grid, top: int, left: int, bottom: int, right: int) -> Grid:

@@ -185,17 +185,20 @@ def label(
         Each cell's part (0: none), shape (H, W), and each part's (top, left, bottom, right).
     """
     height, width = values.shape
+    if not values.size:
+        return np.zeros((height, width), dtype=np.intp), []
     stride = width + 1
     # A column of -1 ends every row, so that a run never goes on in the next one, and a run's
     # neighbours can be told from places in the flat array alone.
-    flat = np.full((height, stride), -1, dtype=np.int8)
-    flat[:, :width] = values
-    flat = flat.ravel()
-    places = np.flatnonzero(flat[1:] != flat[:-1])
-    places += 1
-    places = np.concatenate(([0], places, [flat.size]))
+    framed = np.empty((height, stride), dtype=np.int8)
+    framed[:, :width] = values
+    framed[:, width] = -1
+    flat = framed.ravel()
+    places = np.empty(np.count_nonzero(changes := flat[1:] != flat[:-1]) + 2, dtype=np.intp)
+    places[0], places[-1] = 0, flat.size
+    np.add(changes.nonzero()[0], 1, out=places[1:-1])
     run_values = flat[places[:-1]]
-    taken = np.flatnonzero(run_values >= 0)
+    taken = (run_values >= 0).nonzero()[0]
     starts: list[int] = places[taken].tolist()
     ends: list[int] = places[taken + 1].tolist()
     kinds: list[int] = run_values[taken].tolist()
@@ -240,7 +243,7 @@ def label(
             box[3] = right
     run_numbers = np.zeros(len(run_values), dtype=np.intp)
     run_numbers[taken] = number
-    labels = np.repeat(run_numbers, np.diff(places)).reshape(height, stride)[:, :width]
+    labels = run_numbers.repeat(places[1:] - places[:-1]).reshape(height, stride)[:, :width]
     return labels, [(box[0], box[1], box[2], box[3]) for box in boxes]
 
 

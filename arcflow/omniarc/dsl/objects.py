@@ -117,6 +117,11 @@ class Object:
 
         Raises:
             DslError: a colour is not 0 to 9.
+
+        Example:
+            >>> obj = find_objects(to_grid([[1, 2]]), by_color=False)[0]
+            >>> obj.recolored({1: 2, 2: 1}).patch.tolist()
+            [[2, 1]]
         """
         if isinstance(color, Mapping):
             return _object(recolor(self.patch, color) * self.mask, self.mask, self.top, self.left)
@@ -131,6 +136,10 @@ class Object:
 
         Raises:
             DslError: patch and mask differ in shape afterwards, or no cell is left.
+
+        Example:
+            >>> find_objects(to_grid([[0, 0], [3, 0]]))[0].turned(lambda g: upscale(g, 2)).size
+            4
         """
         return Object(function(self.patch), function(self.mask), self.top, self.left)
 
@@ -140,6 +149,11 @@ class Object:
         Args:
             other: to compare with.
             turns: a mask turned or mirrored counts as the same.
+
+        Example:
+            >>> a, b = find_objects(to_grid([[1, 1, 0, 2], [0, 0, 0, 2]]))
+            >>> a.same_shape(b), a.same_shape(b, turns=True)
+            (False, True)
         """
         if not turns:
             return self.shape_key == other.shape_key
@@ -153,6 +167,11 @@ class Object:
         Args:
             other: another object of the same grid.
             diagonal: to share only a corner is enough.
+
+        Example:
+            >>> a, b = find_objects(to_grid([[1, 0], [0, 2]]))
+            >>> a.touches(b), a.touches(b, diagonal=False)
+            (True, False)
         """
         return near(self, other, 1, diagonal)
 
@@ -202,12 +221,19 @@ def find_objects(
     for color in ignored if isinstance(ignored, Collection) else (ignored,):
         values[cells == color] = -1
     labels, boxes = label(values, diagonal)
+    own, full = cells.copy(), np.ones(cells.shape, dtype=np.bool_)
     found = []
-    for number, (top, left, bottom, right) in enumerate(boxes, start=1):
-        window = slice(top, bottom + 1), slice(left, right + 1)
-        mask = labels[window] == number
-        found.append(_object(cells[window] * mask, mask, top, left))
-    found.sort(key=lambda obj: (obj.top, obj.left))
+    # Boxes come by their first cell, so by their tops already.
+    for number, (top, left, bottom, right) in sorted(
+        enumerate(boxes, start=1), key=lambda numbered: numbered[1][:2]
+    ):
+        patch = own[top : bottom + 1, left : right + 1]
+        if top == bottom or left == right:
+            mask = full[: bottom - top + 1, : right - left + 1]
+        else:
+            mask = labels[top : bottom + 1, left : right + 1] == number
+            patch = patch * mask
+        found.append(_object(patch, mask, top, left))
     return found
 
 
@@ -341,8 +367,8 @@ def _object(patch: Grid, mask: Mask, top: int, left: int) -> Object:
 
 
 def _fill(obj: Object, patch: Grid, mask: Mask, top: int, left: int) -> None:
-    patch.flags.writeable = False
-    mask.flags.writeable = False
+    patch.setflags(write=False)
+    mask.setflags(write=False)
     _set(obj, "patch", patch)
     _set(obj, "mask", mask)
     _set(obj, "top", top)

@@ -47,7 +47,7 @@ def largest_rectangle(mask: Mask) -> tuple[int, int, int, int]:
         >>> largest_rectangle(to_grid([[0, 1, 0], [1, 1, 1], [1, 1, 1]]) == 1)
         (1, 0, 2, 3)
     """
-    cells = np.asarray(mask)
+    cells: Mask = new_cells("largest_rectangle", mask)
     if not cells.any():
         raise DslError(
             f"largest_rectangle: no True cell in shape {cells.shape}, expected one or more"
