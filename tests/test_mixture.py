@@ -1,5 +1,6 @@
 """Mixtures: shares, order, resume, guard and the options that are refused."""
 
+import csv
 import hashlib
 import json
 import multiprocessing
@@ -300,6 +301,14 @@ def fit_arguments(root: Path, workers: int) -> list[str]:
     ]
 
 
+def read_metrics(root: Path) -> list[dict[str, str]]:
+    """Rows with counts of what was drawn, of the newest log."""
+    newest = max((root / "logs").glob("*/metrics.csv"), key=lambda path: path.stat().st_mtime)
+    with newest.open() as file:
+        rows = list(csv.DictReader(file))
+    return [row for row in rows if any(row[name] for name in row if name.startswith("drawn_"))]
+
+
 def recorder(path: Path, kill_at: int = 0) -> list[str]:
     return [
         "--trainer.callbacks+=tests.runs.Recorder",
@@ -320,10 +329,17 @@ def test_a_mixture_that_is_killed_and_resumed_equals_one_that_is_not(tmp_path: P
     last = [folder / "checkpoints" / "last.ckpt" for folder in (ours, whole)]
     found, wanted = (weights(path) for path in last)
     assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+    drawn, all_drawn = (
+        [value for name, value in read_metrics(root)[-1].items() if name.startswith("drawn_")]
+        for root in (ours, whole)
+    )
+    assert drawn == all_drawn
+    assert len(drawn) >= 16
 
 
 def test_the_shipped_config_draws_every_part(tmp_path: Path) -> None:
     assert run_arcflow([*fit_arguments(tmp_path, 0), "--trainer.max_steps=6"], tmp_path) == 0
-    text = next((tmp_path / "logs").glob("*/metrics.csv")).read_text()
+    names = read_metrics(tmp_path)[-1].keys()
     for part in ("originals, output-from-outputs", "re-arc, output-from-examples"):
-        assert f"drawn/{part}" in text
+        for what in ("samples", "tokens", "share", "too_long"):
+            assert any(name.startswith(f"drawn_{what}/{part}: ") for name in names)
