@@ -31,7 +31,7 @@ def odd_one_out(items: Iterable[Item], key: Callable[[Item], Any] | None = None)
     """The only item whose key no other item shares.
 
     Args:
-        items: grids (compared by content), objects, or anything else.
+        items: grids (compared by content), objects (place and all), or plain data.
         key: what to compare of an item, e.g. ``count_holes``; without it the item itself.
 
     Raises:
@@ -52,7 +52,7 @@ def most_common(items: Iterable[Item], key: Callable[[Item], Any] | None = None)
     """The first of the items whose key occurs most often; of equally common keys the earliest.
 
     Args:
-        items: one or more grids (compared by content), objects, or anything else.
+        items: one or more grids (compared by content), objects (place and all), or plain data.
         key: what to compare of an item; without it the item itself.
 
     Raises:
@@ -72,7 +72,7 @@ def unique(items: Iterable[Item]) -> list[Item]:
     """The items without repeats, in the order in which they first occur.
 
     Args:
-        items: grids (compared by content), objects, or anything else.
+        items: grids (compared by content), objects (place and all), or plain data.
 
     Example:
         >>> len(unique([new_grid(1, 2), new_grid(2, 1), new_grid(1, 2)]))

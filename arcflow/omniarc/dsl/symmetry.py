@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from arcflow.omniarc.dsl.errors import DslError
-from arcflow.omniarc.dsl.types import Cells, Grid, new_cells
+from arcflow.omniarc.dsl.types import Cells, Grid, Mask, new_cells
 
 Axis = Literal["left_right", "up_down", "diagonal", "antidiagonal", "half_turn"]
 
@@ -111,7 +111,8 @@ def complete_symmetry(grid: Grid, hole: int, *axes: Axis) -> Grid:
     """The grid with its holes filled from their mirror images.
 
     The middle of the symmetry may lie anywhere: of all places where no known cell contradicts its
-    mirror image, the one counts where most cells agree with theirs. The axis with most agreement
+    mirror image, the one counts where most cells agree with theirs (a cell on the mirror's line,
+    its own image, does not count). The axis with most agreement
     fills first, the others what it leaves. Holes whose images all are holes, or outside, stay.
 
     Args:
@@ -162,8 +163,10 @@ def _best_window(grid: Grid, hole: int, axis: str) -> tuple[int, _Window, str]:
             break
         cells, shown = grid[window], known[window]
         both = shown & turn(shown)
-        agree = int(np.count_nonzero(both))
-        if agree > best and not (both & (cells != turn(cells))).any():
+        if (both & (cells != turn(cells))).any():
+            continue
+        agree = int(np.count_nonzero(both & _exchanged(*both.shape, axis)))
+        if agree > best:
             best, place = agree, window
     return best, place, axis
 
@@ -192,11 +195,15 @@ def _windows(height: int, width: int, axis: str) -> list[tuple[int, _Window]]:
         ((end_row - top) * (end_column - left), (slice(top, end_row), slice(left, end_column)))
         for top, end_row, left, end_column in boxes
     ]
-    # About its middle a single line says nothing: a mirror leaves it as it is.
-    alone = {"left_right": width, "up_down": height}
-    least = height * width // alone.get(axis, height * width)
-    found = [place for place in found if place[0] > least]
     return sorted(found, key=lambda place: -place[0])
+
+
+@cache
+def _exchanged(height: int, width: int, axis: str) -> Mask:
+    """Which cells of a window are not their own mirror images."""
+    places = np.arange(height * width).reshape(height, width)
+    moved: Mask = places != _TURNS[axis](places)
+    return moved
 
 
 def _spans(side: int) -> list[tuple[int, int]]:

@@ -140,8 +140,9 @@ def complete_tiling(grid: Grid, hole: int) -> Grid:
         [[1, 2, 3, 1], [2, 3, 1, 2], [3, 1, 2, 3]]
     """
     pattern = _Pattern(grid, hole)
-    lattice = pattern.smallest(slanted=True)
-    return pattern.filled(lattice)
+    if pattern.complete:
+        return pattern.cells
+    return pattern.filled(pattern.smallest(slanted=True))
 
 
 def _factors(where: str, factor: int | tuple[int, int]) -> tuple[int, int]:
@@ -169,7 +170,7 @@ class _Pattern:
     def __init__(self, cells: NDArray[Any], hole: int | None) -> None:
         self.cells: Grid = new_cells("pattern", cells)
         self.known = np.ones(cells.shape, np.bool_) if hole is None else self.cells != hole
-        self._complete = bool(self.known.all())
+        self.complete = bool(self.known.all())
         self._agrees: dict[tuple[int, int], bool] = {}
 
     def repeats(self, lattice: _Lattice) -> bool:
@@ -177,8 +178,8 @@ class _Pattern:
         rows, slant, columns = lattice
         if not (self._agree(0, columns) and self._agree(rows, slant)):
             return False
-        # With all cells known and the repetition straight, steps of one period say it all.
-        if self._complete and not slant:
+        # A grid without holes is asked for straight repetition alone: one step says it all.
+        if self.complete:
             return True
         places = self._places(lattice)[self.known]
         colors = self.cells[self.known]
