@@ -1,10 +1,71 @@
-"""The grid is turned or mirrored."""
+"""The grid, or parts of it, turned and mirrored."""
+
+import numpy as np
 
 from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("7468f01a")
+def cut_out_and_mirror(grid):
+    """The rectangle on the background is cut out, and left and right change places."""
+    return flip_left_right(trim(grid, background=most_common_color(grid)))
+
+
+@program("3c9b0459")
+def half_turn(grid):
+    """The grid is turned by half a turn."""
+    return rotate(grid, 2)
+
+
+@program("74dd1130")
+def mirror_along_diagonal(grid):
+    """Rows become columns: the grid is mirrored along its main diagonal."""
+    return transpose(grid)
+
+
+@program("8d5021e8")
+def mirror_and_stack(grid):
+    """The grid and its mirror image stand side by side, and three such rows on each other."""
+    row = np.hstack([flip_left_right(grid), grid])
+    return np.vstack([flip_up_down(row), row, flip_up_down(row)])
+
+
 @program("67a3c6ac")
 def mirror_left_right(grid):
-    """The grid is mirrored from left to right."""
+    """The grid is mirrored: left and right change places."""
     return flip_left_right(grid)
+
+
+@program("68b16354")
+def mirror_up_down(grid):
+    """The grid is mirrored: top and bottom change places."""
+    return flip_up_down(grid)
+
+
+@program("46442a0e")
+def pinwheel_of_turns(grid):
+    """The grid and its three turns stand around a common centre."""
+    top = np.hstack([grid, rotate(grid, 1)])
+    bottom = np.hstack([rotate(grid, 3), rotate(grid, 2)])
+    return np.vstack([top, bottom])
+
+
+@program("ed36ccf7")
+def quarter_turn_left(grid):
+    """The grid is turned counter-clockwise by a quarter."""
+    return rotate(grid, -1)
+
+
+@program("7fe24cdd")
+def turn_around_the_corner(grid):
+    """Four copies of the grid, each a quarter turn from the one before it."""
+    top = np.hstack([grid, rotate(grid, 1)])
+    bottom = np.hstack([rotate(grid, 3), rotate(grid, 2)])
+    return np.vstack([top, bottom])
+
+
+@program("6150a2bd")
+def turn_by_180_degrees(grid):
+    """The grid is turned by 180 degrees."""
+    return rotate(grid, 2)

@@ -1,0 +1,53 @@
+"""Rectangles are found, framed or filled."""
+
+from arcflow.omniarc.dsl import *
+from arcflow.omniarc.registry import program
+
+
+@program("3aa6fb7a")
+def complete_corners(grid):
+    """Each corner of three cells gets a blue cell in its notch, so that it becomes a square."""
+    result = grid.copy()
+    for corner in find_objects(grid, diagonal=False):
+        square = result[corner.top : corner.bottom + 1, corner.left : corner.right + 1]
+        square[square == 0] = 1
+    return result
+
+
+@program("6d75e8bb")
+def fill_box_red(grid):
+    """Around the shape stands a box just large enough: its empty cells become red."""
+    result = grid.copy()
+    top, left, height, width = bounding_box(grid)
+    box = result[top : top + height, left : left + width]
+    box[box == 0] = 2
+    return result
+
+
+@program("60b61512")
+def fill_boxes_orange(grid):
+    """Around each shape stands a box just large enough: its empty cells become orange."""
+    result = grid.copy()
+    for shape in find_objects(grid):
+        box = result[shape.top : shape.bottom + 1, shape.left : shape.right + 1]
+        box[box == 0] = 7
+    return result
+
+
+@program("4347f46a")
+def hollow_out_rectangles(grid):
+    """Of every full rectangle only the edge stays."""
+    result = grid.copy()
+    for box in find_objects(grid, diagonal=False):
+        result[box.top + 1 : box.bottom, box.left + 1 : box.right] = 0
+    return result
+
+
+@program("56ff96f3")
+def rectangle_between_corners(grid):
+    """Two cells of one colour are opposite corners of a rectangle, which that colour fills."""
+    result = grid.copy()
+    for color in colors_of(grid, ignore=0):
+        top, left, height, width = bounding_box(grid == color)
+        result[top : top + height, left : left + width] = color
+    return result
