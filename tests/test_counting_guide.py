@@ -82,9 +82,12 @@ def test_the_study_compares_at_equal_total_steps(tmp_path: Path) -> None:
     whole, second = fit("scratch"), fit("from-counting")
     assert whole["trainer.max_steps"] == int(steps) + int(str(second["trainer.max_steps"]))
     assert fit("half")["trainer.max_steps"] == second["trainer.max_steps"]
-    options = runs["from-counting", 0].options
-    assert options["model.backbone.model"] == "runs/counting/model"
-    assert f"default_root_dir: {Path('runs/counting')}" in stage_one
+    started = runs["from-counting", 0].parent
+    assert started is not None
+    assert started.parent is not None
+    assert started.parent.arguments["trainer.max_steps"] == int(steps)
+    assert any(word.startswith("--model.start_from=") for word in started.words())
+    assert started.parent.arguments["data.parts.counting.source.class_path"] == "Counting"
 
 
 @pytest.mark.slow
@@ -95,10 +98,10 @@ def test_two_stages_as_the_guide_says(tmp_path: Path) -> None:
     for words in commands:
         assert run_arcflow([*words, *TINY], tmp_path) == 0
     first, second = (tmp_path / "runs" / name for name in ("counting", "from_counting"))
-    assert (first / "model" / "model.safetensors").is_file()
+    assert (first / "model" / "arcflow.json").is_file()
     assert len(logged(first, "train_loss")) == len(logged(second, "train_loss")) == 4
     again = [word for word in commands[1] if word != "runs/from_counting"]
-    scratch = [*again[: again.index("--model.backbone.model")], *TINY]
+    scratch = [*again[: again.index("--model.start_from")], *TINY]
     scratch.append("--trainer.default_root_dir=runs/scratch")
     assert run_arcflow(["fit", *scratch[1:]], tmp_path) == 0
     # It starts from what stage one learned.

@@ -57,11 +57,18 @@ class Row:
         name: for folders and ``--only``.
         label: for people.
         options: stage -> what this row sets there; nothing at all in a reference row.
+        start: the fit stage whose trained weights this row's first fit starts from; empty: none.
     """
 
     name: str
     label: str
     options: Mapping[str, Options]
+    start: str = ""
+
+    @property
+    def changes(self) -> bool:
+        """Whether the row says anything that makes it differ; a reference row does not."""
+        return bool(self.start) or any(self.options.values())
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,7 @@ class Study:
         seeds: each row is run with each.
         columns: measures to show.
         plot: those of them to draw.
+        starts: the stages that rows start from, which only those rows run.
     """
 
     name: str
@@ -85,6 +93,11 @@ class Study:
     seeds: tuple[int, ...]
     columns: tuple[str, ...]
     plot: tuple[str, ...]
+    starts: frozenset[str] = frozenset()
+
+    def stages_of(self, row: Row) -> tuple[Stage, ...]:
+        """The stages that the row runs, in order."""
+        return tuple(s for s in self.stages if s.name == row.start or s.name not in self.starts)
 
 
 def find_study(name: str) -> Path:
@@ -125,21 +138,26 @@ def read_study(path: Path) -> Study:
     plot = _list(obj.get("plot", [c for c in PLOT if c in columns] or columns[:2]), where, str)
     if not set(plot) <= set(columns):
         _refuse(f"{where}: plot", plot, f"some of the columns: {', '.join(columns)}")
-    rows = _mapping(obj["rows"], f"{where}: rows")
+    rows = tuple(
+        _row(where, name, row, stages)
+        for name, row in _mapping(obj["rows"], f"{where}: rows").items()
+    )
+    _check_starts(where, rows, stages)
     return Study(
         name=path.stem,
         title=_text(obj.get("title", path.stem), f"{where}: title"),
         stages=tuple(stages),
-        rows=tuple(_row(where, name, row, [s.name for s in stages]) for name, row in rows.items()),
+        rows=rows,
         seeds=tuple(_list(obj["seeds"], f"{where}: seeds", int)),
         columns=tuple(columns),
         plot=tuple(plot),
+        starts=frozenset(row.start for row in rows if row.start),
     )
 
 
 def _stage(path: Path, name: str, obj: object, earlier: list[Stage]) -> Stage:
     where = f"{path}: stage {name}"
-    _check_name(where, name, taken=("label",))
+    _check_name(where, name, taken=("label", "start"))
     stage = _mapping(obj, where)
     _keys(stage, where, required=("command", "configs"), optional=("options", "checkpoint"))
     command, checkpoint = stage["command"], stage.get("checkpoint", "")
@@ -165,13 +183,43 @@ def _stage(path: Path, name: str, obj: object, earlier: list[Stage]) -> Stage:
     return Stage(name, command, tuple(configs), tree, options, checkpoint)
 
 
-def _row(where: str, name: object, obj: object, stages: list[str]) -> Row:
+def _row(where: str, name: object, obj: object, stages: list[Stage]) -> Row:
     where = f"{where}: row {name}"
     _check_name(where, name)
     row = _mapping(obj, where)
-    _keys(row, where, optional=("label", *stages))
-    options = {stage: _options(row, stage, where) for stage in stages if stage in row}
-    return Row(str(name), _text(row.get("label", name), f"{where}: label"), options)
+    names = [stage.name for stage in stages]
+    _keys(row, where, optional=("label", "start", *names))
+    options = {stage: _options(row, stage, where) for stage in names if stage in row}
+    label = _text(row.get("label", name), f"{where}: label")
+    return Row(str(name), label, options, _text(row.get("start", ""), f"{where}: start"))
+
+
+def _check_starts(where: str, rows: Collection[Row], stages: list[Stage]) -> None:
+    """Refuse starts that are no fit, or that no fit follows; and options that nothing would use."""
+    fits = [stage.name for stage in stages if stage.command == "fit"]
+    starts = {row.start for row in rows if row.start}
+    used = {stage.checkpoint for stage in stages}
+    for row in rows:
+        if row.start and row.start not in fits:
+            _refuse(f"{where}: row {row.name}: start", row.start, f"a fit stage: {', '.join(fits)}")
+        later = fits[fits.index(row.start) + 1 :] if row.start else fits
+        if row.start and not any(fit not in starts for fit in later):
+            _refuse(
+                f"{where}: row {row.name}: start", row.start, "a stage with another fit after it"
+            )
+        for stage in row.options:
+            if stage in starts - {row.start}:
+                _refuse(
+                    f"{where}: row {row.name}: options of a stage that it does not run",
+                    stage,
+                    f"start: {stage} in this row, or options of other stages",
+                )
+    if starts & used:
+        _refuse(
+            f"{where}: checkpoint",
+            sorted(starts & used)[0],
+            "in a stage that evaluates, a fit stage that all rows run",
+        )
 
 
 def _options(obj: Mapping[Any, Any], key: str, where: str) -> Options:

@@ -2,7 +2,7 @@
 
 The last stage of a row, which measures, runs in ``rows/ROW/seed-S``. Earlier ones run in
 ``stages/STAGE-KEY/seed-S``, where the key is made of the resolved arguments: rows that have the
-same fit share it.
+same fit share it. A row with a ``start`` has that stage's run before its own first fit.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from arcflow.tools.study_file import Row, Stage, Study
 _FACTOR = re.compile(r"x(\d+(?:\.\d+)?)")
 _OWN = ("seed_everything", "trainer.default_root_dir", "ckpt_path")
 """Options that the study itself gives."""
+_START = "model.start_from"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Run:
         arguments: all options that its result depends on, as far as files and study give them.
         options: those of them that are not in the configs.
         folder: its ``trainer.default_root_dir``.
-        parent: the run whose last checkpoint it evaluates.
+        parent: the run whose last checkpoint it evaluates, or whose trained weights it starts
+            from.
     """
 
     name: str
@@ -78,10 +80,13 @@ class Run:
             words += ["-c", str(config)]
         words += [*given, f"--seed_everything={self.seed}"]
         words.append(f"--trainer.default_root_dir={self.folder}")
-        if self.parent is not None:
-            words.append(f"--ckpt_path={self.parent.checkpoint}")
-        elif self.stage.command == "fit" and self.checkpoint.is_file():
-            words.append("--ckpt_path=last")
+        fit = self.stage.command == "fit"
+        if fit and self.checkpoint.is_file():
+            # All that is trained is in the checkpoint: a start has done its part.
+            started = self.parent is not None or self.arguments.get(_START) is not None
+            words += [f"--{_START}=null"] * started + ["--ckpt_path=last"]
+        elif self.parent is not None:
+            words.append(f"--{_START if fit else 'ckpt_path'}={self.parent.checkpoint}")
         return words
 
 
@@ -141,11 +146,17 @@ def _runs(
     made: dict[Path, Run],
 ) -> Run:
     runs: dict[str, Run] = {}
-    for stage in study.stages:
+    start = row.start
+    for stage in study.stages_of(row):
         arguments, options = _arguments(stage, row, settings)
         parent = runs.get(stage.checkpoint)
         if parent is not None:
             arguments["checkpoint"] = parent.folder.parent.name
+        elif stage.command == "fit" and start in runs:
+            parent, start = runs[start], ""
+            if arguments.get(_START) is not None:
+                raise _two_starts(row, stage, arguments[_START])
+            arguments["start"] = parent.folder.parent.name
         last = stage is study.stages[-1]
         if last:
             folder = output / "rows" / row.name / f"seed-{seed}"
@@ -181,14 +192,25 @@ def _arguments(
 
 def _check_changes(study: Study, row: Row) -> None:
     """Refuse a row whose options are what the stages have anyway; one without any is fine."""
-    if not any(row.options.values()):
-        twins = [r.name for r in study.rows if r is not row and not any(r.options.values())]
+    if row.start:
+        return
+    if not row.changes:
+        twins = [r.name for r in study.rows if r is not row and not r.changes]
         if not twins:
             return
         raise _no_change(row, f"rows {row.name} and {twins[0]} both set nothing")
     plain = replace(row, options={})
     if all(_arguments(s, row, ())[0] == _arguments(s, plain, ())[0] for s in study.stages):
         raise _no_change(row, {name: dict(options) for name, options in row.options.items()})
+
+
+def _two_starts(row: Row, stage: Stage, value: object) -> ConfigError:
+    return ConfigError(
+        f"row {row.name} starts from stage {row.start}, and stage {stage.name} from elsewhere",
+        value=f"{_START}: {value}",
+        expected="one of the two",
+        next_step=f"Remove the row's start, or {_START} from the stage's configs.",
+    )
 
 
 def _no_change(row: Row, value: object) -> ConfigError:

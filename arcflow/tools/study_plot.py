@@ -30,7 +30,7 @@ def draw(study: Study, results: Results, path: Path) -> None:
     figure = Figure(figsize=(width, 1.5 + 0.3 * len(rows)), layout="constrained", dpi=130)
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(study.plot), sharey=True, squeeze=False)[0]
-    reference = next((row.name for row in rows if not any(row.options.values())), None)
+    reference = next((row.name for row in rows if not row.changes), None)
     for panel, column in zip(panels, study.plot, strict=True):
         _panel(panel, results, column, places, best(study, results, column), reference)
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)  # type: ignore[union-attr, call-arg]
