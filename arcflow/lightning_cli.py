@@ -39,6 +39,7 @@ from arcflow.datamodules.rearc import ReARCDataModule
 from arcflow.modules.adapters import LoRAConfig
 from arcflow.modules.lora import LoRAModule
 from arcflow.sources.arc_gen import ARCGen
+from arcflow.sources.counting import Counting
 from arcflow.sources.formats_dump import PairDump
 from arcflow.sources.formats_lines import JsonLines
 from arcflow.sources.generated import GeneratedInputs
@@ -51,6 +52,7 @@ __all__ = [
     "ARCDataModule",
     "ARCGen",
     "ArcflowCLI",
+    "Counting",
     "GeneratedInputs",
     "JsonLines",
     "LoRAModule",
