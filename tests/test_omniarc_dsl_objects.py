@@ -80,7 +80,8 @@ def grids(draw_from: st.DrawFn, colors: int = 3) -> Grid:
 
 
 def masks() -> st.SearchStrategy[Mask]:
-    return grids(1).map(lambda grid: grid == 1)
+    """Sparse ones and dense ones."""
+    return st.one_of(grids(1).map(lambda grid: grid == 1), grids(1).map(lambda grid: grid == 0))
 
 
 def walk(mask: Mask, start: Cell, diagonal: bool) -> dict[Cell, int]:
@@ -144,6 +145,13 @@ def test_enclosed_is_what_no_walk_from_outside_reaches(walls: Mask, diagonal: bo
         (row, col) for row, col in cells_of(~walls) if (row + 1, col + 1) not in outside
     }
     assert not (inside & (walls | edge_mask(*walls.shape))).any()
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_pocket_at_any_border_is_open(turns: int) -> None:
+    walls = rotate(to_grid([[1, 0, 1, 1], [1, 0, 1, 0], [1, 1, 1, 0], [1, 1, 1, 1]]), turns) == 1
+    assert not enclosed(walls).any()
+    assert np.array_equal(enclosed(pad(walls, 1, 1)), pad(~walls, 1))
 
 
 @laws
@@ -325,6 +333,11 @@ def test_objects_tell_what_they_are() -> None:
     assert most_common(shapes, key=lambda one: one.shape_key).color == 1
 
 
+def test_objects_come_by_the_corners_of_their_boxes() -> None:
+    grid = to_grid([[0, 2, 0, 1], [0, 0, 0, 1], [1, 1, 1, 1]])
+    assert [(obj.color, obj.top, obj.left) for obj in find_objects(grid)] == [(1, 0, 0), (2, 0, 1)]
+
+
 def test_an_object_owns_its_arrays() -> None:
     grid = to_grid([[1, 1], [1, 0]])
     patch, mask = np.ones((1, 2), np.int8), np.ones((1, 2), np.bool_)
@@ -437,6 +450,12 @@ def test_shortest_paths_are_as_long_as_a_plain_search_says(
         assert passable[next_row, next_col]
 
 
+def test_paths_over_open_ground_go_straight() -> None:
+    open_ground = np.ones((6, 7), dtype=np.bool_)
+    assert len(shortest_path(open_ground, (0, 0), (5, 6))) == 12
+    assert len(shortest_path(open_ground, (0, 0), (5, 6), diagonal=True)) == 7
+
+
 # --- patterns
 
 
@@ -468,7 +487,7 @@ def boxes(grid: NDArray[Any]) -> list[tuple[int, int, int, int]]:
 
 
 @laws
-@given(st.one_of(masks(), masks().map(lambda mask: ~mask)))
+@given(masks())
 def test_the_largest_rectangle_is_the_largest(mask: Mask) -> None:
     full = [(t, le, h, w) for t, le, h, w in boxes(mask) if mask[t : t + h, le : le + w].all()]
     if not full:
@@ -501,6 +520,12 @@ def test_frames_are_hollow_outlines(
     found = find_frames(grid)
     assert sorted(found) == sorted(find_frames(grid, 1) + find_frames(grid, 2))
     assert [box[:2] for box in found] == sorted(box[:2] for box in found)
+
+
+def test_background_makes_no_frames_unless_it_is_asked_for() -> None:
+    grid = to_grid([[1, 1, 1, 0, 0, 0], [1, 0, 1, 0, 2, 0], [1, 1, 1, 0, 0, 0]])
+    assert find_frames(grid) == [(0, 0, 3, 3)]
+    assert find_frames(grid, 0) == [(0, 3, 3, 3)]
 
 
 # --- physics
