@@ -140,9 +140,10 @@ class ArcflowCLI(LightningCLI):
         _make_folder(root)
         if config.get("ckpt_path") is not None:
             config["ckpt_path"] = str(find_checkpoint(root, str(config["ckpt_path"])))
-            if self.subcommand != "fit" and "start_from" in config["model"]["init_args"]:
+            options = config["model"].get("init_args") or {}
+            if self.subcommand != "fit" and "start_from" in options:
                 # What is evaluated holds all that was trained; the start may be gone by now.
-                config["model"]["init_args"]["start_from"] = None
+                options["start_from"] = None
         if trainer.get("logger") in (None, True):
             # A new version folder each start, so that a resumed run keeps its first half's log.
             trainer["logger"] = Namespace(
