@@ -41,7 +41,13 @@ from arcflow.omniarc.dsl.masks import (
     ring_index,
 )
 from arcflow.omniarc.dsl.objects import Object, draw, erase, find_objects, object_from, object_grid
-from arcflow.omniarc.dsl.panels import find_separators, join_panels, split_evenly, split_panels
+from arcflow.omniarc.dsl.panels import (
+    find_separators,
+    join_panels,
+    split_evenly,
+    split_halves,
+    split_panels,
+)
 from arcflow.omniarc.dsl.patterns import find_frames, find_pattern, largest_rectangle
 from arcflow.omniarc.dsl.physics import fall, slide
 from arcflow.omniarc.dsl.shapes import (
@@ -153,6 +159,7 @@ __all__ = [
     "slide",
     "smallest_tile",
     "split_evenly",
+    "split_halves",
     "split_panels",
     "tile",
     "to_grid",

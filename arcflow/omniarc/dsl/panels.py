@@ -57,6 +57,41 @@ def split_panels(grid: Grid, color: int | None = None) -> list[list[Grid]]:
     ]
 
 
+def split_halves(grid: Grid) -> tuple[Grid, Grid]:
+    """The two halves on either side of a line of one colour through the middle.
+
+    Args:
+        grid: shape (H, W); the line is its middle row or its middle column. Where both are of
+            one colour, it is the one whose colour the halves do not have, else the row.
+
+    Returns:
+        The half above the line and the one below it, or the left and the right one.
+
+    Raises:
+        DslError: there is no such line.
+
+    Example:
+        >>> [half.tolist() for half in split_halves(to_grid([[1, 5, 2]]))]
+        [[[1]], [[2]]]
+    """
+    cells: Grid = new_cells("split_halves", grid)
+    found = []
+    for turned, axis in ((cells, 0), (cells.T, 1)):
+        middle = len(turned) // 2
+        line = turned[middle]
+        if len(turned) % 2 and len(turned) > 1 and (line == line[0]).all():
+            alone = np.count_nonzero(cells == line[0]) == len(line)
+            halves = np.split(cells, [middle, middle + 1], axis=axis)
+            found.append((not alone, axis, halves[0], halves[2]))
+    if not found:
+        raise DslError(
+            f"split_halves: grid of {cells.shape[0]}x{cells.shape[1]}, "
+            "expected a middle row or column of one colour"
+        )
+    _, _, first, second = min(found, key=lambda halves: halves[:2])
+    return first.copy(), second.copy()
+
+
 def split_evenly(grid: Grid, rows: int, columns: int) -> list[list[Grid]]:
     """The grid cut into panels of one size, as rows of panels.
 
