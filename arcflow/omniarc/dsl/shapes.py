@@ -98,7 +98,7 @@ def group_objects(objects: Sequence[Object], distance: int) -> list[list[Object]
         for earlier in range(later):
             a, b = group[earlier], group[later]
             if a != b and near(objects[earlier], obj, distance):
-                group = [min(a, b) if one in (a, b) else one for one in group]
+                group = [a if one == b else one for one in group]
     found: dict[int, list[Object]] = {}
     for number, obj in zip(group, objects, strict=True):
         found.setdefault(number, []).append(obj)
