@@ -1,0 +1,166 @@
+"""One worker process, seen from the parent: start it, write to it, read bounded bytes, kill it."""
+
+import base64
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from arcflow.sandbox.filters import compile_filters
+from arcflow.sandbox.layers import Layer
+from arcflow.sandbox.protocol import MAX_ANSWER, ProtocolError, frame, take_frame
+from arcflow.sandbox.results import SandboxError
+
+START_SECONDS = 60.0
+_CHUNK = 1 << 16
+_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+"""The environment while numpy is imported; a worker clears it before it sees a program."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """A running worker and what it has been asked.
+
+    Attributes:
+        process: the parser; the zygote dies with it.
+        layers: what it gave up.
+        waiting: numbers of the requests it has not answered, the oldest first.
+        since: when it began with the oldest one, at the latest.
+        alone: it gets one request at a time, so that a death tells whose fault it was.
+    """
+
+    process: subprocess.Popen[bytes]
+    layers: tuple[Layer, ...] = ()
+    waiting: deque[int] = field(default_factory=deque)
+    since: float = 0.0
+    alone: bool = False
+    _out: bytearray = field(default_factory=bytearray)
+    _in: bytearray = field(default_factory=bytearray)
+
+    @property
+    def reads(self) -> int:
+        """The descriptor that answers arrive at."""
+        assert self.process.stdout is not None
+        return self.process.stdout.fileno()
+
+    @property
+    def writes(self) -> int:
+        """The descriptor that requests leave by."""
+        assert self.process.stdin is not None
+        return self.process.stdin.fileno()
+
+    @property
+    def unsent(self) -> bool:
+        """Whether bytes wait to be written."""
+        return bool(self._out)
+
+    def ask(self, number: int, body: bytes) -> None:
+        """Queue a request."""
+        if not self.waiting:
+            self.since = time.monotonic()
+        self.waiting.append(number)
+        self._out += frame(number, body)
+
+    def send(self) -> None:
+        """Write what the pipe takes.
+
+        Raises:
+            OSError: the worker is gone.
+        """
+        try:
+            del self._out[: os.write(self.writes, self._out[:_CHUNK])]
+        except BlockingIOError:
+            return
+
+    def receive(self) -> list[tuple[int, bytes]]:
+        """The answers that have arrived.
+
+        Raises:
+            EOFError: the worker is gone.
+            ProtocolError: what arrived is no answer to what was asked.
+        """
+        try:
+            data = os.read(self.reads, _CHUNK)
+        except BlockingIOError:
+            return []
+        if not data:
+            raise EOFError
+        self._in += data
+        found = []
+        while (message := take_frame(self._in, MAX_ANSWER)) is not None:
+            if not self.waiting or message[0] != self.waiting[0]:
+                raise ProtocolError("an answer that nobody asked for")
+            self.waiting.popleft()
+            self.since = time.monotonic()
+            found.append(message)
+        return found
+
+    def kill(self) -> None:
+        """End it and what it forked."""
+        self.process.kill()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
+        self.process.wait()
+
+
+def start(api: str) -> Worker:
+    """Start a worker; :func:`finish_start` waits for it."""
+    filters = compile_filters()
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-m", "arcflow.sandbox.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_THREADS,
+        cwd="/",
+        bufsize=0,
+        start_new_session=True,
+    )
+    worker = Worker(process)
+    setup = {
+        "api": api,
+        "missing": filters.missing,
+        "program": base64.b64encode(filters.program).decode(),
+        "parser": base64.b64encode(filters.parser).decode(),
+        "zygote": base64.b64encode(filters.zygote).decode(),
+    }
+    os.write(worker.writes, frame(0, json.dumps(setup).encode()))
+    return worker
+
+
+def finish_start(worker: Worker) -> None:
+    """Wait until a worker has dropped its rights, and read its layers.
+
+    Raises:
+        SandboxError: it could not start.
+    """
+    end = time.monotonic() + START_SECONDS
+    report: dict[str, Any] = {"error": "no answer"}
+    buffer = bytearray()
+    while (left := end - time.monotonic()) > 0 and select.select([worker.reads], [], [], left)[0]:
+        data = os.read(worker.reads, _CHUNK)
+        buffer += data
+        message = take_frame(buffer, MAX_ANSWER)
+        if message is not None:
+            report = json.loads(message[1])
+            break
+        if not data:
+            report = {"error": f"it ended with code {worker.process.wait()}"}
+            break
+    if "error" in report:
+        worker.kill()
+        raise SandboxError(
+            "a sandbox worker did not start",
+            value=report["error"],
+            expected="a Python that imports arcflow and the api module",
+            next_step="Check the api option, and that Python can start processes here.",
+        )
+    worker.layers = tuple(Layer(name, holds, detail) for name, holds, detail in report["layers"])
+    os.set_blocking(worker.reads, False)
+    os.set_blocking(worker.writes, False)

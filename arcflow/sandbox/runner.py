@@ -1,0 +1,111 @@
+"""The process of one program: drops its last rights, runs the program, leaves bytes, ends."""
+
+import marshal
+import mmap
+from types import CodeType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from arcflow.core.grid import MAX_SIDE, Grid
+from arcflow.sandbox.offer import Offer
+from arcflow.sandbox.policy import FILE
+from arcflow.sandbox.protocol import (
+    BAD,
+    GRIDS,
+    MAX_ANSWER,
+    MEMORY,
+    RAISED,
+    UNSTEADY,
+    pack_grids,
+    pack_words,
+)
+
+
+class _NotAGridError(Exception):
+    """Args: what is wrong, and what was found."""
+
+
+def run_program(code: bytes, grids: list[Grid], offer: Offer) -> bytes:
+    """Run ``task`` on every grid, and on the first again; never raises.
+
+    Args:
+        code: marshalled by the parser.
+        grids: inputs; each call gets a copy.
+        offer: what the program may name.
+
+    Returns:
+        An answer.
+    """
+    index = 0
+    try:
+        namespace = {**offer.names, "__builtins__": offer.builtins, "__name__": "program"}
+        program: CodeType = marshal.loads(code)
+        exec(program, namespace)
+        task: Any = namespace.get("task")
+        outputs: list[Grid] = []
+        for grid in grids:
+            index = len(outputs)
+            outputs.append(_checked(task(grid.copy())))
+        if not _steady(task, grids, outputs):
+            return bytes([UNSTEADY])
+        return bytes([GRIDS]) + pack_grids(outputs)
+    except MemoryError:
+        return bytes([MEMORY])
+    except _NotAGridError as bad:
+        return pack_words(BAD, bad.args[0], bad.args[1], index)
+    except BaseException as error:  # noqa: BLE001 - a program may raise anything
+        try:
+            return pack_words(RAISED, type(error).__name__, _message(error), _line(error))
+        except MemoryError:
+            return bytes([MEMORY])
+
+
+def _steady(task: Any, grids: list[Grid], outputs: list[Grid]) -> bool:
+    """Whether the first input gives the same once the program has seen all the others."""
+    if not grids:
+        return True
+    try:
+        again = _checked(task(grids[0].copy()))
+    except _NotAGridError:
+        return False
+    return again.shape == outputs[0].shape and again.tobytes() == outputs[0].tobytes()
+
+
+def _checked(output: Any) -> Grid:
+    """The output as int8; the parent checks the bytes once more."""
+    if not isinstance(output, np.ndarray) or output.dtype.kind not in "iu":
+        found = type(output).__name__
+        raise _NotAGridError("type", f"ndarray of {output.dtype}" if found == "ndarray" else found)
+    if output.ndim != 2 or not all(1 <= side <= MAX_SIDE for side in output.shape):
+        raise _NotAGridError("shape", str(output.shape))
+    low, high = int(output.min()), int(output.max())
+    if low < 0 or high > 9:
+        raise _NotAGridError("values", f"{low} to {high}")
+    return np.ascontiguousarray(output, dtype=np.int8)
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - its arguments may be anything
+        return ""
+
+
+def _line(error: BaseException) -> int:
+    """The last line of the program itself that the exception went through."""
+    line = 0
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == FILE:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def leave(answer: bytes, shared: mmap.mmap) -> None:
+    """Put an answer where the zygote looks once this process is gone."""
+    size = len(answer)
+    if size + 4 <= MAX_ANSWER:
+        shared[4 : 4 + size] = answer
+        shared[:4] = size.to_bytes(4, "little")

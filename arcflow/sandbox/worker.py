@@ -1,0 +1,207 @@
+"""A worker: a parser that reads programs, and a zygote that forks a fresh process for each.
+
+The parser parses and compiles, and never runs what it compiled. The zygote never looks into a
+program: it forks, waits, kills on time, and passes bytes on. Each program has a copy-on-write
+process of its own, so nothing it does to numpy, to the interpreter or to memory reaches the next.
+"""
+
+import base64
+import gc
+import json
+import marshal
+import mmap
+import os
+import signal
+import time
+from collections.abc import Callable
+from types import CodeType
+from typing import BinaryIO, NoReturn
+
+from arcflow.sandbox import restrict
+from arcflow.sandbox.layers import Layer
+from arcflow.sandbox.offer import Offer
+from arcflow.sandbox.policy import check
+from arcflow.sandbox.protocol import (
+    MAX_ANSWER,
+    MAX_REQUEST,
+    MEMORY,
+    RAISED,
+    REFUSED,
+    SYNTAX,
+    TIMED_OUT,
+    ProtocolError,
+    frame,
+    pack_request,
+    pack_words,
+    read_frame,
+    unpack_grids,
+    unpack_request,
+)
+from arcflow.sandbox.results import Limits, SyntaxProblem
+from arcflow.sandbox.runner import leave, run_program
+
+REQUESTS, ANSWERS = 0, 1
+_CODE, _VERDICT = b"c", b"v"
+
+
+def main() -> None:
+    """Read the set-up, drop all rights, serve until the requests end."""
+    requests = os.fdopen(REQUESTS, "rb", closefd=False)
+    answers = os.fdopen(ANSWERS, "wb", buffering=0, closefd=False)
+    first = read_frame(requests, MAX_REQUEST)
+    if first is None:
+        return
+    setup = json.loads(first[1])
+    program, parser, zygote = (
+        base64.b64decode(setup[name]) for name in ("program", "parser", "zygote")
+    )
+    try:
+        offer = Offer(setup["api"])
+        _warm(offer)
+    except Exception as error:  # noqa: BLE001 - an api module may fail in any way
+        failure = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(frame(0, json.dumps(failure).encode()))
+        return
+    base = _address_space()
+    layers = [
+        restrict.clear_environment(),
+        restrict.close_descriptors((REQUESTS, ANSWERS)),
+        restrict.drop_root(),
+        restrict.enter_namespaces(),
+    ]
+    inner_read, inner_write = os.pipe()
+    # Made here: a filter refuses the look that they take at their descriptors.
+    inner = os.fdopen(inner_read, "rb")
+    inner_out = os.fdopen(inner_write, "wb", buffering=0)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    pid = os.fork()
+    if pid == 0:
+        inner_out.close()
+        os.close(REQUESTS)
+        layers += _common()
+        restrict.die_with_parent()
+        layers.append(restrict.filter_calls(zygote, setup["missing"]))
+        report = [[layer.name, layer.holds, layer.detail] for layer in layers]
+        answers.write(frame(0, json.dumps({"layers": report}).encode()))
+        _serve(lambda: _fork_for_each(inner, answers, offer, program, base))
+    inner.close()
+    os.close(ANSWERS)
+    _common()
+    restrict.filter_calls(parser)
+    _serve(lambda: _parse_each(requests, inner_out, offer))
+
+
+def _serve(work: Callable[[], None]) -> NoReturn:
+    """End at once when the work does, whatever ends it: there is nobody to tell.
+
+    The zygote dies with the parser, and the parser at its next write where the zygote is gone.
+    """
+    try:
+        work()
+    finally:
+        os._exit(0)
+
+
+def _common() -> list[Layer]:
+    return [restrict.drop_capabilities(), restrict.lock_paths(), restrict.set_rlimits()]
+
+
+def _warm(offer: Offer) -> None:
+    """Run a program once, so that what is imported or made at first use is there for all."""
+    text = b"def task(grid):\n    return np.where(grid == 1, 2, grid)\n"
+    code = check(text, Limits(), offer)
+    grid = unpack_grids(b"\x01\x01\x00", 1)
+    if not isinstance(code, CodeType):
+        raise ProtocolError(f"the policy refuses the warm-up program: {code}")
+    run_program(marshal.dumps(code), grid, offer)
+
+
+def _parse_each(requests: BinaryIO, inner: BinaryIO, offer: Offer) -> None:
+    """The parser: programs in, compiled code or a verdict out."""
+    while (message := read_frame(requests, MAX_REQUEST)) is not None:
+        number, body = message
+        text, grids, count, limits = unpack_request(body)
+        code = check(text, limits, offer)
+        if isinstance(code, CodeType):
+            data = _CODE + pack_request(marshal.dumps(code), grids, count, limits)
+        elif isinstance(code, SyntaxProblem):
+            data = _VERDICT + pack_words(SYNTAX, code.message, number=code.line)
+        else:
+            data = _VERDICT + pack_words(REFUSED, code.construct, number=code.line)
+        _write(inner, frame(number, data))
+
+
+def _fork_for_each(
+    inner: BinaryIO, answers: BinaryIO, offer: Offer, program: bytes, base: int
+) -> None:
+    """The zygote: one process per program."""
+    shared = mmap.mmap(-1, MAX_ANSWER)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    while (message := read_frame(inner, 2 * MAX_REQUEST)) is not None:
+        number, body = message
+        if body[:1] == _VERDICT:
+            _write(answers, frame(number, body[1:]))
+            continue
+        code, packed, count, limits = unpack_request(body[1:])
+        shared[:4] = bytes(4)
+        pid = os.fork()
+        if pid == 0:
+            os.close(inner.fileno())
+            os.close(ANSWERS)
+            restrict.die_with_parent()
+            restrict.limit_program(base + (limits.memory_mb << 20), limits.seconds)
+            if program and not restrict.filter_calls(program).holds:
+                os._exit(1)
+            leave(run_program(code, unpack_grids(packed, count), offer), shared)
+            os._exit(0)
+        status = _wait(pid, limits.seconds)
+        _write(answers, frame(number, _answer(status, shared)))
+
+
+def _wait(pid: int, seconds: float) -> int | None:
+    """The status with which a child ended; None where it had to be killed."""
+    end = time.monotonic() + seconds
+    while True:
+        signal.sigtimedwait({signal.SIGCHLD}, max(0.0, end - time.monotonic()))
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return status
+        if time.monotonic() >= end:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return None
+
+
+def _answer(status: int | None, shared: mmap.mmap) -> bytes:
+    """What a program's process left, or how it ended."""
+    if status is None:
+        return bytes([TIMED_OUT])
+    size = int.from_bytes(shared[:4], "little")
+    if status == 0 and 0 < size <= MAX_ANSWER - 4:
+        return shared[4 : 4 + size]
+    ended = os.waitstatus_to_exitcode(status)
+    if ended == -signal.SIGXCPU:
+        return bytes([TIMED_OUT])
+    if ended == -signal.SIGKILL:  # not ours: the kernel was out of memory
+        return bytes([MEMORY])
+    how = signal.Signals(-ended).name if ended < 0 else f"exit code {ended}"
+    return pack_words(RAISED, "Crash", f"the program's process ended by {how}")
+
+
+def _address_space() -> int:
+    """Bytes of address space that this process has."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * mmap.PAGESIZE
+
+
+def _write(stream: BinaryIO, data: bytes) -> None:
+    """All of it: an unbuffered stream may take less at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[stream.write(view) :]
+
+
+if __name__ == "__main__":
+    main()
