@@ -16,6 +16,19 @@ def blue_floods_black(grid):
     return result
 
 
+@program("22168020")
+def fill_between_the_arms(grid):
+    """Of every shape each row and column is filled from its first to its last cell."""
+    result = grid.copy()
+    for shape in find_objects(grid):
+        for row, col in shape.cells:
+            rows = [r for r, c in shape.cells if c == col]
+            columns = [c for r, c in shape.cells if r == row]
+            result[min(rows) : max(rows) + 1, col] = shape.color
+            result[row, min(columns) : max(columns) + 1] = shape.color
+    return result
+
+
 @program("6cf79266", rearc="squares that overlap others are filled too")
 def fill_black_squares(grid):
     """Every black square of three by three becomes blue."""
@@ -27,12 +40,39 @@ def fill_black_squares(grid):
     return result
 
 
+@program("a5313dff")
+def fill_enclosed_blue(grid):
+    """What lines enclose becomes blue."""
+    return np.where(enclosed(grid != 0), 1, grid)
+
+
+@program("7447852a")
+def fill_every_third_area(grid):
+    """Of the areas between a zigzag's turns, from left to right, every third becomes yellow."""
+    areas = components(grid != grid[0, 0], diagonal=False)
+    areas.sort(key=lambda area: area.any(axis=0).argmax())
+    result = grid.copy()
+    for area in areas[::3]:
+        result[area] = 4
+    return result
+
+
 @program("50cb2852")
 def fill_inside_rectangles(grid):
     """The inside of every rectangle becomes light blue, its edge stays."""
     result = grid.copy()
     for box in find_objects(grid, diagonal=False):
         result[box.top + 1 : box.bottom, box.left + 1 : box.right] = 8
+    return result
+
+
+@program("694f12f3")
+def fill_smaller_and_larger(grid):
+    """The inside of the smaller rectangle becomes blue, that of the larger one red."""
+    boxes = sorted(find_objects(grid, diagonal=False), key=lambda box: box.size)
+    result = grid.copy()
+    for box, color in zip(boxes, (1, 2), strict=True):
+        result[box.top + 1 : box.bottom, box.left + 1 : box.right] = color
     return result
 
 
@@ -48,13 +88,50 @@ def fill_square_holes(grid):
     return result
 
 
+@program("c0f76784")
+def fill_squares_by_size(grid):
+    """The inside of a frame becomes magenta, orange or light blue: for sides of 1, 2 or 3."""
+    result = grid.copy()
+    for inside in components(enclosed(grid != 0)):
+        result[inside] = {1: 6, 4: 7, 9: 8}[inside.sum()]
+    return result
+
+
 @program("00d62c1b")
 def fill_what_walls_enclose(grid):
     """Cells that walls enclose become yellow."""
     return np.where(enclosed(grid != 0), 4, grid)
 
 
+@program("7b6016b9")
+def inside_red_outside_green(grid):
+    """What lines enclose becomes red, the rest of the background green."""
+    lines = grid != 0
+    return np.where(lines, grid, np.where(enclosed(lines), 2, 3))
+
+
 @program("d5d6de2d")
 def keep_only_the_inside(grid):
     """What lines enclose becomes green, the lines themselves go."""
     return np.where(enclosed(grid != 0), 3, 0)
+
+
+@program("6455b5f5")
+def largest_blue_smallest_light_blue(grid):
+    """The largest area between the lines becomes blue, the smallest ones light blue."""
+    areas = components(grid == 0, diagonal=False)
+    sizes = [area.sum() for area in areas]
+    result = grid.copy()
+    for area, size in zip(areas, sizes, strict=True):
+        if size in (max(sizes), min(sizes)):
+            result[area] = 1 if size == max(sizes) else 8
+    return result
+
+
+@program("bb43febb")
+def redden_inside_rectangles(grid):
+    """The inside of every rectangle becomes red, its edge stays."""
+    result = grid.copy()
+    for box in find_objects(grid, diagonal=False):
+        result[box.top + 1 : box.bottom, box.left + 1 : box.right] = 2
+    return result

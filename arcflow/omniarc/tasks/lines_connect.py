@@ -6,6 +6,22 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("a2fd1cf0")
+def bent_line_from_red_to_green(grid):
+    """A light blue line runs level from the red dot, then up or down to the green one."""
+    (red_row, red_column), (green_row, green_column) = positions(grid, 2)[0], positions(grid, 3)[0]
+    corner = red_row, green_column
+    result = draw_line(grid, (red_row, red_column), corner, 8)
+    result = draw_line(result, corner, (green_row, green_column), 8)
+    return np.where(grid != 0, grid, result)
+
+
+@program("dbc1a6ce")
+def connect_blue_dots_with_light_blue(grid):
+    """Dots in one row or column get connected by light blue lines."""
+    return connect(grid, most_common_color(grid, ignore=0), with_color=8)
+
+
 @program("1f876c06")
 def connect_dots_diagonally(grid):
     """Two dots of one colour get connected by a slanted line."""
@@ -13,6 +29,28 @@ def connect_dots_diagonally(grid):
     for color in colors_of(grid, ignore=0):
         result = connect(result, color, diagonal=True)
     return result
+
+
+@program("ded97339")
+def connect_dots_in_line(grid):
+    """Dots in one row or column get connected."""
+    return connect(grid, most_common_color(grid, ignore=0))
+
+
+@program("253bf280")
+def connect_dots_with_green(grid):
+    """Dots in one row or column get connected by a green line."""
+    return connect(grid, most_common_color(grid, ignore=0), with_color=3)
+
+
+@program("6cdd2623")
+def connect_ends_at_the_edges(grid):
+    """One colour stands only in pairs at opposite edges, which get connected; all else goes."""
+    inside = set(colors_of(grid[1:-1, 1:-1]))
+    rows = (grid[:, 0] == grid[:, -1]) & ~np.isin(grid[:, 0], list(inside))
+    columns = (grid[0] == grid[-1]) & ~np.isin(grid[0], list(inside))
+    result = np.where(rows[:, None], grid[:, :1], 0)
+    return np.where(columns, grid[:1], result)
 
 
 @program("40853293")
@@ -28,6 +66,66 @@ def connect_pairs_verticals_on_top(grid):
             first, last = np.flatnonzero(dots[:, column])
             upright[first : last + 1, column] = color
     return np.where(upright != 0, upright, level)
+
+
+@program("2c608aff")
+def dots_ahead_reach_the_block(grid):
+    """Dots that see the block straight ahead send a line to it."""
+    background = most_common_color(grid)
+    shapes = find_objects(grid, background=background, diagonal=False)
+    block = max(shapes, key=lambda shape: shape.size)
+    result = grid.copy()
+    for dot in positions((grid != background) & (grid != block.color)):
+        for direction in ORTHOGONAL:
+            path = ray(grid, dot, direction)
+            ahead = [number for number, cell in enumerate(path) if grid[cell] == block.color]
+            for cell in path[: min(ahead, default=0)]:
+                result[cell] = grid[dot]
+    return result
+
+
+@program("d43fd935")
+def dots_reach_for_the_block(grid):
+    """Dots that see the block straight ahead send a line to it."""
+    shapes = find_objects(grid, diagonal=False)
+    block = max(shapes, key=lambda shape: min(shape.height, shape.width))
+    result = grid.copy()
+    for dot in positions((grid != 0) & (grid != block.color)):
+        for direction in ORTHOGONAL:
+            path = ray(grid, dot, direction)
+            free = (0, grid[dot])
+            ahead = next((n for n, cell in enumerate(path) if grid[cell] not in free), None)
+            if ahead is not None and path[ahead] in block.cells:
+                for cell in path[:ahead]:
+                    result[cell] = grid[dot]
+    return result
+
+
+@program("ef135b50")
+def fill_the_gaps_in_rows(grid):
+    """In every row but the first and the last, gaps between rectangles become dark red."""
+    colored = grid != 0
+    left = np.logical_or.accumulate(colored, axis=1)
+    right = flip_left_right(np.logical_or.accumulate(flip_left_right(colored), axis=1))
+    gaps = ~colored & left & right
+    gaps[[0, -1]] = False
+    return np.where(gaps, 9, grid)
+
+
+@program("4612dd53")
+def mend_the_walls_with_red(grid):
+    """The walls of a room have gaps, and so has a wall inside; red closes the gaps."""
+    top, left, height, width = bounding_box(grid)
+    walls = ring_index(height, width) == 0
+    room = crop(grid, top, left, height, width)
+    inside = positions((room != 0) & ~walls)
+    if inside:
+        rows, columns = zip(*inside, strict=True)
+        if len(set(columns)) == 1:
+            walls[:, columns[0]] = True
+        else:
+            walls[rows[0]] = True
+    return paste(grid, np.where(walls & (room == 0), 2, room), top, left)
 
 
 @program("e9614598")

@@ -6,6 +6,126 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("bdad9b1f")
+def bars_run_through_and_cross(grid):
+    """Bars run on to both edges; where a level and an upright one cross there is yellow."""
+    bars = find_objects(grid, diagonal=False)
+    level = [bar for bar in bars if bar.width > bar.height]
+    upright = [bar for bar in bars if bar.height > bar.width]
+    result = grid.copy()
+    for bar in level:
+        result[bar.top] = bar.color
+    for bar in upright:
+        result[:, bar.left] = bar.color
+    for bar in level:
+        result[bar.top, [other.left for other in upright]] = 4
+    return result
+
+
+@program("5c0a986e")
+def blue_up_left_red_down_right(grid):
+    """Slanted lines run from blue squares up to the left, from red ones down to the right."""
+    result = grid
+    for square in find_objects(grid, diagonal=False):
+        start, direction = (square.top, square.left), (-1, -1)
+        if square.color == 2:
+            start, direction = (square.bottom, square.right), (1, 1)
+        result = shoot(result, start, direction, square.color)
+    return result
+
+
+@program("feca6190")
+def cells_rise_to_the_right(grid):
+    """In a square of a width for each colour, the cells of the bottom row rise to the right."""
+    side = grid.shape[1] * np.count_nonzero(grid)
+    result = new_grid(side, side)
+    for step in range(side):
+        result = paste(result, grid, side - 1 - step, step)
+    return result
+
+
+@program("d13f3404")
+def cells_run_down_right(grid):
+    """In a grid twice as large every cell runs down to the right."""
+    height, width = grid.shape
+    result = paste(new_grid(2 * height, 2 * width), grid, 0, 0)
+    for step in range(1, 2 * max(height, width)):
+        result = paste(result, grid, step, step, transparent=0)
+    return result
+
+
+@program("41e4d17e")
+def cross_hairs_through_frames(grid):
+    """Lines of magenta run through the centre of every frame, under the frames."""
+    background = most_common_color(grid)
+    result = grid.copy()
+    for color in colors_of(grid, ignore=background):
+        for top, left, height, width in find_frames(grid, color, min_side=5):
+            result[top + height // 2, :] = 6
+            result[:, left + width // 2] = 6
+    return np.where(grid == background, result, grid)
+
+
+@program("ea786f4a")
+def diagonals_through_the_centre(grid):
+    """Slanted lines of the colour in the centre run from it to the edges."""
+    centre = grid.shape[0] // 2, grid.shape[1] // 2
+    result = grid.copy()
+    for direction in DIAGONAL:
+        for cell in ray(grid, centre, direction):
+            result[cell] = grid[centre]
+    return result
+
+
+@program("623ea044")
+def diagonals_through_the_dot(grid):
+    """Slanted lines run from the dot to the edges of the grid."""
+    result = grid.copy()
+    for dot in positions(grid != 0):
+        for direction in DIAGONAL:
+            for cell in ray(grid, dot, direction):
+                result[cell] = grid[dot]
+    return result
+
+
+@program("834ec97d")
+def dot_steps_down_under_a_comb(grid):
+    """The dot moves down a row; yellow lines rise from its old row in every other column."""
+    row, column = positions(grid != 0)[0]
+    result = shift(grid, 1, 0)
+    result[: row + 1, column % 2 :: 2] = 4
+    return result
+
+
+@program("f1cefba8")
+def dots_in_the_edge_become_lines(grid):
+    """Dots in a rectangle's edge stand for lines through it: dark inside, bright outside."""
+    outer = find_objects(grid, by_color=False)[0]
+    edge, inner = grid[outer.top, outer.left], 0
+    inner = most_common_color(outer.patch, ignore=edge)
+    top, left, height, width = largest_rectangle(grid == inner)
+    core = np.zeros(grid.shape, dtype=bool)
+    core[top : top + height, left : left + width] = True
+    lines = np.zeros(grid.shape, dtype=bool)
+    for row, column in positions((grid == inner) & ~core):
+        if top <= row < top + height:
+            lines[row] = True
+        else:
+            lines[:, column] = True
+    result = np.where((grid == inner) & (lines | ~core), edge, grid)
+    return np.where(lines & (grid == 0), inner, result)
+
+
+@program("99fa7670")
+def dots_run_right_and_down(grid):
+    """Every dot runs to the right edge, and from there down to the next dot's row."""
+    result = grid.copy()
+    for row, column in positions(grid != 0):
+        result[row, column:] = grid[row, column]
+        result[row:, -1] = grid[row, column]
+    return result
+
+
 @program("ba97ae07")
 def lower_bar_comes_on_top(grid):
     """Two bars cross; where they do, the one that lay below comes on top."""
@@ -16,3 +136,18 @@ def lower_bar_comes_on_top(grid):
     columns = (grid == lower).any(axis=0)
     crossing = (grid == upper) & (rows[:, None] | columns)
     return np.where(crossing, lower, grid)
+
+
+@program("ec883f72")
+def rays_from_the_bends(grid):
+    """A bent line surrounds a block; rays of the block's colour leave its bends outwards."""
+    shapes = find_objects(grid)
+    wall = max(shapes, key=lambda shape: shape.height * shape.width)
+    block = next(shape for shape in shapes if shape.color != wall.color)
+    result = grid
+    for row, d_row in ((wall.top, -1), (wall.bottom, 1)):
+        for column, d_column in ((wall.left, -1), (wall.right, 1)):
+            bend = {(row, column), (row - d_row, column), (row, column - d_column)}
+            if bend <= set(wall.cells):
+                result = shoot(result, (row, column), (d_row, d_column), block.color)
+    return result

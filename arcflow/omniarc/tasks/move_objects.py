@@ -6,6 +6,87 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("e48d4e1a")
+def cross_moves_away_from_marks(grid):
+    """The cross moves away from the marks, by as many cells as there are; the marks go."""
+    cross, mark = colors_of(grid, ignore=0)
+    row = full_rows(grid, cross)[0]
+    column = full_columns(np.where(grid == mark, cross, grid), cross)[0]
+    marks = positions(grid, mark)
+    new_row = row + len(marks) * np.sign(row - marks[0][0])
+    new_column = column + len(marks) * np.sign(column - marks[0][1])
+    result = new_grid(*grid.shape)
+    result[new_row] = cross
+    result[:, new_column] = cross
+    return result
+
+
+@program("952a094c")
+def dots_leave_through_the_opposite_corner(grid):
+    """Dots in the corners of a frame move outside, to the corner across from theirs."""
+    frame = max(find_objects(grid), key=lambda shape: shape.size)
+    result = draw(new_grid(*grid.shape), frame)
+    rows, columns = (frame.top, frame.bottom), (frame.left, frame.right)
+    for up, down in ((0, 1), (1, 0)):
+        for left, right in ((0, 1), (1, 0)):
+            d_row, d_column = (1, -1)[up], (1, -1)[left]
+            color = grid[rows[up] + d_row, columns[left] + d_column]
+            outside = rows[down] + d_row, columns[right] + d_column
+            result = paste(result, new_grid(1, 1, color), *outside)
+    return result
+
+
+@program("d89b689b")
+def dots_move_to_the_block(grid):
+    """The four dots move to the nearest cell of the block, and take it over."""
+    *dots, block = sorted(find_objects(grid), key=lambda found: found.size)
+    result = new_grid(*grid.shape)
+    for dot in dots:
+        row = np.clip(dot.top, block.top, block.bottom)
+        column = np.clip(dot.left, block.left, block.right)
+        result[row, column] = dot.color
+    return result
+
+
+@program("025d127b")
+def lean_to_the_right(grid):
+    """Shapes lean to the right by a cell; their bottom row and right edge stay."""
+    result = new_grid(*grid.shape)
+    for shape in find_objects(grid):
+        for row, column in shape.cells:
+            if row < shape.bottom:
+                column = min(column + 1, shape.right)
+            result[row, column] = shape.color
+    return result
+
+
+@program("1caeab9d")
+def line_up_with_blue(grid):
+    """All shapes move up or down until they stand beside the blue one."""
+    shapes = find_objects(grid)
+    blue = next(shape for shape in shapes if shape.color == 1)
+    result = new_grid(*grid.shape)
+    for shape in shapes:
+        result = draw(result, shape.moved(blue.bottom - shape.bottom, 0))
+    return result
+
+
+@program("a1570a43")
+def move_into_the_four_corners(grid):
+    """Four dots mark the corners of a frame, into which the shape moves."""
+
+    def are_corners(dots):
+        top, left, height, width = bounding_box(dots)
+        bottom, right = top + height - 1, left + width - 1
+        return positions(dots) == [(top, left), (top, right), (bottom, left), (bottom, right)]
+
+    color = next(color for color in colors_of(grid, ignore=0) if are_corners(grid == color))
+    corners = grid == color
+    top, left, _, _ = bounding_box(corners)
+    shape = object_from(grid, (grid != 0) & ~corners)
+    return draw(np.where(corners, color, 0), shape.moved_to(top + 1, left + 1))
+
+
 @program("25ff71a9")
 def one_step_down(grid):
     """Everything moves down by one cell."""
@@ -16,3 +97,14 @@ def one_step_down(grid):
 def step_down_and_turn_red(grid):
     """The shape moves down by one cell and becomes red."""
     return np.where(shift(grid, 1, 0) != 0, 2, 0)
+
+
+@program("dc433765")
+def step_towards_yellow(grid):
+    """The other dot moves one step towards the yellow one."""
+    color = most_common_color(grid, ignore=(0, 4))
+    row, column = positions(grid, color)[0]
+    goal_row, goal_column = positions(grid, 4)[0]
+    result = recolor(grid, {color: 0})
+    result[row + np.sign(goal_row - row), column + np.sign(goal_column - column)] = color
+    return result

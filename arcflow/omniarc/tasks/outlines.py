@@ -12,6 +12,25 @@ def azure_border(grid):
     return np.where(edge_mask(*grid.shape), 8, grid)
 
 
+@program("67a423a3")
+def frame_the_crossing(grid):
+    """Two lines cross; the crossing gets a yellow frame."""
+    lines = grid != 0
+    crossing = lines.all(axis=1)[:, None] & lines.all(axis=0)
+    return np.where(grow(crossing) & ~crossing, 4, grid)
+
+
+@program("95990924")
+def number_the_corners(grid):
+    """Blocks get blue, red, green and yellow dots at their corners."""
+    corners = new_grid(*grid.shape)
+    for block in find_objects(grid, diagonal=False):
+        signs = paste(new_grid(4, 4), to_grid([[1]]), 0, 0)
+        signs[0, 3], signs[3, 0], signs[3, 3] = 2, 3, 4
+        corners = paste(corners, signs, block.top - 1, block.left - 1, transparent=0)
+    return overlay([grid, corners])
+
+
 @program("543a7ed5")
 def outline_and_fill_frames(grid):
     """Every frame gets a green outline, and its inside becomes yellow."""
@@ -35,3 +54,12 @@ def outline_dominoes(grid):
 def ring_around_dots(grid):
     """Every dot gets a blue ring."""
     return np.where((grid == 0) & grow(grid != 0), 1, grid)
+
+
+@program("913fb3ed")
+def ring_color_by_dot_color(grid):
+    """Every dot gets a ring: green a magenta one, red a blue one, light blue a yellow one."""
+    result = grid.copy()
+    for dot, ring in ((3, 6), (2, 1), (8, 4)):
+        result[grow(grid == dot) & (grid == 0)] = ring
+    return result

@@ -1,5 +1,7 @@
 """One panel is chosen, or panels tell what to do."""
 
+import numpy as np
+
 from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
@@ -9,6 +11,43 @@ def block_of_another_color(grid):
     """Of four blocks, the one whose colour differs from the other three is cut out."""
     blocks = [block for row in split_panels(grid, color=0) for block in row]
     return odd_one_out(blocks, key=lambda block: most_common_color(block, ignore=0))
+
+
+@program("54d9e175")
+def dots_color_their_panels(grid):
+    """A panel takes the colour that its dot stands for."""
+    panels = split_panels(grid, 5)
+    meaning = {1: 6, 2: 7, 3: 8, 4: 9}
+    colored = [
+        [new_grid(*panel.shape, meaning[most_common_color(panel, ignore=0)]) for panel in row]
+        for row in panels
+    ]
+    return join_panels(colored, separator=5)
+
+
+@program("09629e4f")
+def enlarge_the_emptiest_panel(grid):
+    """Each cell of the panel with the fewest dots fills the panel at its place."""
+    line = next(color for color in range(10) if full_rows(grid, color))
+    panels = split_panels(grid, line)
+    background = most_common_color(join_panels(panels))
+    every = [panel for row in panels for panel in row]
+    plan = min(every, key=lambda panel: np.count_nonzero(panel != background))
+    filled = [
+        [np.full_like(panel, plan[r, c]) for c, panel in enumerate(row)]
+        for r, row in enumerate(panels)
+    ]
+    return join_panels(filled, separator=line)
+
+
+@program("7c008303")
+def key_colors_the_quarters(grid):
+    """The small panel is a key: its cells give the colours of the large one's quarters."""
+    panels = [panel for row in split_panels(grid) for panel in row]
+    key = next(panel for panel in panels if panel.shape == (2, 2))
+    picture = max(panels, key=lambda panel: panel.size)
+    height, width = picture.shape
+    return np.where(picture != 0, upscale(key, (height // 2, width // 2)), 0)
 
 
 @program("5bd6f4ac")

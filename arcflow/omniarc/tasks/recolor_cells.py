@@ -6,6 +6,21 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("a5f85a15")
+def every_other_cell_of_diagonals(grid):
+    """Along every diagonal line, each second cell from the edge becomes yellow."""
+    rows, columns = np.indices(grid.shape)
+    second = np.minimum(rows, columns) % 2 == 1
+    return np.where((grid != 0) & second, 4, grid)
+
+
+@program("ba26e723")
+def every_third_column_turns_magenta(grid):
+    """In the first and then every third column the coloured cells become magenta."""
+    third = np.arange(grid.shape[1]) % 3 == 0
+    return np.where((grid != 0) & third, 6, grid)
+
+
 @program("f76d97a5")
 def exchange_grey_and_color(grid):
     """Grey takes over the other colour, which becomes black."""
@@ -18,6 +33,14 @@ def exchange_paired_colors(grid):
     """Every colour has a partner, with which it changes places."""
     partner = {1: 5, 2: 6, 3: 4, 8: 9}
     return recolor(grid, partner | {b: a for a, b in partner.items()})
+
+
+@program("d90796e8")
+def green_eats_red(grid):
+    """Green beside red becomes light blue, and the red goes."""
+    green, red = grid == 3, grid == 2
+    result = np.where(green & grow(red, diagonal=False), 8, grid)
+    return np.where(red & grow(green, diagonal=False), 0, result)
 
 
 @program("9565186b")
@@ -63,3 +86,16 @@ def redden_full_lines(grid):
 def swap_gray_and_azure(grid):
     """Gray and azure cells swap their colours."""
     return recolor(grid, {5: 8, 8: 5})
+
+
+@program("c9f8e694")
+def take_the_color_at_the_edge(grid):
+    """Shapes take, line by line, the colours that stand at one edge of the grid."""
+    filler = most_common_color(grid, ignore=0)
+    turns = max(
+        range(4), key=lambda turn: len(colors_of(rotate(grid, turn)[:, :1], ignore=(0, filler)))
+    )
+    result = rotate(grid, turns)
+    for row in result:
+        row[row == filler] = row[0]
+    return rotate(result, -turns)

@@ -4,6 +4,75 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("b2862040")
+def closed_shapes_turn_light_blue(grid):
+    """Shapes that enclose a part of the background become light blue."""
+    result = grid
+    for shape in find_objects(grid, background=most_common_color(grid), diagonal=False):
+        if count_holes(shape) > 0:
+            result = draw(result, shape, 8)
+    return result
+
+
+@program("e509e548")
+def color_by_letter(grid):
+    """Shapes like an L become blue, those like a U magenta, those with a fork red."""
+    result = grid
+    for shape in find_objects(grid, diagonal=False):
+        neighbors = count_neighbors(shape.mask, diagonal=False)
+        fork = (shape.mask & (neighbors >= 3)).any()
+        is_l = shape.size == shape.height + shape.width - 1
+        result = draw(result, shape, 2 if fork else 1 if is_l else 6)
+    return result
+
+
+@program("6e82a1ae")
+def color_by_number_of_cells(grid):
+    """Shapes of four cells become blue, of three red, of two green."""
+    result = grid
+    for shape in find_objects(grid, diagonal=False):
+        result = draw(result, shape, {4: 1, 3: 2, 2: 3}[shape.size])
+    return result
+
+
+@program("b230c067")
+def color_the_odd_shape(grid):
+    """The shape unlike the others becomes red, the others blue."""
+    shapes = find_objects(grid)
+    odd = odd_one_out(shapes, key=lambda shape: shape.mask)
+    result = grid
+    for shape in shapes:
+        result = draw(result, shape, 2 if shape == odd else 1)
+    return result
+
+
+@program("ce9e57f2")
+def lower_half_turns_light_blue(grid):
+    """All bars stand on one edge; the half of each that is nearer to it becomes light blue."""
+    for turns in range(4):
+        turned = rotate(grid, turns)
+        bars = find_objects(turned, diagonal=False)
+        if all(bar.bottom == len(turned) - 1 for bar in bars):
+            break
+    for bar in bars:
+        turned[len(turned) - bar.size // 2 :, bar.left] = 8
+    return rotate(turned, -turns)
+
+
+@program("6c434453")
+def rings_become_pluses(grid):
+    """Every square ring becomes a red plus."""
+    result = grid
+    for shape in find_objects(grid, diagonal=False):
+        ring = ring_index(shape.height, shape.width) == 0
+        if same(shape.mask, ring) and not ring.all():
+            plus = new_grid(shape.height, shape.width)
+            plus[shape.height // 2] = 2
+            plus[:, shape.width // 2] = 2
+            result = paste(result, plus, shape.top, shape.left)
+    return result
+
+
 @program("d2abd087")
 def shapes_of_six_cells(grid):
     """Shapes of six cells become red, all others blue."""
@@ -11,3 +80,10 @@ def shapes_of_six_cells(grid):
     for shape in find_objects(grid, diagonal=False):
         result = draw(result, shape, 2 if shape.size == 6 else 1)
     return result
+
+
+@program("aabf363d")
+def take_the_color_of_the_dot(grid):
+    """The shape takes the colour of the single dot, which goes."""
+    dot, shape = sorted(find_objects(grid), key=lambda found: found.size)
+    return draw(new_grid(*grid.shape), shape, dot.color)

@@ -14,6 +14,18 @@ def complete_corners(grid):
     return result
 
 
+@program("b6afb2da")
+def corners_edges_and_inside(grid):
+    """Of every rectangle the corners become blue, the edges yellow, the inside red."""
+    result = grid.copy()
+    for box in find_objects(grid, diagonal=False):
+        patch = new_grid(box.height, box.width, 4)
+        patch[1:-1, 1:-1] = 2
+        patch[[0, 0, -1, -1], [0, -1, 0, -1]] = 1
+        result = paste(result, patch, box.top, box.left)
+    return result
+
+
 @program("6d75e8bb")
 def fill_box_red(grid):
     """Around the shape stands a box just large enough: its empty cells become red."""

@@ -1,7 +1,17 @@
 """Grids and shapes made larger or smaller."""
 
+import numpy as np
+
 from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
+
+
+@program("5614dbcf")
+def blocks_become_cells(grid):
+    """Every block of three by three becomes one cell of its colour; grey is noise."""
+    height, width = grid.shape
+    blocks = split_evenly(grid, height // 3, width // 3)
+    return to_grid([[most_common_color(block, ignore=5) for block in row] for row in blocks])
 
 
 @program("f25fbde4")
@@ -25,6 +35,23 @@ def double_the_size(grid):
     return upscale(grid, 2)
 
 
+@program("780d0b14")
+def one_cell_for_each_patch(grid):
+    """Black lines divide the grid into patches; each becomes one cell of its colour."""
+    patches = split_panels(grid, 0)
+    return to_grid([[most_common_color(patch, ignore=0) for patch in row] for row in patches])
+
+
+@program("90c28cc7")
+def rectangles_become_cells(grid):
+    """The patchwork is cropped, and every patch becomes one cell."""
+    patchwork = trim(grid)
+    for _ in range(2):
+        changes = (patchwork[1:] != patchwork[:-1]).any(axis=1)
+        patchwork = patchwork[np.concatenate([[True], changes])].T
+    return patchwork
+
+
 @program("b91ae062")
 def scale_by_color_count(grid):
     """Every cell grows by a factor: the number of colours in the grid, black not counted."""
@@ -35,6 +62,15 @@ def scale_by_color_count(grid):
 def scale_by_number_of_colors(grid):
     """Every cell becomes a block, whose side is the number of colours."""
     return upscale(grid, len(colors_of(grid, ignore=0)))
+
+
+@program("746b3537")
+def stripes_one_cell_wide(grid):
+    """Rows and columns that repeat the one before them go."""
+    rows = [row for row in range(len(grid)) if row == 0 or (grid[row] != grid[row - 1]).any()]
+    grid = grid[rows].T
+    columns = [col for col in range(len(grid)) if col == 0 or (grid[col] != grid[col - 1]).any()]
+    return grid[columns].T
 
 
 @program("9172f3a0")

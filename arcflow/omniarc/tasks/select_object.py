@@ -1,7 +1,20 @@
 """One object is picked out and cropped."""
 
+import numpy as np
+
 from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
+
+
+@program("d9fac9be")
+def color_inside_the_ring(grid):
+    """The output is the one cell that a ring of another colour surrounds."""
+    for row, column in positions(grid != 0):
+        around = grid[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        ring = colors_of(around, ignore=int(grid[row, column]))
+        if around.size == 9 and len(ring) == 1 and count_color(around, ring[0]) == 8 and ring[0]:
+            return new_grid(1, 1, grid[row, column])
+    raise DslError("no cell is surrounded")
 
 
 @program("b9b7f026")
@@ -19,6 +32,29 @@ def color_of_the_larger_frame(grid):
     return new_grid(2, 2, largest.color)
 
 
+@program("3de23699")
+def crop_between_the_corners(grid):
+    """What stands between four dots is cropped and takes their colour."""
+
+    def are_corners(dots):
+        top, left, height, width = bounding_box(dots)
+        bottom, right = top + height - 1, left + width - 1
+        return positions(dots) == [(top, left), (top, right), (bottom, left), (bottom, right)]
+
+    color = next(color for color in colors_of(grid, ignore=0) if are_corners(grid == color))
+    top, left, height, width = bounding_box(grid == color)
+    inside = crop(grid, top + 1, left + 1, height - 2, width - 2)
+    return np.where(inside != 0, color, 0)
+
+
+@program("1c786137")
+def crop_inside_the_frame(grid):
+    """What the largest frame surrounds is cropped."""
+    frames = find_frames(grid)
+    top, left, height, width = max(frames, key=lambda frame: frame[2] * frame[3])
+    return crop(grid, top + 1, left + 1, height - 2, width - 2)
+
+
 @program("a740d043")
 def crop_onto_black(grid):
     """What lies on the background is cropped, and the background becomes black."""
@@ -32,11 +68,34 @@ def crop_the_commonest_shape(grid):
     return most_common(find_objects(grid), key=lambda shape: shape.shape_key).patch
 
 
+@program("1f85a75f")
+def crop_the_largest_shape(grid):
+    """The largest shape is cropped."""
+    return max(find_objects(grid), key=lambda shape: shape.size).patch
+
+
 @program("72ca375d")
 def crop_the_mirror_symmetric(grid):
     """The one shape whose left side mirrors its right side is cropped."""
     shapes = [shape.patch for shape in find_objects(grid)]
     return next(shape for shape in shapes if is_symmetric(shape, "left_right"))
+
+
+@program("8efcae92")
+def crop_the_most_dotted(grid):
+    """The rectangle with the most dots is cropped."""
+    dot = least_common_color(grid)
+    around = grow(grid == dot) & (grid != dot)
+    paper = most_common_color(grid[around][None])
+    sheets = [object_from(grid, mask) for mask in components(np.isin(grid, (paper, dot)))]
+    return max(sheets, key=lambda sheet: count_color(sheet.patch, dot)).patch
+
+
+@program("e50d258f")
+def crop_the_reddest_rectangle(grid):
+    """The rectangle with the most red cells is cropped."""
+    boxes = find_objects(grid, diagonal=False, by_color=False)
+    return max(boxes, key=lambda box: count_color(box.patch, 2)).patch
 
 
 @program("23b5c85d")

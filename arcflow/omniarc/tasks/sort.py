@@ -1,5 +1,7 @@
 """Things are put in order."""
 
+import numpy as np
+
 from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
@@ -9,6 +11,38 @@ def colors_from_large_to_small(grid):
     """The shapes' colours stand below each other, the largest shape's first."""
     shapes = sorted(find_objects(grid), key=lambda shape: -shape.size)
     return to_grid([[shape.color] for shape in shapes])
+
+
+@program("cdecee7f")
+def dots_along_a_snake(grid):
+    """The dots from left to right, along a snake: there, back and there again."""
+    dots = sorted(positions(grid != 0), key=lambda cell: cell[1])
+    result = new_grid(3, 3)
+    for number, dot in enumerate(dots):
+        row, column = divmod(number, 3)
+        result[row, column if row != 1 else 2 - column] = grid[dot]
+    return result
+
+
+@program("4be741c5")
+def list_the_bands(grid):
+    """The grid is divided into bands of one colour, which are listed in their order."""
+    upright = len(np.unique(grid[0])) > 1
+    axis = 1 if upright else 0
+    bands = sorted(colors_of(grid), key=lambda color: np.nonzero(grid == color)[axis].mean())
+    return to_grid([bands]) if upright else to_grid([[band] for band in bands])
+
+
+@program("8e1813be")
+def list_the_lines(grid):
+    """The colours of the lines in their order, as lines across a square."""
+    block = max(find_objects(grid), key=lambda found: min(found.height, found.width))
+    colors = colors_of(grid, ignore=(0, block.color))
+    boxes = {color: bounding_box(grid == color) for color in colors}
+    level = all(height == 1 for _, _, height, _ in boxes.values())
+    colors.sort(key=lambda color: boxes[color][0 if level else 1])
+    result = to_grid([colors] * len(colors))
+    return transpose(result) if level else result
 
 
 @program("a61f2674")

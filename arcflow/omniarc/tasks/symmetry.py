@@ -1,5 +1,7 @@
 """Symmetric patterns: completed, made, or found."""
 
+import numpy as np
+
 from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
@@ -9,6 +11,13 @@ def blue_if_a_half_mirrors_the_other(grid):
     """Blue where one half mirrors the other, else orange."""
     symmetric = is_symmetric(grid, "left_right") or is_symmetric(grid, "up_down")
     return new_grid(1, 1, 1 if symmetric else 7)
+
+
+@program("e3497940")
+def fold_the_right_onto_the_left(grid):
+    """The right half is folded over the line in the middle onto the left half."""
+    half = grid.shape[1] // 2
+    return overlay([grid[:, :half], flip_left_right(grid[:, half + 1 :])])
 
 
 @program("62c24649")
@@ -24,6 +33,25 @@ def kaleidoscope(grid):
     right = flip_left_right(grid)
     below = flip_up_down(grid)
     return join_panels([[grid, right], [below, rotate(grid, 2)]])
+
+
+@program("4c5c2cf0")
+def mirror_around_the_cross(grid):
+    """The slanted cross is a centre, around which the other shape is mirrored both ways."""
+
+    def is_cross(color):
+        mask = trim(grid == color)
+        return mask.shape == (3, 3) and same(np.rot90(mask), mask) and mask.sum() == 5
+
+    color = next(color for color in colors_of(grid, ignore=0) if is_cross(color))
+    top, left, _, _ = bounding_box(grid == color)
+    result = grid.copy()
+    for row, column in positions(grid):
+        for new_row in (row, 2 * (top + 1) - row):
+            for new_column in (column, 2 * (left + 1) - column):
+                dot = new_grid(1, 1, grid[row, column])
+                result = paste(result, dot, new_row, new_column)
+    return result
 
 
 @program("4c4377d9")
@@ -44,11 +72,26 @@ def mirror_image_below(grid):
     return join_panels([[grid], [flip_up_down(grid)]])
 
 
+@program("f25ffba3")
+def mirror_into_the_empty_half(grid):
+    """One half is empty: the other is mirrored into it."""
+    middle = len(grid) // 2
+    top_or_bottom_empty = not grid[:middle].any() or not grid[-middle:].any()
+    return overlay([grid, flip_up_down(grid) if top_or_bottom_empty else flip_left_right(grid)])
+
+
 @program("3af2c5a8")
 def mirror_right_and_down(grid):
     """The grid is mirrored to the right, and both together downwards."""
     top = join_panels([[grid, flip_left_right(grid)]])
     return join_panels([[top], [flip_up_down(top)]])
+
+
+@program("496994bd")
+def mirror_the_bars(grid):
+    """The pattern at one side of the grid is mirrored to the other side."""
+    flip = flip_up_down if is_symmetric(grid, "left_right") else flip_left_right
+    return overlay([grid, flip(grid)])
 
 
 @program("8be77c9e")

@@ -6,10 +6,35 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("91413438")
+def as_many_copies_as_cells(grid):
+    """As many copies as coloured cells, in rows and columns of as many as there are black cells."""
+    height, width = grid.shape
+    side = count_color(grid, 0)
+    result = new_grid(height * side, width * side)
+    for number in range(np.count_nonzero(grid)):
+        row, column = divmod(number, side)
+        result = paste(result, grid, row * height, column * width)
+    return result
+
+
+@program("c3e719e8")
+def copy_where_commonest(grid):
+    """A large grid has a copy of the small one wherever the small one has its commonest color."""
+    places = upscale(grid == most_common_color(grid), grid.shape)
+    return np.where(places, tile(grid, *grid.shape), 0)
+
+
 @program("28bf18c6")
 def cut_out_and_repeat(grid):
     """The shape is cut out and put down twice, side by side."""
     return tile(trim(grid, background=most_common_color(grid)), 1, 2)
+
+
+@program("007bbfb7")
+def every_cell_becomes_the_grid(grid):
+    """A large grid has a copy of the small one at each of its coloured cells."""
+    return np.where(upscale(grid != 0, grid.shape), tile(grid, *grid.shape), 0)
 
 
 @program("7b7f7511")
@@ -27,7 +52,24 @@ def mark_columns_and_repeat(grid):
     return tile(np.where(marked, 8, grid), 2, 2)
 
 
+@program("8f2ea7aa")
+def pattern_of_patterns(grid):
+    """The pattern in one block is copied to the blocks that make up the same pattern."""
+    side = int(len(grid) ** 0.5)
+    blocks = [block for row in split_evenly(grid, side, side) for block in row]
+    pattern = next(block for block in blocks if block.any())
+    return np.where(upscale(pattern != 0, side), tile(pattern, side, side), 0)
+
+
 @program("a416b8f3")
 def repeat_side_by_side(grid):
     """The grid is put down twice, side by side."""
     return tile(grid, 1, 2)
+
+
+@program("8eb1be9a")
+def repeat_the_band(grid):
+    """The band with the pattern is repeated up and down to fill the grid."""
+    top, _, height, _ = bounding_box(grid)
+    rows = np.arange(grid.shape[0]) - top
+    return grid[top + rows % height]

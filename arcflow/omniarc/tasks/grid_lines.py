@@ -1,0 +1,34 @@
+"""Grids divided by lines into a lattice of cells."""
+
+from arcflow.omniarc.dsl import *
+from arcflow.omniarc.registry import program
+
+
+@program("272f95fa")
+def color_the_nine_fields(grid):
+    """Lines make nine fields: the middle and its four neighbours get fixed colours."""
+    (top, bottom), (left, right) = find_separators(grid)
+    result = grid.copy()
+    result[:top, left + 1 : right] = 2
+    result[top + 1 : bottom, :left] = 4
+    result[top + 1 : bottom, left + 1 : right] = 6
+    result[top + 1 : bottom, right + 1 :] = 3
+    result[bottom + 1 :, left + 1 : right] = 1
+    return result
+
+
+@program("9f236235")
+def lattice_as_mirrored_cells(grid):
+    """Each cell of the lattice becomes one cell of the output, which is mirrored."""
+    panels = split_panels(grid)
+    return flip_left_right(to_grid([[most_common_color(panel) for panel in row] for row in panels]))
+
+
+@program("83302e8f")
+def sound_cells_green_leaky_yellow(grid):
+    """Cells of the lattice become green; those with a gap in their walls yellow, gaps included."""
+    result = grid.copy()
+    for space in find_objects(grid, background=most_common_color(grid, ignore=0), diagonal=False):
+        sound = is_rectangle(space) and space.size > 1
+        result = draw(result, space, 3 if sound else 4)
+    return result

@@ -1,0 +1,27 @@
+"""Rings within rings."""
+
+import numpy as np
+
+from arcflow.omniarc.dsl import *
+from arcflow.omniarc.registry import program
+
+
+@program("5c2c9af4")
+def frames_spread_from_the_middle(grid):
+    """Three dots in a line: the outer ones are corners of a frame, around which frames follow."""
+    first, (row, column), _ = positions(grid != 0)
+    d_row, d_column = abs(first[0] - row), abs(first[1] - column)
+    result = grid
+    for size in range(1, max(grid.shape)):
+        top, left = row - size * d_row, column - size * d_column
+        height, width = 2 * size * d_row + 1, 2 * size * d_column + 1
+        result = draw_rectangle(result, top, left, height, width, grid[row, column])
+    return result
+
+
+@program("85c4e7cd")
+def reverse_the_rings(grid):
+    """The colours of the rings change places: the outermost with the innermost, and so on."""
+    ring = ring_index(*grid.shape)
+    colors = np.diagonal(grid)[: ring.max() + 1]
+    return colors[::-1][ring]

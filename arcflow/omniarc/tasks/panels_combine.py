@@ -1,0 +1,65 @@
+"""Panels laid over each other: and, or, neither."""
+
+import numpy as np
+
+from arcflow.omniarc.dsl import *
+from arcflow.omniarc.registry import program
+
+
+@program("c444b776")
+def all_panels_show_the_same(grid):
+    """The pattern in one panel appears in all the others."""
+    rows, columns = find_separators(grid)
+    color = grid[rows[0], 0] if rows else grid[0, columns[0]]
+    panels = split_panels(grid, color)
+    pattern = overlay([panel for row in panels for panel in row])
+    return join_panels([[pattern] * len(row) for row in panels], separator=color)
+
+
+@program("f2829549")
+def green_where_both_are_black(grid):
+    """A line divides the grid into halves: green where both are black."""
+    first, second = split_halves(grid)
+    return np.where((first == 0) & (second == 0), 3, 0)
+
+
+@program("6430c8c4")
+def green_where_neither_is_colored(grid):
+    """A line divides the grid into halves: green where neither has a colour."""
+    first, second = split_halves(grid)
+    return np.where((first == 0) & (second == 0), 3, 0)
+
+
+@program("99b1bc43")
+def green_where_one_is_black(grid):
+    """A line divides the grid into halves: green where exactly one of them is black."""
+    first, second = split_halves(grid)
+    return np.where((first == 0) != (second == 0), 3, 0)
+
+
+@program("3428a4f5")
+def green_where_they_differ(grid):
+    """A line divides the grid into halves: green where exactly one of them has a colour."""
+    first, second = split_halves(grid)
+    return np.where((first != 0) != (second != 0), 3, 0)
+
+
+@program("75b8110e")
+def lay_the_quarters_over_each_other(grid):
+    """The quarters of the grid lie over each other: the one at the top right on top."""
+    (top_left, top_right), (bottom_left, bottom_right) = split_evenly(grid, 2, 2)
+    return overlay([top_left, bottom_right, bottom_left, top_right])
+
+
+@program("1b2d62fb")
+def light_blue_where_both_are_black(grid):
+    """A line divides the grid into halves: light blue where both are black."""
+    first, second = split_halves(grid)
+    return np.where((first == 0) & (second == 0), 8, 0)
+
+
+@program("0520fde7")
+def red_where_both_are_colored(grid):
+    """A line divides the grid into halves: red where both have a colour."""
+    first, second = split_halves(grid)
+    return np.where((first != 0) & (second != 0), 2, 0)
