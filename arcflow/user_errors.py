@@ -8,7 +8,9 @@ from arcflow.core.errors import ArcflowError
 _NOISE = re.compile(
     r"Subtypes: |Errors:$|Given value type: |Given value: (NestedArg|Namespace)\(|"
     r"Expected a path but .* either not accessible or invalid$|"
-    r"Does not validate against any of the Union subtypes$|Expected an? NoneType$"
+    r"Does not validate against any of the Union subtypes$|Expected an? NoneType$|"
+    r"Subclass types expect one of:$|a class path \(str\)$|"
+    r"a dict with(out)? (class_path|parameters)"
 )
 
 
@@ -65,6 +67,11 @@ def option_message(text: str) -> str:
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
     lines = (re.sub(r"^(- )+", "", line.strip()) for line in text.splitlines())
     kept = [line for line in lines if line and not _NOISE.match(line)]
+    # The same value within each option around it: the innermost says what is wrong, the
+    # outermost where, as a name of a user's own is in no option's name.
+    given = [line for line in kept if line.startswith("Given value: ")]
+    between = given[0 if any("Got value: " in line for line in kept) else 1 : -1]
+    kept = [line for line in kept if line not in between]
     joined = " ".join(line if line[-1] in ".:!?" else f"{line}." for line in kept or [text])
     # An option inside a class inside an option: one name, as on the command line.
     joined = re.sub(r"Problem with given class_path '[^']*': (?=Parser key)", "", joined)

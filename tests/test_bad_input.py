@@ -519,6 +519,23 @@ def test_a_bug_keeps_its_traceback() -> None:
     )
 
 
+def test_an_option_message_gives_a_value_and_where_it_stands() -> None:
+    inner, outer = "{'pairs': 'x'}", "{'parts': {'mine': {'pairs': 'x'}}}"
+    text = """Parser key "data":
+  Problem with given class_path 'a.B':
+    Parser key "parts":
+      - Expected a <class 'int'>. Got value: x
+        Given value: {inner}
+        Given value: {inner}
+      Given value: {outer}""".replace("{inner}", inner).replace("{outer}", outer)
+    assert option_message(text) == (
+        f"option data.parts: Expected a int. Got value: x. Given value: {outer}."
+    )
+    assert option_message(text.replace(" Got value: x", "")) == (
+        f"option data.parts: Expected a int. Given value: {outer}."
+    )
+
+
 def test_an_option_message_is_never_empty() -> None:
     assert option_message("Expected a <class 'NoneType'>") == "Expected a NoneType."
     assert option_message('Parser key "a":\n  Parser key "b.c":\n  no') == "option a.b.c: no."

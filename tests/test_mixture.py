@@ -168,9 +168,17 @@ SMALL = TaskSelection("arc-agi-1/training", max_side=8)
         ),
         ({"a": Part(SMALL, weight=0)}, "data.parts: weights that cannot be drawn by: got {'a': 0"),
         ({"a": Part(SMALL, weight=float("nan"))}, "weights that cannot be drawn by: got {'a': nan"),
-        ({"a": Part()}, "data.parts.a: where do its tasks come from?"),
-        ({"a": Part(SMALL, ReARC())}, "data.parts.a: where do its tasks come from?"),
-        ({"a": Part(SMALL, kinds={"poetry": 1})}, "unknown task kind: got 'poetry'"),
+        ({"a": Part()}, "data.parts.a: where do its tasks come from?: got 'neither tasks nor"),
+        (
+            {"a": Part(SMALL, ReARC())},
+            "data.parts.a: where do its tasks come from?: got 'both tasks and source'. Expected "
+            "one of the two: tasks for published sets and files, source for generators. Set "
+            "data.parts.a.tasks to null, or leave source out.",
+        ),
+        (
+            {"a": Part(SMALL, kinds={"poetry": 1})},
+            "data.parts.a.kinds: unknown task kind: got 'poetry'",
+        ),
         ({"a": Part(SMALL, kinds={})}, "data.parts.a.kinds: weights that cannot be drawn by"),
     ],
 )
@@ -183,8 +191,12 @@ def test_options_that_are_refused(parts: dict[str, Part], message: str) -> None:
 def test_weights_of_no_source_and_bad_temperatures() -> None:
     with pytest.raises(ConfigError, match=r"mixed: weights of no source: got \['d'\].*a, b"):
         Mixed(dict(lists(1, 1)), {"d": 1})
-    with pytest.raises(ConfigError, match="mixed: bad temperature: got 0"):
-        Mixed(dict(lists(1, 1)), temperature=0)
+    for temperature in (0, -1, 1e-3, float("nan")):
+        with pytest.raises(ConfigError, match=f"mixed: bad temperature: got {temperature}"):
+            Mixed(dict(lists(1, 1)), temperature=temperature)
+    with pytest.raises(ConfigError, match=r"data: bad temperature: got 0\. Expected a number"):
+        module({"a": Part(SMALL)}, temperature=0)
+    assert len(Mixed(dict(lists(1, 100)), temperature=0.1)) == 101
 
 
 def test_a_kind_that_a_source_has_no_tasks_of(tmp_path: Path) -> None:
@@ -194,14 +206,20 @@ def test_a_kind_that_a_source_has_no_tasks_of(tmp_path: Path) -> None:
         module({"new": Part(source=GeneratedInputs(str(path)))})
 
 
-def test_a_part_that_never_fits_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    large = ReARC(["29ec7d0e"], difficulty=(0.8, 1.0))
+def test_a_part_that_never_fits_is_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arcflow.datamodules.mixture._PROBES", 8)
+    tasks = load_split("arc-agi-1/training")
+    large = TaskList([task for task in tasks if min(grid.size for grid in task.grids()) > 300])
     data = module({"small": Part(SMALL), "large": Part(source=large)}, max_tokens=160)
     data.setup("fit")
     assert "nothing of 'large, output-from-examples' fits max_tokens=160" in caplog.text
     assert "'small" not in caplog.text
+    drawn = ReARC(["29ec7d0e"], difficulty=(0.8, 1.0))
     with pytest.raises(ConfigError, match="too small for every part of the mixture: got 160"):
-        module({"large": Part(source=large)}, max_tokens=160).setup("fit")
+        parts = {"large": Part(source=large), "drawn": Part(source=drawn)}
+        module(parts, max_tokens=160).setup("fit")
 
 
 def test_no_evaluated_task_enters_by_any_part() -> None:

@@ -189,15 +189,24 @@ class ArcflowDataModule(LightningDataModule):
         stream = TaskStream(source, self.encoder, self.augment, self.seed, self.max_tokens)
         return stream, source.originals()
 
-    def _guarded(self, source: Source, ahead: Sequence[Task]) -> Source:
-        """The source less what is evaluated, and less published tasks that never fit."""
+    def _guarded(
+        self, source: Source, ahead: Sequence[Task], part: str = "train", among: bool = False
+    ) -> Source:
+        """The source less what is evaluated, and less published tasks that never fit.
+
+        Args:
+            source: of training tasks.
+            ahead: what is evaluated.
+            part: what messages call its tasks.
+            among: other sources may have tasks that fit where all of this one's are too long.
+        """
         originals = source.originals()
         if isinstance(source, TaskList):
-            self._check_ids("train", originals)
+            self._check_ids(part, originals)
         guarded = guard(originals, ahead, allow=self.trainable, on_conflict=self.contamination)
         left = source.without({task.id for task in guarded.dropped})
         if isinstance(left, TaskList):
-            return TaskList(self._that_fit("train", left.tasks), left.name)
+            return TaskList(self._that_fit(part, left.tasks, among) or left.tasks, left.name)
         return left
 
     def _check_ids(self, part: str, tasks: Iterable[Task]) -> None:
@@ -219,7 +228,9 @@ class ArcflowDataModule(LightningDataModule):
                 next_step=f"Loosen the selection of {part} tasks.",
             )
 
-    def _that_fit(self, part: str, tasks: Sequence[Task]) -> tuple[Task, ...]:
+    def _that_fit(
+        self, part: str, tasks: Sequence[Task], none_will_do: bool = False
+    ) -> tuple[Task, ...]:
         """Keep the tasks that fit ``max_tokens`` after losing pairs, and say what was lost."""
         kept, shortened = [], 0
         for task in tasks:
@@ -227,6 +238,8 @@ class ArcflowDataModule(LightningDataModule):
             if fitted is not None:
                 kept.append(task)
                 shortened += len(fitted.train) < len(task.train)
+        if not kept and none_will_do:
+            return ()
         if not kept:
             shortest = min(self.task_tokens(task) for task in tasks)
             raise ConfigError(

@@ -15,7 +15,7 @@ from arcflow.datamodules.selected import EVALUATION, SelectedDataModule
 from arcflow.datamodules.stream import TaskStream
 from arcflow.sources.base import Source
 from arcflow.sources.formats_source import load_source
-from arcflow.sources.mixture import sized_weights
+from arcflow.sources.mixture import check_temperature, sized_weights
 from arcflow.sources.select import TaskSelection
 from arcflow.text.encode import Encoder
 from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, get_kind
@@ -77,13 +77,14 @@ class MixtureDataModule(SelectedDataModule):
         super().__init__(val, test, predict, **kwargs)
         self.parts, self.temperature = parts, temperature
         sized_weights("data.parts", {name: part.weight for name, part in parts.items()}, {}, None)
+        check_temperature("data", temperature)
         for name, part in parts.items():
             _check(name, part)
         self._encoders: dict[tuple[str, str], Encoder] = {}
 
     def _training(self, ahead: Sequence[Task]) -> tuple[Stream, Sequence[Task]]:
         sources = {
-            name: self._guarded(self._source_of(name, part), ahead)
+            name: self._guarded(self._source_of(name, part), ahead, f"data.parts.{name}", True)
             for name, part in self.parts.items()
             if part.weight
         }
@@ -157,15 +158,19 @@ class MixtureDataModule(SelectedDataModule):
 def _check(name: str, part: Part) -> None:
     where = f"data.parts.{name}"
     if (part.tasks is None) == (part.source is None):
+        both = part.source is not None
         raise ConfigError(
             f"{where}: where do its tasks come from?",
-            value={"tasks": part.tasks, "source": part.source},
-            expected="tasks or source, one of the two",
-            next_step="Give tasks for published sets and files, source for generators.",
+            value="both tasks and source" if both else "neither tasks nor source",
+            expected="one of the two: tasks for published sets and files, source for generators",
+            next_step=f"Set {where}.tasks to null, or leave source out."
+            if both
+            else "Give it one, or correct its name if it was to change another part.",
         )
     sized_weights(f"{where}.kinds", part.kinds, {}, None)
     for kind in part.kinds:
-        get_kind(kind)
+        with located(f"{where}.kinds", of=ConfigError):
+            get_kind(kind)
         fit = part.source.kinds if part.source is not None else ()
         if fit and kind not in fit:
             raise ConfigError(

@@ -9,6 +9,9 @@ from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.sources.base import Source
 
+COLDEST = 0.1
+"""Lowest temperature; a part of half the size has a thousandth of the weight then."""
+
 
 class Mixed(Source):
     """Tasks of several sources by weight; a source of it may be mixed itself.
@@ -105,7 +108,7 @@ def sized_weights(
     """Each weight times its part's size to the power 1 / ``temperature``.
 
     Raises:
-        ConfigError: no weights, negative ones, or nothing but zeros; a temperature of 0 or less.
+        ConfigError: no weights, negative ones, or nothing but zeros; a bad temperature.
     """
     bad: dict[str, Any] = {key: w for key, w in weights.items() if not 0 <= w < float("inf")}
     if bad or not any(weights.values()):
@@ -115,13 +118,22 @@ def sized_weights(
             expected="numbers of 0 or more, at least one of them over 0",
             next_step="Correct the weights.",
         )
+    check_temperature(where, temperature)
     if temperature is None:
         return dict(weights)
-    if not temperature > 0:
+    return {key: w * sizes[key] ** (1 / temperature) for key, w in weights.items()}
+
+
+def check_temperature(where: str, temperature: float | None) -> None:
+    """Refuse what sizes cannot be weighed by.
+
+    Raises:
+        ConfigError: it is under :data:`COLDEST`, at which the largest part has all the weight.
+    """
+    if temperature is not None and not temperature >= COLDEST:
         raise ConfigError(
             f"{where}: bad temperature",
             value=temperature,
-            expected="a number over 0, or null to take the weights as they are",
+            expected=f"a number of {COLDEST} or more, or null to take the weights as they are",
             next_step="Correct temperature.",
         )
-    return {key: w * sizes[key] ** (1 / temperature) for key, w in weights.items()}
