@@ -217,9 +217,9 @@ def test_a_part_that_never_fits_is_named(
     assert "nothing of 'large, output-from-examples' fits max_tokens=160" in caplog.text
     assert "'small" not in caplog.text
     drawn = ReARC(["29ec7d0e"], difficulty=(0.8, 1.0))
+    data = module({"large": Part(source=large), "drawn": Part(source=drawn)}, max_tokens=160)
     with pytest.raises(ConfigError, match="too small for every part of the mixture: got 160"):
-        parts = {"large": Part(source=large), "drawn": Part(source=drawn)}
-        module(parts, max_tokens=160).setup("fit")
+        data.setup("fit")
 
 
 def test_no_evaluated_task_enters_by_any_part() -> None:
