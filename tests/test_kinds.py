@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcflow.core.grid import make_grid
-from arcflow.core.task import Pair, Task
+from arcflow.core.task import Attempt, Pair, Task
 from arcflow.text.context import fit_context
 from arcflow.text.encode import IGNORED, Encoder, FastPathWarning, TextConfig
 from arcflow.text.grid_text import GridText
@@ -22,6 +23,7 @@ from tests.tokenizers import llama3_like, qwen_like
 VERSIONS = ("chat-short", "chat-v1", "chat-long", "chat-priors")
 FORMS = [("characters", "compact", ""), *(("qwen", "chat", version) for version in VERSIONS)]
 LISTS = ("input-from-inputs", "output-from-outputs")
+GRIDS_ALONE = ("output-from-examples", *LISTS)
 SMALL = Task(
     "small",
     (
@@ -29,6 +31,8 @@ SMALL = Task(
         Pair(make_grid([[3, 4]]), make_grid([[4, 3]])),
     ),
     (Pair(make_grid([[5, 6]]), make_grid([[6, 5]])),),
+    code="def task(grid):\n    return grid[:, ::-1]\n",
+    attempt=Attempt("def task(grid):\n    return grid[::-1]\n", "Pair 1: 2 of 2 cells differ.\n"),
 )
 
 
@@ -47,7 +51,7 @@ def encoder(name: str, form: str, template: str, kind: str, fast: bool = True) -
     return Encoder(tokenizer(name), config, get_kind(kind))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", GRIDS_ALONE)
 @pytest.mark.parametrize(("name", "form", "template"), FORMS)
 @settings(deadline=None, max_examples=5)
 @given(task=tasks(largest=12))
@@ -115,12 +119,16 @@ def test_the_loss_on_outputs_scores_every_grid_but_the_first(kind: str) -> None:
 @pytest.mark.parametrize("template", VERSIONS)
 def test_versions_say_what_they_should(template: str, kind: str) -> None:
     text = encoder("qwen", "chat", template, kind).text(SMALL)
-    shown = ["12", "34"] if kind == "input-from-inputs" else ["21", "43"]
-    assert all(f"\n{grid}\n" in text for grid in shown)
-    hidden = {"output-from-examples": "65", "input-from-inputs": "56", "output-from-outputs": "65"}
-    assert f"\n{hidden[kind]}\n" not in text
-    other = {"input-from-inputs": "21", "output-from-outputs": "12"}
+    shown = ["12", "34"] if kind.endswith("from-inputs") else ["21", "43"]
+    if kind not in ("output-from-code", "input-from-code"):
+        assert all(f"\n{grid}\n" in text for grid in shown)
+    assert "\n65\n" not in text
+    asked = ("output-from-examples", "output-from-code", "code-from-examples-and-test")
+    assert ("\n56\n" in text) == (kind in asked)
+    other = {"input-from-inputs": "21", "output-from-outputs": "12", "code-from-inputs": "21"}
     assert f"\n{other.get(kind)}\n" not in text
+    assert ("[:, ::-1]" in text) == (kind in ("output-from-code", "input-from-code"))
+    assert ("[::-1]" in text) == ("2 of 2 cells" in text) == (kind == "code-from-feedback")
     assert ("Objects" in text) == (template == "chat-priors")
     assert "{" not in text
     assert "\n\n\n" not in text
@@ -140,11 +148,12 @@ def test_a_hidden_answer_has_a_prompt_for_every_kind() -> None:
         assert np.array_equal(hidden, made.prompt(SMALL))
 
 
-@pytest.mark.parametrize("kind", LISTS)
+@pytest.mark.parametrize("kind", KINDS)
 @settings(deadline=None, max_examples=10)
 @given(task=tasks(largest=8), share=st.floats(0.2, 1.0))
 def test_pairs_are_dropped_until_it_fits(kind: str, task: Task, share: float) -> None:
     made = encoder("characters", "compact", "", kind)
+    task = replace(task, code=SMALL.code, attempt=SMALL.attempt)
     most = int(made.length(task) * share)
     fitted = fit_context(made, task, most)
     if fitted is not None:
@@ -153,7 +162,7 @@ def test_pairs_are_dropped_until_it_fits(kind: str, task: Task, share: float) ->
     else:
         # The pair that stays longest has the fewest cells.
         last = min(task.train, key=lambda pair: sum(g.size for g in (pair.input, pair.output)))
-        assert made.length(Task(task.id, (last,), task.test)) > most
+        assert made.length(replace(task, train=(last,))) > most
 
 
 def test_identity_tells_kinds_apart() -> None:

@@ -1,4 +1,4 @@
-"""Pair and Task: frozen values; JSON as ARC publishes it."""
+"""Pair, Attempt and Task: frozen values; JSON as ARC publishes it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -31,6 +31,19 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """A program that does not solve its task.
+
+    Attributes:
+        code: the program's text.
+        feedback: what is wrong with it, in words: an error, or the cells that differ.
+    """
+
+    code: str
+    feedback: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One ARC task.
 
@@ -40,7 +53,8 @@ class Task:
         train: the demonstration pairs, outputs known.
         test: the pairs to solve; outputs None where they are hidden.
         source: where the task came from, e.g. ``"arc-agi-1/training"``.
-        code: a program that solves it, where one is known.
+        code: a program that solves it, where one is known: a text that defines ``task(grid)``.
+        attempt: a program that was to solve it and does not, where one is to be corrected.
     """
 
     id: str
@@ -48,6 +62,7 @@ class Task:
     test: tuple[Pair, ...]
     source: str = ""
     code: str | None = None
+    attempt: Attempt | None = None
 
     @property
     def family(self) -> str:

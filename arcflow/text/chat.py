@@ -18,7 +18,7 @@ _FIXED = {"date_string": "01 Jan 2025", "enable_thinking": False}
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The whole text of a question and its answer, placeholders in place of grids.
+    """The whole text of a question and its answer, placeholders in place of values.
 
     Attributes:
         prompt: everything the model is given.
@@ -33,25 +33,35 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What stands around grids in the compact format.
+    """What stands around grids and texts in the compact format.
+
+    A program is what leads from inputs to outputs, so where there are marker tokens, its own is
+    the two of them in a row, which stand beside each other nowhere else: no vocabulary has to grow.
 
     Attributes:
         input: comes before an input.
         output: comes before an output.
         end: ends every output, that of the answer too; holds the end-of-text token.
+        code: comes before a program.
+        feedback: comes between a program and what is wrong with it.
+        stop: `end` behind a text, which brings its last newline along.
     """
 
     input: str
     output: str
     end: str
+    code: str
+    feedback: str
+    stop: str
 
 
 def marks(tokenizer: Any) -> Marks:
-    """Special tokens where the vocabulary has them, else the letters I and O on their own lines."""
+    """Special tokens where the vocabulary has them, else letters on their own lines."""
     eos = end_of_text(tokenizer)
     if {INPUT_MARKER, OUTPUT_MARKER} <= set(tokenizer.all_special_tokens):
-        return Marks(INPUT_MARKER, OUTPUT_MARKER, eos)
-    return Marks("I\n", "\nO\n", "\n" + eos)
+        code = INPUT_MARKER + OUTPUT_MARKER
+        return Marks(INPUT_MARKER, OUTPUT_MARKER, eos, code, OUTPUT_MARKER, eos)
+    return Marks("I\n", "\nO\n", "\n" + eos, "P\n", "F\n", eos)
 
 
 def end_of_text(tokenizer: Any) -> str:
@@ -70,9 +80,10 @@ def end_of_text(tokenizer: Any) -> str:
     return str(tokenizer.eos_token)
 
 
-def compact(tokenizer: Any, prompt: str, answer: str) -> Conversation:
-    """Nothing around the text; the answer ends as every output of the prompt does."""
-    return Conversation(prompt, answer, marks(tokenizer).end)
+def compact(tokenizer: Any, prompt: str, answer: str, *, text: bool) -> Conversation:
+    """Nothing around the text; the answer, a text or a grid, ends as those of the prompt do."""
+    mark = marks(tokenizer)
+    return Conversation(prompt, answer, mark.stop if text else mark.end)
 
 
 def chat(tokenizer: Any, system: str, prompt: str, answer: str) -> Conversation:

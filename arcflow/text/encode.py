@@ -5,7 +5,7 @@ import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Generic, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,9 @@ from arcflow.core.task import Task
 from arcflow.text import samples
 from arcflow.text.chat import Conversation, chat, compact, marks
 from arcflow.text.grid_text import GridText
-from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, TaskKind, check_test_index
+from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, T, TaskKind, Value, check_test_index
 from arcflow.text.lookup import LookUp
+from arcflow.text.program_text import SafeTexts
 from arcflow.text.script import IGNORED, Script, make_script, tokenise
 from arcflow.text.tables import FastPathError
 from arcflow.text.template import PromptTemplate, placeholder
@@ -39,11 +40,14 @@ class TextConfig:
         format: "compact" for markers and grids alone (small models from scratch); "chat" for
             instruct models, through the tokenizer's own chat template.
         template: a shipped template's name or the path of a Jinja file; "" takes the format's
-            own ("compact-v1" or "chat-v1").
+            own ("compact-v1" or "chat-v1"). A shipped name stands for the kind's own words.
         loss: "completion" scores the answer and its stop token; "outputs" scores the outputs of
             the prompt's examples too, each with the token that ends it.
         fast: look grids up in tables where a check at the start proves that this gives the ids
             of tokenising the whole text; False always tokenises the whole text.
+        code_tokens: the most tokens of an answer that is a program, stop token included.
+        primitives: names that programs may use besides Python's own and numpy's; the longer
+            prompts for programs list them.
     """
 
     grid: GridText = field(default_factory=GridText)
@@ -51,6 +55,8 @@ class TextConfig:
     template: str = ""
     loss: Literal["completion", "outputs"] = "completion"
     fast: bool = True
+    code_tokens: int = 512
+    primitives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +72,7 @@ class Example:
     labels: NDArray[np.int32]
 
 
-class Encoder:
+class Encoder(Generic[T]):
     """Tasks to token ids, for one tokenizer, one text configuration and one kind of question.
 
     Args:
@@ -83,55 +89,66 @@ class Encoder:
         ConfigError: a tokenizer or a template that cannot work; see the message.
     """
 
+    @overload
+    def __init__(
+        self: "Encoder[Grid]", tokenizer: Any, config: TextConfig | None = None
+    ) -> None: ...
+    @overload
+    def __init__(self, tokenizer: Any, config: TextConfig | None, kind: TaskKind[T]) -> None: ...
     def __init__(
         self,
         tokenizer: Any,
         config: TextConfig | None = None,
-        kind: TaskKind = OUTPUT_FROM_EXAMPLES,
+        kind: TaskKind[Any] = OUTPUT_FROM_EXAMPLES,
     ) -> None:
         self.config = config or TextConfig()
-        self.kind = kind
+        self.kind: TaskKind[T] = kind
         self._tokenizer = tokenizer
         self._check_options()
-        self._template = PromptTemplate(self.config.template or kind.templates[self.config.format])
+        name = self.config.template or kind.templates[self.config.format]
+        self._template = PromptTemplate(name, kind.family)
+        self._safe = SafeTexts(tokenizer)
         self._scripts: dict[int, Script] = {}
         self._identity: dict[str, str] = {}
         sizes = samples.sizes(kind)
+        texts = kind.texts(sizes[0])
+        self._has_texts, self._writes_text = bool(texts), sizes[0] in texts
         self.stop_ids = self._find_stop_ids(sizes[0])
-        self._whole = WholeText(tokenizer, self._script, kind.outputs, sizes[0])
+        self._whole = WholeText(tokenizer, self._script, kind, sizes[0])
         self._check_spelling(sizes[0])
         self._lookup: LookUp | None = None
         if self.config.fast:
             form = self.config.grid
             try:
                 self._lookup = LookUp(
-                    tokenizer, form, self._script, kind.outputs, self._whole, sizes, self._warn
+                    tokenizer, form, self._script, kind, self._whole, sizes, self._warn
                 )
             except FastPathError as error:
                 self._warn(error)
 
     @property
     def fast(self) -> bool:
-        """Whether grids are looked up; False after a warning, or where the options say so."""
+        """Whether values are looked up; False after a warning, or where the options say so."""
         return self._lookup is not None
 
     def example(self, task: Task, test_index: int = 0) -> Example:
         """Prompt, answer and stop token with their labels.
 
         Raises:
-            DataError: the answer is not known, or there is no such test input.
+            DataError: the answer is not known, there is no such test input, or the task lacks
+                what the kind shows.
         """
-        grids = self._grids(task, test_index)
-        ids, labels = self._path(len(grids) - 1).example(
-            grids, score_outputs=self.config.loss == "outputs"
+        values = self._values(task, test_index)
+        ids, labels = self._path(values, len(values) - 1).example(
+            values, score_outputs=self.config.loss == "outputs"
         )
         labels[0] = IGNORED
         return Example(ids, labels)
 
     def prompt(self, task: Task, test_index: int = 0) -> NDArray[np.int32]:
         """What the model is given, shape (L,): exactly the beginning of `example`'s ids."""
-        grids = self._prompt_grids(task, test_index)
-        return self._path(len(grids)).prompt(grids)
+        values = self._prompt_values(task, test_index)
+        return self._path(values, len(values)).prompt(values)
 
     def length(self, task: Task, test_index: int = 0) -> int:
         """``len(example(task, test_index).input_ids)``; by arithmetic on the fast path.
@@ -139,29 +156,33 @@ class Encoder:
         Raises:
             DataError: as `example`.
         """
-        grids = self._grids(task, test_index)
-        return self._path(len(grids) - 1).length(grids)
+        values = self._values(task, test_index)
+        return self._path(values, len(values) - 1).length(values)
 
     def prompt_length(self, task: Task, test_index: int = 0) -> int:
         """``len(prompt(task, test_index))``; by arithmetic on the fast path."""
-        grids = self._prompt_grids(task, test_index)
-        return self._path(len(grids)).prompt_length(grids)
+        values = self._prompt_values(task, test_index)
+        return self._path(values, len(values)).prompt_length(values)
 
     def max_answer_tokens(self, height: int = MAX_SIDE, width: int = MAX_SIDE) -> int:
         """The most tokens an answer of this size takes, stop token included.
 
         On the slow path, an estimate with a quarter to spare over the longest of some samples.
+        A program has no size: the config says how long it may be.
         """
+        if self._writes_text:
+            return self.config.code_tokens
         return (self._lookup or self._whole).answer_tokens(height, width)
 
     def text(self, task: Task, test_index: int = 0) -> str:
         """The prompt as text, for people."""
-        return self._whole.prompt_text(self._prompt_grids(task, test_index))
+        return self._whole.prompt_text(self._prompt_values(task, test_index))
 
-    def decode(self, token_ids: Sequence[int] | NDArray[Any]) -> tuple[str, Grid | None]:
-        """What a model wrote: its text up to the first stop token, and the grid in it.
+    def decode(self, token_ids: Sequence[int] | NDArray[Any]) -> tuple[str, T | None]:
+        """What a model wrote: its text up to the first stop token, and the answer in it.
 
-        Anything that is not a grid in the form asked for gives None, never an exception.
+        The answer is a grid or, by kind, a program's text. Anything that is not a grid in the form
+        asked for, or no text at all, gives None, never an exception.
         """
         ids: list[int] = []
         size = len(self._tokenizer)
@@ -186,21 +207,22 @@ class Encoder:
                 "format": self.config.format,
                 "template": self._template.hash,
                 "tokenizer": hashlib.sha256(written.encode()).hexdigest(),
-            }
+            } | ({"primitives": " ".join(self.config.primitives)} if self._has_texts else {})
         return dict(self._identity)
 
-    def _path(self, n: int) -> LookUp | WholeText:
-        """Who makes the ids of prompts with n grids."""
+    def _path(self, values: Sequence[Value], n: int) -> LookUp | WholeText:
+        """Who makes the ids of a prompt with n values, and of the target if it is there."""
         lookup = self._lookup
-        return lookup if lookup is not None and lookup.fits(n) else self._whole
+        return lookup if lookup is not None and lookup.fits(values, n) else self._whole
 
-    def _prompt_grids(self, task: Task, test_index: int) -> list[Grid]:
+    def _prompt_values(self, task: Task, test_index: int) -> list[Value]:
         check_test_index(task, test_index)
-        return self.kind.prompt_grids(task, test_index)
+        values = self.kind.prompt_values(task, test_index)
+        return [self._safe(v).text if isinstance(v, str) else v for v in values]
 
-    def _grids(self, task: Task, test_index: int) -> list[Grid]:
-        """The prompt's grids and the target."""
-        grids = self._prompt_grids(task, test_index)
+    def _values(self, task: Task, test_index: int) -> list[Value]:
+        """The prompt's values and the target."""
+        values = self._prompt_values(task, test_index)
         target = self.kind.target(task, test_index)
         if target is None:
             raise DataError(
@@ -209,23 +231,36 @@ class Encoder:
                 expected="a test pair with its output",
                 next_step="Use prompt() for tasks without answers.",
             )
-        return [*grids, target]
+        if not isinstance(target, str):
+            return [*values, target]
+        safe = self._safe(target)
+        if safe.unknown:
+            raise DataError(
+                f"task {task.id}: its program has characters that the tokenizer does not know",
+                value=safe.unknown,
+                expected="a program in the tokenizer's characters",
+                next_step="Write the program in ASCII, or choose another tokenizer.",
+            )
+        return [*values, safe.text]
 
     def _script(self, n: int) -> Script:
-        """The script of a prompt with n grids."""
+        """The script of a prompt with n values."""
         if n not in self._scripts:
-            self._scripts[n] = make_script(self._conversation(n), self.config.grid)
+            texts = self.kind.texts(n)
+            self._scripts[n] = make_script(self._conversation(n), self.config.grid, texts)
         return self._scripts[n]
 
     def _conversation(self, n: int) -> Conversation:
         slots = [placeholder(i) for i in range(n)]
         tokenizer, template = self._tokenizer, self._template
-        shared = {
+        shared: dict[str, object] = {
             "kind": self.kind.name,
             "mark": marks(tokenizer),
             "bos": tokenizer.bos_token or "",
             "symbols": self.config.grid.symbols,
         }
+        if self._has_texts:
+            shared["primitives"] = self.config.primitives
         variables = {**shared, **self.kind.variables(slots)}
         system = template.render("system", variables).strip()
         prompt = template.render("prompt", variables)
@@ -236,7 +271,7 @@ class Encoder:
         template.require("answer", answer, {target: "output"})
         if self.config.format == "chat":
             return chat(tokenizer, system, prompt.strip(), answer)
-        return compact(tokenizer, prompt, answer)
+        return compact(tokenizer, prompt, answer, text=self._writes_text)
 
     def _find_stop_ids(self, n: int) -> tuple[int, ...]:
         ids, _ = tokenise(self._tokenizer, self._conversation(n).stop)
@@ -271,12 +306,21 @@ class Encoder:
                     expected=" or ".join(map(repr, allowed)),
                     next_step=f"Change the text's {option}.",
                 )
+        if self.config.code_tokens < 1:
+            raise ConfigError(
+                "text option code_tokens",
+                value=self.config.code_tokens,
+                expected="an integer >= 1",
+                next_step="Change the text's code_tokens.",
+            )
 
     def _check_spelling(self, n: int) -> None:
-        """Refuse a tokenizer that cannot give back a grid it was given."""
-        prompt = samples.fillings(n)[0]
+        """Refuse a tokenizer that cannot give back an answer it was given."""
+        prompt = samples.fillings(n, self.kind.texts(n))[0]
         start = self._whole.prompt_length(prompt)
-        for grid in samples.spelling_grids():
+        if self._has_texts:
+            self._check_program(prompt, start)
+        for grid in () if self._writes_text else samples.spelling_grids():
             ids, _ = self._whole.example([*prompt, grid])
             text, read = self.decode(ids[start:])
             if read is None or not np.array_equal(read, grid):
@@ -289,3 +333,22 @@ class Encoder:
                         " adds words to the answer needs a frame around the grid."
                     ),
                 )
+
+    def _check_program(self, prompt: Sequence[Value], start: int) -> None:
+        """Refuse a tokenizer that cannot write programs, or give one back that is the answer."""
+        program = self._safe(samples.SPELLING_PROGRAM)
+        text = program.unknown
+        read: object = None if text else program.text
+        if not text and self._writes_text:
+            ids, _ = self._whole.example([*prompt, program.text])
+            text, read = self.decode(ids[start:])
+        if read != program.text:
+            raise ConfigError(
+                "text: a program does not survive being written, tokenised and read back",
+                value=text[:60],
+                expected="every visible ASCII character, indentation and newlines",
+                next_step=(
+                    "Choose another tokenizer; a template that adds words to the answer needs a"
+                    " block ```python around the program."
+                ),
+            )

@@ -1,6 +1,7 @@
 """LookUp: the fast path, and its proof.
 
-Static text is tokenised once for each number of grids, grids become ids by table look-up.
+Static text is tokenised once for each number of values, grids become ids by table look-up, and
+texts are tokenised once between the static text that stands around them.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from arcflow.core.grid import Grid
 from arcflow.text import samples
 from arcflow.text.grid_text import GridText
+from arcflow.text.kinds import TaskKind, Value
+from arcflow.text.recent import Recent
 from arcflow.text.script import IGNORED, Ids
 from arcflow.text.tables import (
     FastPathError,
@@ -18,9 +20,13 @@ from arcflow.text.tables import (
     Units,
     UnitTable,
     learn_skeleton,
+    learn_text,
     learn_units,
 )
-from arcflow.text.whole import Places, Scripts, WholeText
+from arcflow.text.whole import Scripts, WholeText
+
+_KEPT = 4096
+"""Texts whose ids are remembered, at most; those of one prompt are far fewer."""
 
 
 class LookUp:
@@ -29,11 +35,11 @@ class LookUp:
     Args:
         tokenizer: a fast tokenizer of transformers.
         grid_text: the written form of grids.
-        scripts: the script by number of prompt grids.
-        outputs: the places that the loss "outputs" scores.
+        scripts: the script by number of prompt values.
+        kind: what is asked.
         whole: what the ids must equal.
-        sizes: numbers of prompt grids to prove now.
-        on_failure: told why, where a number of grids met later turns out not to fit.
+        sizes: numbers of prompt values to prove now.
+        on_failure: told why, where a number of values met later turns out not to fit.
 
     Raises:
         FastPathError: look-up and whole text differ on a sample.
@@ -44,41 +50,52 @@ class LookUp:
         tokenizer: Any,
         grid_text: GridText,
         scripts: Scripts,
-        outputs: Places,
+        kind: TaskKind[Any],
         whole: WholeText,
         sizes: Sequence[int],
         on_failure: Callable[[FastPathError], None],
     ) -> None:
-        self._tokenizer, self._scripts, self._outputs = tokenizer, scripts, outputs
+        self._tokenizer, self._scripts, self._kind = tokenizer, scripts, kind
         self._whole, self._on_failure = whole, on_failure
         units: Units = {}
-        for grids in samples.every_unit(sizes[0] + 1):
-            learn_units(tokenizer, scripts(sizes[0]), grids, units)
+        for values in samples.every_unit(sizes[0] + 1, kind.texts(sizes[0])):
+            learn_units(tokenizer, scripts(sizes[0]), values, units)
         self._table = UnitTable(grid_text, units)
+        self._texts: Recent[tuple[str, tuple[str, str]], Ids | None] = Recent(_KEPT)
         self._skeletons: dict[int, Skeleton | None] = {n: self._learn(n) for n in sizes}
         self._smallest = self._skeletons[sizes[0]]
-        for grids in samples.proofs(sizes):
-            self._compare(self._skeletons[len(grids) - 1], grids)
+        for values in samples.proofs(sizes, kind.texts):
+            self._compare(self._skeleton(len(values) - 1), values)
 
-    def fits(self, n: int) -> bool:
-        """Whether prompts with n grids can be looked up; learned where n is new."""
+    def fits(self, values: Sequence[Value], n: int) -> bool:
+        """Whether these n values of a prompt, and the target if it is there, can be looked up.
+
+        What is new is learned: the number of values, and each text.
+        """
         if n not in self._skeletons:
             try:
                 self._skeletons[n] = self._learn(n)
             except FastPathError as error:
                 self._skeletons[n] = None
                 self._on_failure(error)
-        return self._skeletons[n] is not None
+        skeleton = self._skeletons[n]
+        if skeleton is None:
+            return False
+        for slot in skeleton.texts:
+            place = skeleton.places[slot]
+            if place < len(values) and self._text(skeleton, slot, values[place]) is None:
+                return False
+        return True
 
-    def prompt(self, grids: Sequence[Grid]) -> Ids:
+    def prompt(self, values: Sequence[Value]) -> Ids:
         """As `WholeText.prompt`."""
-        return np.concatenate(self._prompt(self._skeleton(len(grids)), grids))
+        return np.concatenate(self._prompt(self._skeleton(len(values)), values))
 
-    def example(self, grids: Sequence[Grid], *, score_outputs: bool = False) -> tuple[Ids, Ids]:
+    def example(self, values: Sequence[Value], *, score_outputs: bool = False) -> tuple[Ids, Ids]:
         """As `WholeText.example`."""
-        skeleton = self._skeleton(len(grids) - 1)
-        pieces = self._prompt(skeleton, grids)
-        answer = self._answer(skeleton, grids)
+        skeleton = self._skeleton(len(values) - 1)
+        pieces = self._prompt(skeleton, values)
+        answer = self._answer(skeleton, values)
         ids = np.concatenate(pieces + answer)
         n_answer = skeleton.n_answer + len(answer[1])
         labels = np.full(len(ids), IGNORED, dtype=np.int32)
@@ -94,15 +111,16 @@ class LookUp:
             _score(labels, ids, at, skeleton.scored[len(skeleton.outputs)])
         return ids, labels
 
-    def length(self, grids: Sequence[Grid]) -> int:
+    def length(self, values: Sequence[Value]) -> int:
         """As `WholeText.length`, by arithmetic."""
-        skeleton = self._skeleton(len(grids) - 1)
-        return self.prompt_length(grids[:-1]) + skeleton.n_answer + self._size(grids[-1])
+        skeleton = self._skeleton(len(values) - 1)
+        fixed = skeleton.n_prompt + skeleton.n_answer
+        return fixed + self._sum(skeleton, values, skeleton.places)
 
-    def prompt_length(self, grids: Sequence[Grid]) -> int:
+    def prompt_length(self, values: Sequence[Value]) -> int:
         """As `WholeText.prompt_length`, by arithmetic."""
-        skeleton = self._skeleton(len(grids))
-        return skeleton.n_prompt + sum(self._size(grids[i]) for i in skeleton.places[:-1])
+        skeleton = self._skeleton(len(values))
+        return skeleton.n_prompt + self._sum(skeleton, values, skeleton.places[:-1])
 
     def answer_tokens(self, height: int, width: int) -> int:
         """Tokens of an answer of this size, stop token included."""
@@ -112,37 +130,75 @@ class LookUp:
     def _skeleton(self, n: int) -> Skeleton:
         skeleton = self._skeletons.get(n)
         if skeleton is None:
-            raise FastPathError(f"prompts of {n} grids are not looked up")
+            raise FastPathError(f"prompts of {n} values are not looked up")
         return skeleton
 
-    def _size(self, grid: Grid) -> int:
-        return self._table.lengths[grid.shape[0]][grid.shape[1]]
+    def _sum(self, skeleton: Skeleton, values: Sequence[Value], places: Sequence[int]) -> int:
+        """Tokens of the values in the first slots, which hold ``places``."""
+        total, lengths = 0, self._table.lengths
+        for slot, place in enumerate(places):
+            value = values[place]
+            if isinstance(value, str):
+                total += len(self._ids(skeleton, slot, value))
+            else:
+                total += lengths[value.shape[0]][value.shape[1]]
+        return total
 
-    def _prompt(self, skeleton: Skeleton, grids: Sequence[Grid]) -> list[Ids]:
-        """Static pieces and grids in turn."""
-        table, n = self._table, len(skeleton.outputs)
+    def _ids(self, skeleton: Skeleton, slot: int, value: Value) -> Ids:
+        if not isinstance(value, str):
+            return self._table.ids(value)
+        ids = self._text(skeleton, slot, value)
+        if ids is None:
+            raise FastPathError(f"{value!r} is not looked up here")
+        return ids
+
+    def _text(self, skeleton: Skeleton, slot: int, text: Value) -> Ids | None:
+        """The ids of a text in a slot; None where it does not split from what is around it."""
+        assert isinstance(text, str)
+        return self._texts.get(
+            (text, skeleton.around[slot]), lambda key: self._learn_text(skeleton, slot, key[0])
+        )
+
+    def _learn_text(self, skeleton: Skeleton, slot: int, text: str) -> Ids | None:
+        # Learned among sample values, so that neither the ids nor the path depend on where a text
+        # is met first.
+        if not all(skeleton.around[slot]):
+            return None
+        n = skeleton.places[-1]
+        values, _ = samples.fillings(n + 1, self._kind.texts(n))
+        values[skeleton.places[slot]] = text
+        script = self._scripts(n)
+        try:
+            return learn_text(self._tokenizer, script, values, slot, skeleton, self._table)
+        except FastPathError:
+            return None
+
+    def _prompt(self, skeleton: Skeleton, values: Sequence[Value]) -> list[Ids]:
+        """Static pieces and values in turn."""
+        n = len(skeleton.outputs)
         pieces: list[Ids] = []
-        for static, place in zip(skeleton.statics[:n], skeleton.places, strict=False):
-            pieces += (static, table.ids(grids[place]))
+        for slot, place in enumerate(skeleton.places[:n]):
+            pieces += (skeleton.statics[slot], self._ids(skeleton, slot, values[place]))
         pieces.append(skeleton.statics[n])
         return pieces
 
-    def _answer(self, skeleton: Skeleton, grids: Sequence[Grid]) -> list[Ids]:
-        return [skeleton.statics[-2], self._table.ids(grids[-1]), skeleton.statics[-1]]
+    def _answer(self, skeleton: Skeleton, values: Sequence[Value]) -> list[Ids]:
+        ids = self._ids(skeleton, len(skeleton.outputs), values[-1])
+        return [skeleton.statics[-2], ids, skeleton.statics[-1]]
 
     def _learn(self, n: int) -> Skeleton:
-        small, other = samples.fillings(n + 1)
-        skeleton = learn_skeleton(self._tokenizer, self._scripts(n), small, self._outputs(n))
+        small, other = samples.fillings(n + 1, self._kind.texts(n))
+        outputs = self._kind.outputs(n)
+        skeleton = learn_skeleton(self._tokenizer, self._scripts(n), small, outputs)
         self._compare(skeleton, small)
         self._compare(skeleton, other)
         return skeleton
 
-    def _compare(self, skeleton: Skeleton | None, grids: Sequence[Grid]) -> None:
-        assert skeleton is not None
-        ids = np.concatenate(self._prompt(skeleton, grids) + self._answer(skeleton, grids))
-        if not np.array_equal(ids, self._whole.example(grids)[0]):
-            n = len(grids) - 1
-            raise FastPathError(f"a sample with {n} grids has other tokens than its pieces")
+    def _compare(self, skeleton: Skeleton, values: Sequence[Value]) -> None:
+        ids = np.concatenate(self._prompt(skeleton, values) + self._answer(skeleton, values))
+        if not np.array_equal(ids, self._whole.example(values)[0]):
+            n = len(values) - 1
+            raise FastPathError(f"a sample with {n} values has other tokens than its pieces")
 
 
 def _score(labels: Ids, ids: Ids, at: int, scored: "np.ndarray[Any, Any]") -> int:

@@ -1,13 +1,23 @@
-"""Grids and tasks that the encoder's start-up checks are made on."""
+"""Grids, programs and tasks that the encoder's start-up checks are made on."""
 
-from collections.abc import Iterator, Sequence
+import string
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from arcflow.core.grid import MAX_SIDE, N_COLORS, Grid, freeze
 from arcflow.core.seeds import rng
-from arcflow.core.task import Pair, Task
-from arcflow.text.kinds import TaskKind
+from arcflow.core.task import Attempt, Pair, Task
+from arcflow.text.kinds import TaskKind, Value
+
+PROGRAMS = (
+    "def task(grid):\n    return grid\n",
+    "def task(grid):\n    wide = tile(grid, 1, 2)\n    return wide[::-1, :]\n",
+)
+_VISIBLE = string.digits + string.ascii_letters + string.punctuation + " "
+SPELLING_PROGRAM = f"def task(grid):\n    # {_VISIBLE}.\n\n    return grid\n"
+"""Holds every visible character that programs are written with."""
 
 
 def striped(h: int, w: int, shift: int = 0) -> Grid:
@@ -26,32 +36,46 @@ def plain(h: int, w: int, color: int) -> Grid:
     return freeze(np.full((h, w), color, dtype=np.int8))
 
 
-def sizes(kind: TaskKind) -> list[int]:
-    """Numbers of prompt grids for one to six examples."""
-    pair = Pair(striped(2, 2), striped(2, 2))
-    tasks = [Task("sample", (pair,) * n, (pair,)) for n in range(1, 7)]
-    return [len(kind.prompt_grids(task, 0)) for task in tasks]
+def sizes(kind: TaskKind[Any]) -> list[int]:
+    """Numbers of prompt values for one to six examples, each once."""
+    pair, attempt = Pair(striped(2, 2), striped(2, 2)), Attempt(PROGRAMS[1], "It fails.\n")
+    tasks = [
+        Task("sample", (pair,) * n, (pair,), code=PROGRAMS[0], attempt=attempt) for n in range(1, 7)
+    ]
+    return list(dict.fromkeys(len(kind.prompt_values(task, 0)) for task in tasks))
 
 
-def every_unit(n: int) -> Iterator[list[Grid]]:
-    """Lists of n grids that show each colour, each height, each width and each row number."""
+def _filled(n: int, texts: Collection[int], grids: Iterable[Grid], text: str) -> list[Value]:
+    """n values: the text in the places ``texts``, the grids in the others."""
+    grid = iter(grids)
+    return [text if place in texts else next(grid) for place in range(n)]
+
+
+def every_unit(n: int, texts: Collection[int]) -> Iterator[list[Value]]:
+    """Lists of n values whose grids show each colour, height, width and row number."""
     sides = range(MAX_SIDE, 0, -1)
     grids = [
         *(striped(side, 1, side) for side in sides),
         *(striped(1, side, side) for side in sides),
     ]
-    for i in range(0, len(grids), n):
-        yield [grids[(i + k) % len(grids)] for k in range(n)]
+    step = n - len(texts)
+    for i in range(0, len(grids), step):
+        own = [grids[(i + k) % len(grids)] for k in range(step)]
+        yield _filled(n, texts, own, PROGRAMS[0])
 
 
-def fillings(n: int) -> tuple[list[Grid], list[Grid]]:
-    """Two lists of n small grids that differ everywhere."""
+def fillings(n: int, texts: Collection[int]) -> tuple[list[Value], list[Value]]:
+    """Two lists of n small values that differ everywhere."""
     first = [striped(1 + i % 3, 2, i) for i in range(n)]
-    return first, [mixed(2 + i % 2, 3, i) for i in range(n)]
+    second = [mixed(2 + i % 2, 3, i) for i in range(n)]
+    return _filled(n, texts, first, PROGRAMS[0]), _filled(n, texts, second, PROGRAMS[1])
 
 
-def proofs(sizes: Sequence[int]) -> Iterator[list[Grid]]:
-    """For each n of ``sizes`` n + 1 grids, over all kinds of sizes and colourings."""
+def proofs(sizes: Sequence[int], texts: Callable[[int], Collection[int]]) -> Iterator[list[Value]]:
+    """For each n of ``sizes`` n + 1 values, with grids of all kinds of sizes and colourings.
+
+    Goes through the sizes until each of the grids was used.
+    """
     grids = [
         *(plain(1, 1, color) for color in range(N_COLORS)),
         *(plain(3, 30, color) for color in range(N_COLORS)),
@@ -60,9 +84,12 @@ def proofs(sizes: Sequence[int]) -> Iterator[list[Grid]]:
     ]
     order = rng(0, "proof").permutation(len(grids)).tolist()
     at = 0
-    for n in sizes:
-        yield [grids[order[(at + k) % len(grids)]] for k in range(n + 1)]
-        at += n + 1
+    while at < len(grids):
+        for n in sizes:
+            step = n + 1 - len(texts(n))
+            own = [grids[order[(at + k) % len(grids)]] for k in range(step)]
+            yield _filled(n + 1, texts(n), own, PROGRAMS[1])
+            at += step
 
 
 def spelling_grids() -> tuple[Grid, ...]:

@@ -1,16 +1,16 @@
-"""Script: a conversation cut at its grids, and the whole text it makes with given grids."""
+"""Script: a conversation cut at its values, and the whole text it makes with given ones."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcflow.core.grid import Grid
 from arcflow.text.chat import Conversation
 from arcflow.text.grid_text import GridText
+from arcflow.text.kinds import Value
 from arcflow.text.template import place_of
 
 IGNORED = -100
@@ -27,7 +27,7 @@ _PLACEHOLDER = re.compile("([\\ue000-\\uf8ff])")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The characters [start, end) of a text: a static piece, or a unit of the grid in a slot."""
+    """The characters [start, end) of a text: a static piece, or a unit of a slot's value."""
 
     key: Key
     slot: int
@@ -42,20 +42,21 @@ class Written:
     Attributes:
         text: prompt, answer and stop.
         prompt_end: characters of the prompt.
-        parts: static pieces (key ``("static", number)``, slot -1) and grid units, in order.
-        grids: characters of each slot's grid text, frame included.
+        parts: static pieces (key ``("static", number)``, slot -1), texts (key ``("text", 0)``)
+            and grid units, in order.
+        values: characters of each slot's value, a grid's frame included.
     """
 
     text: str
     prompt_end: int
     parts: list[Part]
-    grids: list[Span]
+    values: list[Span]
 
     def scored(self, places: Sequence[int], outputs: Sequence[int]) -> list[Span]:
-        """Characters of the prompt's outputs, each with the one behind it, which ends the grid."""
+        """Characters of the prompt's outputs, each with the one behind it, which ends it."""
         return [
             (start, min(end + 1, self.prompt_end))
-            for place, (start, end) in zip(places[:-1], self.grids, strict=False)
+            for place, (start, end) in zip(places[:-1], self.values, strict=False)
             if place in outputs
         ]
 
@@ -67,7 +68,7 @@ class Script:
     Attributes:
         statics: one piece before each slot of the prompt, one at the prompt's end, one before
             the answer, one behind it: number of slots + 2.
-        places: which grid each slot holds; the last slot is the answer's.
+        places: which value each slot holds; the last slot is the answer's.
         grid_text: the written form of the grids.
     """
 
@@ -75,12 +76,10 @@ class Script:
     places: tuple[int, ...]
     grid_text: GridText
 
-    def write(self, grids: Sequence[Grid], *, units: bool = False) -> Written:
-        """The text with these grids in the places; parts are cut into units where asked."""
+    def write(self, values: Sequence[Value], *, units: bool = False) -> Written:
+        """The text with these values in the places; grids are cut into units where asked."""
         form = self.grid_text
         head, tail = len(form.head), len(form.tail)
-        bodies = [form.encode(grid) for grid in grids]
-        bodies = [body[head : len(body) - tail] for body in bodies]
         texts: list[str] = []
         parts: list[Part] = []
         spans: list[Span] = []
@@ -101,19 +100,24 @@ class Script:
                 continue
             if number == len(self.statics) - 1:
                 break
-            place = self.places[slot]
+            value = values[self.places[slot]]
             start = at
+            if isinstance(value, str):
+                add(("text", 0), slot, value)
+                spans.append((start, at))
+                continue
             if units:
-                for key, text in form.units(grids[place]):
+                for key, text in form.units(value):
                     add(key, slot, text)
             else:
-                add(("grid", 0), slot, bodies[place])
+                body = form.encode(value)
+                add(("grid", 0), slot, body[head : len(body) - tail])
             spans.append((start - head, at + tail))
         return Written("".join(texts), prompt_end, parts, spans)
 
 
-def make_script(conversation: Conversation, grid_text: GridText) -> Script:
-    """Cut a conversation at its placeholders."""
+def make_script(conversation: Conversation, grid_text: GridText, texts: Collection[int]) -> Script:
+    """Cut a conversation at its placeholders; ``texts`` are the places that hold no grid."""
     statics: list[str] = []
     places: list[int] = []
     for text in (conversation.prompt, conversation.answer + conversation.stop):
@@ -123,9 +127,10 @@ def make_script(conversation: Conversation, grid_text: GridText) -> Script:
             if place is None:
                 current += piece
                 continue
-            statics.append(current + grid_text.head)
+            framed = place not in texts
+            statics.append(current + grid_text.head if framed else current)
             places.append(place)
-            current = grid_text.tail
+            current = grid_text.tail if framed else ""
         statics.append(current)
     return Script(tuple(statics), tuple(places), grid_text)
 

@@ -8,6 +8,7 @@ learning says which two texts run together, and the caller takes the slow path.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from arcflow.core.grid import MAX_SIDE, N_COLORS, Grid, freeze
 from arcflow.text.grid_text import GridText
+from arcflow.text.kinds import Value
 from arcflow.text.script import Ids, Key, Script, Span, Written, overlapping, tokenise
 
 Units = dict[Key, tuple[int, ...]]
@@ -89,35 +91,39 @@ class UnitTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Skeleton:
-    """A prompt and its answer with everything in place but the grids.
+    """A prompt and its answer with everything in place but the values.
 
     Attributes:
         statics: ids of the script's static pieces.
         scored: for each static piece, which of its tokens the loss "outputs" scores.
-        places: which grid each slot holds; the last slot is the answer's.
+        places: which value each slot holds; the last slot is the answer's.
+        texts: the slots that hold texts.
+        around: for each slot the static text in front of it and behind it.
         outputs: for each slot of the prompt, whether the loss "outputs" scores it.
-        n_prompt: tokens of the prompt without its grids.
-        n_answer: tokens around the answer's grid, the stop token included.
+        n_prompt: tokens of the prompt without its values.
+        n_answer: tokens around the answer's value, the stop token included.
     """
 
     statics: tuple[Ids, ...]
     scored: tuple[NDArray[np.bool_], ...]
     places: tuple[int, ...]
+    texts: tuple[int, ...]
+    around: tuple[tuple[str, str], ...]
     outputs: tuple[bool, ...]
     n_prompt: int
     n_answer: int
 
 
-def learn_units(tokenizer: Any, script: Script, grids: Sequence[Grid], units: Units) -> None:
+def learn_units(tokenizer: Any, script: Script, values: Sequence[Value], units: Units) -> None:
     """Tokenise one whole text and add what its units' tokens are to ``units``.
 
     Raises:
         FastPathError: a token crosses a unit's border, or a unit's tokens depend on the place.
     """
-    written = script.write(grids, units=True)
+    written = script.write(values, units=True)
     ids, spans = tokenise(tokenizer, written.text)
     for part, (a, b) in zip(written.parts, _assign(spans, written), strict=True):
-        if part.slot < 0:
+        if part.slot < 0 or part.key[0] == "text":
             continue
         new = tuple(ids[a:b])
         if units.setdefault(part.key, new) != new:
@@ -126,37 +132,80 @@ def learn_units(tokenizer: Any, script: Script, grids: Sequence[Grid], units: Un
 
 
 def learn_skeleton(
-    tokenizer: Any, script: Script, grids: Sequence[Grid], outputs: Sequence[int]
+    tokenizer: Any, script: Script, values: Sequence[Value], outputs: Sequence[int]
 ) -> Skeleton:
-    """Tokenise one whole text and keep what stands between its grids.
+    """Tokenise one whole text and keep what stands between its values.
 
     Args:
         tokenizer: a fast tokenizer of transformers.
         script: the conversation.
-        grids: any grids, one for each place, the answer's last.
+        values: any values, one for each place, the answer's last.
         outputs: the places that the loss "outputs" scores.
 
     Raises:
         FastPathError: a token crosses a border, or the prompt alone has other tokens.
     """
-    written = script.write(grids)
-    ids, spans = tokenise(tokenizer, written.text)
-    bounds = _assign(spans, written)
+    written = script.write(values)
+    ids, bounds, spans = _split(tokenizer, written)
     scored = np.array(overlapping(spans, written.scored(script.places, outputs)), dtype=bool)
     flat = np.array(ids, dtype=np.int32)
-    prompt, _ = tokenise(tokenizer, written.text[: written.prompt_end])
-    if prompt != ids[: len(prompt)]:
-        raise FastPathError("the end of the prompt runs together with the answer")
     static = [(a, b) for part, (a, b) in zip(written.parts, bounds, strict=True) if part.slot < 0]
     statics = tuple(flat[a:b] for a, b in static)
+    texts = script.statics
+    around = (*pairwise(texts[:-2]), (texts[-3] + texts[-2], texts[-1]))
     return Skeleton(
         statics=statics,
         scored=tuple(scored[a:b] for a, b in static),
         places=script.places,
+        texts=tuple(s for s, place in enumerate(script.places) if isinstance(values[place], str)),
+        around=around,
         outputs=tuple(place in outputs for place in script.places[:-1]),
         n_prompt=sum(map(len, statics[:-2])),
         n_answer=sum(map(len, statics[-2:])),
     )
+
+
+def learn_text(
+    tokenizer: Any,
+    script: Script,
+    values: Sequence[Value],
+    slot: int,
+    skeleton: Skeleton,
+    table: UnitTable,
+) -> Ids:
+    """Tokenise one whole text; the ids of the text in a slot.
+
+    Raises:
+        FastPathError: a token crosses a border, or what is around the text has other tokens than
+            those that are known.
+    """
+    written = script.write(values)
+    ids, bounds, _ = _split(tokenizer, written)
+    flat = np.array(ids, dtype=np.int32)
+    found = flat[:0]
+    for part, (a, b) in zip(written.parts, bounds, strict=True):
+        if part.slot == slot:
+            found = flat[a:b].copy()
+            continue
+        if part.slot < 0:
+            known = skeleton.statics[part.key[1]]
+        elif isinstance(value := values[script.places[part.slot]], str):
+            continue
+        else:
+            known = table.ids(value)
+        if not np.array_equal(flat[a:b], known):
+            raise FastPathError(f"{written.text[part.start : part.end]!r} has other tokens here")
+    return found
+
+
+def _split(tokenizer: Any, written: Written) -> tuple[list[int], list[Span], list[Span]]:
+    """Ids of a whole text, the tokens [a, b) of each part, the characters of each token."""
+    ids, spans = tokenise(tokenizer, written.text)
+    bounds = _assign(spans, written)
+    prompt, _ = tokenise(tokenizer, written.text[: written.prompt_end])
+    if prompt != ids[: len(prompt)]:
+        raise FastPathError("the end of the prompt runs together with the answer")
+    return ids, bounds, spans
 
 
 def _assign(spans: Sequence[Span], written: Written) -> list[Span]:

@@ -13,13 +13,13 @@ from arcflow.core.errors import ConfigError
 _FOLDER = Path(__file__).parent / "templates"
 
 FIRST_PLACEHOLDER = 0xE000
-"""Placeholders are single characters of Unicode's private area, one for each grid."""
+"""Placeholders are single characters of Unicode's private area, one for each value."""
 
 _MAX_PLACEHOLDERS = 0xF8FF - FIRST_PLACEHOLDER
 
 
 def placeholder(place: int) -> str:
-    """The character that stands for the grid at ``place`` while a template is rendered."""
+    """The character that stands for the value at ``place`` while a template is rendered."""
     return chr(FIRST_PLACEHOLDER + place)
 
 
@@ -34,18 +34,20 @@ class PromptTemplate:
 
     Args:
         name: a shipped template's name, e.g. ``"chat-v1"``, or the path of a file.
+        family: the end of a shipped file's name, for kinds that have files of their own.
 
     Attributes:
         name: as given.
+        family: as given.
         hash: SHA-256 of the file's text; two templates of one hash write the same prompts.
 
     Raises:
         ConfigError: no such file, or Jinja refuses it; with file and line.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.path = _find(name)
+    def __init__(self, name: str, family: str = "") -> None:
+        self.name, self.family = name, family
+        self.path = _find(name, family)
         try:
             self.source = self.path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -76,8 +78,8 @@ class PromptTemplate:
                 next_step="Write {% block prompt %}...{% endblock %} around the prompt's text.",
             )
 
-    def __reduce__(self) -> tuple[type["PromptTemplate"], tuple[str]]:
-        return PromptTemplate, (self.name,)
+    def __reduce__(self) -> tuple[type["PromptTemplate"], tuple[str, str]]:
+        return PromptTemplate, (self.name, self.family)
 
     def render(self, block: str, variables: Mapping[str, object], default: str = "") -> str:
         """The text of one block.
@@ -116,7 +118,7 @@ class PromptTemplate:
                     f"template {self.path}, line {line}: the {block} does not show {variable}",
                     value=self.name,
                     expected=f"{{{{ {variable} }}}} inside the block {block!r}",
-                    next_step=f"Write {{{{ {variable} }}}} where the grid belongs.",
+                    next_step=f"Write {{{{ {variable} }}}} where it belongs.",
                 )
 
     def _block_line(self, block: str) -> int:
@@ -147,21 +149,22 @@ class PromptTemplate:
             f"template {self.path}, line {line}: {error}",
             value=self.source.splitlines()[line - 1].strip() if self.source else "",
             expected=(
-                "a Jinja template over bos, kind, mark, symbols and, in the prompt, examples and"
-                " test; in the answer, output"
+                "a Jinja template over bos, kind, mark, symbols (primitives too for programs) and,"
+                " in the prompt, what the kind shows, e.g. examples and test; in the answer, output"
             ),
             next_step="Correct that line.",
         )
 
 
-def _find(name: str) -> Path:
-    shipped = _FOLDER / f"{name}.jinja"
+def _find(name: str, family: str) -> Path:
+    shipped = _FOLDER / f"{name}{family}.jinja"
     if "/" not in name and "\\" not in name and shipped.is_file():
         return shipped
     path = Path(name).expanduser()
     if path.is_file():
         return path
-    names = sorted(p.stem for p in _FOLDER.glob("*.jinja"))
+    # Family names begin with a dot.
+    names = sorted({p.name.split(".")[0] for p in _FOLDER.glob(f"*{family}.jinja")})
     raise ConfigError(
         "template not found",
         value=name,

@@ -1,0 +1,105 @@
+"""Texts in prompts: programs and feedback in a form that cannot leave its place.
+
+Such a text may come from a model or a user, so it may hold anything. Values are put between the
+pieces of a rendered template, never into it, so a text's characters are never placeholders. What
+could still act outside of its place is broken up by a space behind its first character: the text of
+a tokenizer's special tokens, which would become those tokens, and the three backticks that would
+end a code block. In Python this changes nothing but strings and comments: ``a<s>b`` becomes
+``a< s>b``.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from arcflow.core.errors import DataError
+from arcflow.text.recent import Recent
+
+_FENCE = "```"
+_BLOCK = re.compile(r"```python[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL)
+_BLANK_LINES = re.compile(r"\A(?:[ \t\f\v]*\n)+")
+_TAG = re.compile(r"<[^\s<>]+>")
+_KEPT = 4096
+
+
+def normal_text(text: str) -> str:
+    r"""The text with plain newlines, one of them at its end, and no blank lines around.
+
+    Tokenizers join newlines with the punctuation in front of them: a text that brings its last
+    newline along splits from what follows. Lone surrogates become question marks.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
+    return _BLANK_LINES.sub("", text).rstrip() + "\n"
+
+
+def read_program(text: str) -> str | None:
+    """The program in what a model wrote, in its normal form; None where there is none.
+
+    The first block "```python" counts, closed or not; where there is no such block, the whole
+    text. Whether it is a program is not judged.
+    """
+    block = _BLOCK.search(text)
+    program = normal_text(text if block is None else block[1])
+    return program if program.strip() else None
+
+
+@dataclass(frozen=True, slots=True)
+class SafeText:
+    """A text as prompts and answers hold it.
+
+    Attributes:
+        text: in its normal form, broken up where needed.
+        unknown: the first part that the tokenizer has no token for; "" where it has all.
+    """
+
+    text: str
+    unknown: str
+
+
+class SafeTexts:
+    """Makes texts safe for one tokenizer; the last 4,096 are remembered.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        added = tokenizer.added_tokens_decoder
+        self._special = {i for i, t in added.items() if t.special} - {tokenizer.unk_token_id}
+        # Tags such as <think> steer models whether or not they are declared special.
+        names = {str(t) for t in added.values() if t.special or _TAG.fullmatch(str(t))}
+        acting = [_FENCE, *sorted(s for s in names if len(s) > 1 and not s.isspace())]
+        first = re.escape("".join(sorted({s[0] for s in acting})))
+        whole = "|".join(map(re.escape, acting))
+        # The first look is quick, and most characters end there.
+        self._acting = re.compile(f"(?=[{first}])(?=(?:{whole}))(?s:.)")
+        self._known: Recent[str, SafeText] = Recent(_KEPT)
+
+    def __call__(self, text: str) -> SafeText:
+        """The safe form of a text.
+
+        Raises:
+            DataError: the tokenizer makes a special token of the text even so.
+        """
+        return self._known.get(text, self._make)
+
+    def _make(self, text: str) -> SafeText:
+        safe = self._acting.sub(r"\g<0> ", normal_text(text))
+        encoded = self._tokenizer(
+            safe, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        unknown = ""
+        for token, (start, end) in zip(
+            encoded["input_ids"], encoded["offset_mapping"], strict=True
+        ):
+            if token in self._special:
+                raise DataError(
+                    "text: a part of it becomes a special token",
+                    value=safe[start:end],
+                    expected="a text of ordinary tokens",
+                    next_step="Remove that part from the program or the feedback.",
+                )
+            if token == self._tokenizer.unk_token_id and not unknown:
+                unknown = safe[start:end]
+        return SafeText(safe, unknown)
