@@ -26,6 +26,42 @@ def frame_the_other_black_box(grid):
     return result
 
 
+@program("045e512c")
+def repeat_the_shape_in_rows(grid):
+    """Pieces beside the whole shape tell direction and colour in which it is repeated."""
+    shape = max(find_objects(grid), key=lambda found: found.size)
+    result = draw(new_grid(*grid.shape), shape)
+    for row, column in positions((grid != 0) & (draw(new_grid(*grid.shape), shape) == 0)):
+        d_row = (row > shape.bottom) - (row < shape.top)
+        d_column = (column > shape.right) - (column < shape.left)
+        colored = shape.recolored(int(grid[row, column]))
+        for number in range(1, max(grid.shape)):
+            down, right = number * d_row, number * d_column
+            moved = colored.moved(down * (shape.height + 1), right * (shape.width + 1))
+            result = draw(result, moved)
+    return result
+
+
+@program("e8dc4411")
+def repeat_the_shape_towards_the_dots(grid):
+    """Dots beside the shape are a part of its next copy; the copies go on that way to the edge."""
+    background, dots = most_common_color(grid), least_common_color(grid)
+    shape = object_from(grid, (grid != background) & (grid != dots))
+    wanted, own = set(positions(grid, dots)), set(shape.cells)
+    fits = [
+        (distance * d_row, distance * d_column)
+        for distance in range(1, max(grid.shape))
+        for d_row, d_column in ALL_DIRECTIONS
+        for cells in [set(shape.moved(distance * d_row, distance * d_column).cells)]
+        if wanted <= cells and not own & cells
+    ]
+    d_row, d_column = fits[0]
+    result = grid
+    for number in range(1, max(grid.shape)):
+        result = draw(result, shape.moved(number * d_row, number * d_column), dots)
+    return result
+
+
 @program("363442ee")
 def stamp_onto_dots(grid):
     """A pattern stands on one side of a line; on the other it is stamped around each dot."""

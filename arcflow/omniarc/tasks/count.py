@@ -6,6 +6,17 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("de1cd16c")
+def area_with_most_dots(grid):
+    """The grid consists of one-coloured areas with dots of one more colour in them.
+    The answer is one cell in the colour of the area with most dots."""
+    on_edge = colors_of(grid[edge_mask(*grid.shape)])
+    dot = most_common_color(grid, ignore=on_edge)
+    areas = find_objects(grid, background=dot)
+    dotted = max(areas, key=lambda area: count_color(object_grid(grid, area), dot))
+    return new_grid(1, 1, dotted.color)
+
+
 @program("9af7a82c")
 def bars_of_color_counts(grid):
     """A bar for each colour, as long as the colour has cells, the longest first."""

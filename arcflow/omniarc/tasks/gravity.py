@@ -26,3 +26,34 @@ def dots_are_drawn_to_the_block(grid):
         new_column = np.clip(column, block.left - 1, block.right + 1)
         result[new_row, new_column] = dots[row, column]
     return result
+
+
+@program("3618c87e")
+def dots_sink_to_the_floor(grid):
+    """A dot on top of a post sinks through it to the floor, where the post stands."""
+    dot = least_common_color(grid)
+    result = recolor(grid, {dot: 0})
+    for cell in positions(grid, dot):
+        for direction in ORTHOGONAL:
+            path = ray(grid, cell, direction)
+            if path and grid[path[0]] not in (0, dot) and all(grid[step] for step in path):
+                result[path[-1]] = dot
+    return result
+
+
+@program("56dc2b01")
+def move_to_the_line_and_close_behind(grid):
+    """The shape moves to the line; a light blue line closes behind it."""
+    for turned in (grid, transpose(grid)):
+        for color in colors_of(turned, ignore=0):
+            lines = full_rows(turned, color)
+            if lines and count_color(turned, color) == turned.shape[1]:
+                line, field = lines[0], turned
+    shape = object_from(field, (field != 0) & (field != field[line, 0]))
+    above = shape.top < line
+    top = line - shape.height if above else line + 1
+    result = new_grid(*field.shape)
+    result[line] = field[line]
+    result[top - 1 if above else top + shape.height] = 8
+    result = draw(result, shape.moved_to(top, shape.left))
+    return result if same(field, grid) else transpose(result)

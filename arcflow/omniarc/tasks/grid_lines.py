@@ -1,5 +1,7 @@
 """Grids divided by lines into a lattice of cells."""
 
+import numpy as np
+
 from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
@@ -22,6 +24,23 @@ def lattice_as_mirrored_cells(grid):
     """Each cell of the lattice becomes one cell of the output, which is mirrored."""
     panels = split_panels(grid)
     return flip_left_right(to_grid([[most_common_color(panel) for panel in row] for row in panels]))
+
+
+@program("2281f1f4")
+def red_where_marks_meet(grid):
+    """Marks along two edges of the grid stand for rows and columns.
+    Where a marked row and a marked column meet, the cell is red."""
+    for edge_row in (0, -1):
+        for edge_col in (0, -1):
+            inner = grid.copy()
+            inner[edge_row] = 0
+            inner[:, edge_col] = 0
+            if inner.any():
+                continue
+            marked_rows = grid[:, edge_col] != 0
+            marked_columns = grid[edge_row] != 0
+            marked_rows[edge_row] = marked_columns[edge_col] = False
+            return np.where(np.outer(marked_rows, marked_columns), 2, grid)
 
 
 @program("83302e8f")

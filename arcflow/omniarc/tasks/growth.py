@@ -6,6 +6,22 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("3befdf3e")
+def blocks_open_like_flowers(grid):
+    """The two colours of a block change places, and the outer one grows out on all sides."""
+    result = grid.copy()
+    for block in find_objects(grid, by_color=False):
+        outer, inner = block.patch[0, 0], block.patch[1, 1]
+        petal = new_grid(block.height, block.width, outer)
+        for d_row, d_column in ORTHOGONAL:
+            top = block.top + (block.height - 2) * d_row
+            left = block.left + (block.width - 2) * d_column
+            result = np.where(result == 0, paste(result, petal, top, left), result)
+        swapped = recolor(block.patch, {outer: inner, inner: outer})
+        result = paste(result, swapped, block.top, block.left)
+    return result
+
+
 @program("d364b489")
 def colored_neighbors_of_dots(grid):
     """Every dot gets red above, light blue below, orange left and magenta right of it."""

@@ -16,6 +16,24 @@ def bent_line_from_red_to_green(grid):
     return np.where(grid != 0, grid, result)
 
 
+@program("b7249182")
+def clamps_between_two_dots(grid):
+    """Two dots reach for each other with a clamp each; the clamps meet in the middle."""
+    dots = positions(grid != 0)
+    turn = dots[0][1] == dots[1][1]
+    result = transpose(grid) if turn else grid.copy()
+    (row, first), (_, last) = positions(result != 0)
+    middle = (first + last) // 2
+    left, right = result[row, first], result[row, last]
+    result[row, first:middle] = left
+    result[row - 2 : row + 3, middle - 1] = left
+    result[[row - 2, row + 2], middle] = left
+    result[row, middle + 2 : last] = right
+    result[row - 2 : row + 3, middle + 2] = right
+    result[[row - 2, row + 2], middle + 1] = right
+    return transpose(result) if turn else result
+
+
 @program("dbc1a6ce")
 def connect_blue_dots_with_light_blue(grid):
     """Dots in one row or column get connected by light blue lines."""
@@ -136,3 +154,24 @@ def plus_halfway_between_dots(grid):
     center = np.zeros(grid.shape, dtype=bool)
     center[row, col] = True
     return np.where(grow(center, diagonal=False), 3, grid)
+
+
+@program("f35d900a")
+def ringed_corners_with_dotted_sides(grid):
+    """Four cells are the corners of a rectangle. Each gets a ring of the other colour,
+    and gray cells at even distances from the nearer corner dot the sides."""
+    colors = colors_of(grid, ignore=0)
+    top, left, height, width = bounding_box(grid)
+    bottom, right = top + height - 1, left + width - 1
+    result = grid.copy()
+    for row in range(top, bottom):
+        if min(row - top, bottom - row) % 2 == 0:
+            result[row, [left, right]] = 5
+    for col in range(left, right):
+        if min(col - left, right - col) % 2 == 0:
+            result[[top, bottom], col] = 5
+    for row, col in positions(grid):
+        other = sum(colors) - int(grid[row, col])
+        result = draw_rectangle(result, row - 1, col - 1, 3, 3, other)
+        result[row, col] = grid[row, col]
+    return result

@@ -22,6 +22,21 @@ def bars_run_through_and_cross(grid):
     return result
 
 
+@program("1f0c79e5")
+def block_flies_off_at_red_corners(grid):
+    """The 2x2 block flies off diagonally at each of its red corners.
+    It and all its trails get the block's other colour."""
+    top, left, _, _ = bounding_box(grid)
+    color = most_common_color(grid, ignore=[0, 2])
+    block = new_grid(2, 2, color)
+    result = paste(grid, block, top, left)
+    for row, col in positions(grid, 2):
+        d_row, d_col = (-1 if row == top else 1), (-1 if col == left else 1)
+        for step in range(max(grid.shape)):
+            result = paste(result, block, top + step * d_row, left + step * d_col)
+    return result
+
+
 @program("5c0a986e")
 def blue_up_left_red_down_right(grid):
     """Slanted lines run from blue squares up to the left, from red ones down to the right."""
@@ -66,6 +81,35 @@ def cross_hairs_through_frames(grid):
     return np.where(grid == background, result, grid)
 
 
+@program("23581191")
+def crosses_with_red_crossings(grid):
+    """Every cell sends lines along its row and its column.
+    Where lines of different colours cross, the cell is red."""
+    result = grid.copy()
+    for row, col in positions(grid):
+        for cells in (result[row], result[:, col]):
+            crossed = (cells != 0) & (cells != grid[row, col])
+            cells[...] = np.where(crossed, 2, grid[row, col])
+    return np.where(grid != 0, grid, result)
+
+
+@program("d07ae81c")
+def diagonals_colored_by_region(grid):
+    """Slanted lines leave every dot; in each region they have the colour of the dots there."""
+    regions = colors_of(grid)[:2]
+    color = dict(zip(regions, regions, strict=True))
+    dots = positions(~np.isin(grid, regions))
+    for row, column in dots:
+        around = grid[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        color[most_common_color(around, ignore=grid[row, column])] = grid[row, column]
+    result = grid.copy()
+    for dot in dots:
+        for direction in DIAGONAL:
+            for cell in ray(grid, dot, direction):
+                result[cell] = color.get(grid[cell], grid[cell])
+    return result
+
+
 @program("ea786f4a")
 def diagonals_through_the_centre(grid):
     """Slanted lines of the colour in the centre run from it to the edges."""
@@ -97,6 +141,24 @@ def dot_steps_down_under_a_comb(grid):
     return result
 
 
+@program("855e0971")
+def dots_cut_their_stripe(grid):
+    """A dot in a stripe becomes a line across the stripe."""
+    level = np.array([[most_common_color(row[None])] * len(row) for row in grid])
+    upright = np.array([[most_common_color(row[None])] * len(row) for row in grid.T]).T
+    turn = (level == grid).sum() < (upright == grid).sum()
+    field, stripes = (grid.T, upright.T) if turn else (grid, level)
+    result = field.copy()
+    for row, column in positions(field != stripes):
+        first, last = row, row
+        while first > 0 and stripes[first - 1, 0] == stripes[row, 0]:
+            first -= 1
+        while last < len(field) - 1 and stripes[last + 1, 0] == stripes[row, 0]:
+            last += 1
+        result[first : last + 1, column] = field[row, column]
+    return result.T if turn else result
+
+
 @program("f1cefba8")
 def dots_in_the_edge_become_lines(grid):
     """Dots in a rectangle's edge stand for lines through it: dark inside, bright outside."""
@@ -126,6 +188,16 @@ def dots_run_right_and_down(grid):
     return result
 
 
+@program("2bee17df")
+def green_through_free_lines(grid):
+    """Every row and column that is black all the way between the grid's edges turns green."""
+    free = grid[1:-1, 1:-1] == 0
+    lines = free.all(axis=1)[:, None] | free.all(axis=0)
+    result = grid.copy()
+    result[1:-1, 1:-1][lines & free] = 3
+    return result
+
+
 @program("ba97ae07")
 def lower_bar_comes_on_top(grid):
     """Two bars cross; where they do, the one that lay below comes on top."""
@@ -150,4 +222,37 @@ def rays_from_the_bends(grid):
             bend = {(row, column), (row - d_row, column), (row, column - d_column)}
             if bend <= set(wall.cells):
                 result = shoot(result, (row, column), (d_row, d_column), block.color)
+    return result
+
+
+@program("b8cdaf2b")
+def rays_from_the_step(grid):
+    """A step stands on a floor along one edge. From the step's two ends rays of the floor's inner
+    colour go outwards and upwards to the edge of the grid."""
+    turns = next(turns for turns in range(4) if rotate(grid, turns)[-1].all())
+    result = rotate(grid, turns)
+    row = result.shape[0] - 2
+    step = np.flatnonzero(result[row])
+    color = result[-1, step[0]]
+    for start, direction in ((step[0], (-1, -1)), (step[-1], (-1, 1))):
+        result = shoot(result, (row, int(start)), direction, int(color))
+    return rotate(result, -turns)
+
+
+@program("25d487eb")
+def triangle_shoots_from_its_tip(grid):
+    """In the middle of each triangle's base is a cell of another colour.
+    A line of that colour goes from the triangle's tip to the edge of the grid."""
+    result = grid.copy()
+    for triangle in find_objects(grid, by_color=False):
+        color = triangle.colors[-1]
+        base = next(cell for cell in triangle.cells if grid[cell] == color)
+        for d_row, d_col in ORTHOGONAL:
+            if (base[0] - d_row, base[1] - d_col) in triangle.cells:
+                continue
+            tip = base
+            while (tip[0] + d_row, tip[1] + d_col) in triangle.cells:
+                tip = (tip[0] + d_row, tip[1] + d_col)
+            if tip != base:
+                result = shoot(result, tip, (d_row, d_col), color)
     return result

@@ -6,6 +6,22 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("1a07d186")
+def cells_join_their_line(grid):
+    """Each loose cell moves straight to the line of its colour and stops beside it.
+    Loose cells without a line of their colour vanish."""
+    upright = not any(grid[row, 0] for row in full_rows(grid))
+    cells = transpose(grid) if upright else grid
+    lines = {cells[row, 0]: row for row in full_rows(cells) if cells[row, 0]}
+    result = np.zeros_like(cells)
+    for color, line in lines.items():
+        result[line] = color
+        for row, col in positions(cells, color):
+            if row != line:
+                result[line + np.sign(row - line), col] = color
+    return transpose(result) if upright else result
+
+
 @program("e48d4e1a")
 def cross_moves_away_from_marks(grid):
     """The cross moves away from the marks, by as many cells as there are; the marks go."""
@@ -18,6 +34,26 @@ def cross_moves_away_from_marks(grid):
     result = new_grid(*grid.shape)
     result[new_row] = cross
     result[:, new_column] = cross
+    return result
+
+
+@program("d687bc17")
+def dots_go_to_their_wall(grid):
+    """Dots move to the wall of their colour; those without one vanish."""
+    height, width = grid.shape
+    ring = ring_index(height, width)
+    result = np.where(ring == 0, grid, 0)
+    result[[0, 0, -1, -1], [0, -1, 0, -1]] = 0
+    for row, column in positions((grid != 0) & (ring > 0)):
+        color = grid[row, column]
+        if color == grid[0, 1]:
+            result[1, column] = color
+        elif color == grid[-1, 1]:
+            result[height - 2, column] = color
+        elif color == grid[1, 0]:
+            result[row, 1] = color
+        elif color == grid[1, -1]:
+            result[row, width - 2] = color
     return result
 
 
@@ -60,6 +96,26 @@ def lean_to_the_right(grid):
     return result
 
 
+@program("5521c0d9")
+def leave_the_edge_by_own_length(grid):
+    """All rectangles stand on one edge; each moves away from it by its own length."""
+    boxes = find_objects(grid, diagonal=False)
+    height, width = grid.shape
+    if all(box.bottom == height - 1 for box in boxes):
+        direction = UP
+    elif all(box.top == 0 for box in boxes):
+        direction = DOWN
+    elif all(box.left == 0 for box in boxes):
+        direction = RIGHT
+    else:
+        direction = LEFT
+    result = new_grid(height, width)
+    for box in boxes:
+        moved = box.moved(direction[0] * box.height, direction[1] * box.width)
+        result = draw(result, moved)
+    return result
+
+
 @program("1caeab9d")
 def line_up_with_blue(grid):
     """All shapes move up or down until they stand beside the blue one."""
@@ -69,6 +125,37 @@ def line_up_with_blue(grid):
     for shape in shapes:
         result = draw(result, shape.moved(blue.bottom - shape.bottom, 0))
     return result
+
+
+@program("ae3edfdc")
+def magnets_pull_their_color(grid):
+    """Red pulls green and blue pulls orange: cells in line with the magnet move beside it.
+    All other cells vanish."""
+    result = np.zeros_like(grid)
+    for magnet, pulled in ((2, 3), (1, 7)):
+        for row, col in positions(grid, magnet):
+            result[row, col] = magnet
+            for d_row, d_col in ALL_DIRECTIONS:
+                cells = ray(grid, (row, col), (d_row, d_col))
+                if any(grid[cell] == pulled for cell in cells):
+                    result[row + d_row, col + d_col] = pulled
+    return result
+
+
+@program("f8a8fe49")
+def mirror_out_of_the_brackets(grid):
+    """What stands between two brackets is mirrored to the outside of the nearer one."""
+    shapes = {color: bounding_box(grid == color) for color in colors_of(grid, ignore=0)}
+    color = max(shapes, key=lambda color: shapes[color][2] * shapes[color][3])
+    turn = not (crop(grid, *shapes[color])[0] == color).all()
+    field = transpose(grid) if turn else grid
+    top, _, height, _ = bounding_box(field == color)
+    bottom = top + height - 1
+    result = np.where(field == color, color, 0)
+    for row, column in positions((field != 0) & (field != color)):
+        wall = top if row - top < bottom - row else bottom
+        result = paste(result, field[row : row + 1, column : column + 1], 2 * wall - row, column)
+    return transpose(result) if turn else result
 
 
 @program("a1570a43")

@@ -25,3 +25,12 @@ def reverse_the_rings(grid):
     ring = ring_index(*grid.shape)
     colors = np.diagonal(grid)[: ring.max() + 1]
     return colors[::-1][ring]
+
+
+@program("bda2d7a6")
+def ring_colors_move_inwards(grid):
+    """The nested rings pass their colours on: each colour becomes the one that is next outside
+    of it, and the outermost becomes the innermost."""
+    rings = range((min(grid.shape) + 1) // 2)
+    colors = unique(int(grid[ring, ring]) for ring in rings)
+    return recolor(grid, {color: colors[place - 1] for place, color in enumerate(colors)})

@@ -20,6 +20,21 @@ def frame_the_crossing(grid):
     return np.where(grow(crossing) & ~crossing, 4, grid)
 
 
+@program("db93a21d")
+def halo_and_shadow(grid):
+    """Each square gets a green halo half as thick as the square is wide, and a blue shadow
+    that falls down to the floor. Halos cover shadows."""
+    squares = find_objects(grid, diagonal=False)
+    result = np.zeros_like(grid)
+    for square in squares:
+        result[square.top :, square.left : square.right + 1] = 1
+    for square in squares:
+        halo = max(square.height, square.width) // 2
+        patch = new_grid(square.height + 2 * halo, square.width + 2 * halo, 3)
+        result = paste(result, patch, square.top - halo, square.left - halo)
+    return overlay([result, grid])
+
+
 @program("95990924")
 def number_the_corners(grid):
     """Blocks get blue, red, green and yellow dots at their corners."""

@@ -63,3 +63,24 @@ def red_where_both_are_colored(grid):
     """A line divides the grid into halves: red where both have a colour."""
     first, second = split_halves(grid)
     return np.where((first != 0) & (second != 0), 2, 0)
+
+
+@program("94f9d214")
+def red_where_both_are_empty(grid):
+    """The grid is two panels, each with a colour of its own, put on each other:
+    a cell is red where neither has colour."""
+    height, width = grid.shape
+    cuts = []
+    if height % 2 == 0:
+        cuts.append([row[0] for row in split_evenly(grid, 2, 1)])
+    if width % 2 == 0:
+        cuts.append(split_evenly(grid, 1, 2)[0])
+    first, second = min(cuts, key=lambda halves: sum(len(colors_of(half, 0)) for half in halves))
+    return np.where((first == 0) & (second == 0), 2, 0)
+
+
+@program("ce4f8723")
+def union_in_green(grid):
+    """A cell is green where at least one of the two panels beside the line has colour."""
+    first, second = split_halves(grid)
+    return np.where((first != 0) | (second != 0), 3, 0)

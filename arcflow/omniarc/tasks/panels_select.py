@@ -13,6 +13,27 @@ def block_of_another_color(grid):
     return odd_one_out(blocks, key=lambda block: most_common_color(block, ignore=0))
 
 
+@program("941d9a10")
+def color_first_middle_and_last(grid):
+    """The first panel becomes blue, the middle one red, the last one green."""
+    line = next(c for c in colors_of(grid) if full_rows(grid, c) and full_columns(grid, c))
+    panels = split_panels(grid, line)
+    middle = len(panels) // 2, len(panels[0]) // 2
+    for row, column, color in ((0, 0, 1), (*middle, 2), (-1, -1, 3)):
+        panels[row][column] = new_grid(*panels[row][column].shape, color)
+    return join_panels(panels, separator=line)
+
+
+@program("77fdfe62")
+def corners_color_the_quarters(grid):
+    """The corners are a key: they give the colours of the quarters of the picture in the frame."""
+    background = grid[0, 2]
+    picture = grid[2:-2, 2:-2]
+    height, width = picture.shape
+    key = grid[[0, 0, -1, -1], [0, -1, 0, -1]].reshape(2, 2)
+    return np.where(picture == background, background, upscale(key, (height // 2, width // 2)))
+
+
 @program("54d9e175")
 def dots_color_their_panels(grid):
     """A panel takes the colour that its dot stands for."""
@@ -38,6 +59,20 @@ def enlarge_the_emptiest_panel(grid):
         for r, row in enumerate(panels)
     ]
     return join_panels(filled, separator=line)
+
+
+@program("29623171")
+def fill_the_fullest_panels(grid):
+    """The panels with the most dots are filled, the others emptied."""
+    rows, _ = find_separators(grid)
+    panels = split_panels(grid)
+    most = max(np.count_nonzero(panel) for row in panels for panel in row)
+    color = max(panel.max() for row in panels for panel in row)
+    filled = [
+        [np.full_like(panel, color * (np.count_nonzero(panel) == most)) for panel in row]
+        for row in panels
+    ]
+    return join_panels(filled, separator=int(grid[rows[0], 0]))
 
 
 @program("7c008303")

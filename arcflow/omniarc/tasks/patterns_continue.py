@@ -6,6 +6,30 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("97999447")
+def alternate_with_gray(grid):
+    """Each cell grows a line to the right edge in which its colour and gray alternate."""
+    result = grid.copy()
+    for row, col in positions(grid):
+        result[row, col::2] = grid[row, col]
+        result[row, col + 1 :: 2] = 5
+    return result
+
+
+@program("0a938d79")
+def alternating_stripes(grid):
+    """The two cells become stripes across the grid, which go on in turn at the same distance
+    to the end of its longer side."""
+    upright = grid.shape[1] > grid.shape[0]
+    result = transpose(grid) if upright else grid.copy()
+    (first, first_col), (second, second_col) = positions(result)
+    colors = result[first, first_col], result[second, second_col]
+    distance = second - first
+    for start, color in zip((first, second), colors):
+        result[start :: 2 * distance] = color
+    return transpose(result) if upright else result
+
+
 @program("bbc9ae5d")
 def bar_grows_row_by_row(grid):
     """Every row is the one above moved right by a cell, the first colour following."""
@@ -13,6 +37,19 @@ def bar_grows_row_by_row(grid):
     while len(rows) < grid.shape[1] // 2:
         rows.append(shift(rows[-1], 0, 1, fill=grid[0, 0]))
     return np.vstack(rows)
+
+
+@program("8403a5d5")
+def columns_with_gray_links(grid):
+    """From the dot on to the right every second column gets its colour.
+    Gray cells link neighbouring columns, at the top and at the bottom in turn."""
+    (row, start), color = positions(grid)[0], colors_of(grid, ignore=0)[0]
+    result = grid.copy()
+    result[:, start::2] = color
+    far, near = (0, -1) if row else (-1, 0)
+    result[far, start + 1 :: 4] = 5
+    result[near, start + 3 :: 4] = 5
+    return result
 
 
 @program("017c7c7b")
@@ -42,9 +79,30 @@ def first_tile(grid):
     return crop(grid, 0, 0, 2, 2)
 
 
+@program("3bdb4ada")
+def hollow_out_every_second_cell(grid):
+    """Along the middle of each bar every second cell turns black."""
+    result = grid.copy()
+    for bar in find_objects(grid):
+        result[bar.top + 1 : bar.bottom : 2, bar.left + 1 : bar.right : 2] = 0
+    return result
+
+
 @program("e9afcf9a")
 def turn_every_other_column_over(grid):
     """Every second column is turned upside down."""
     result = grid.copy()
     result[:, 1::2] = flip_up_down(grid)[:, 1::2]
     return result
+
+
+@program("3ac3eb23")
+def zigzag_of_dots(grid):
+    """From every dot at the edge two patterns alternate: the dot itself, and one on either side."""
+    for turns in range(4):
+        turned = rotate(grid, turns)
+        if turned[0].any() and not turned[1:].any():
+            break
+    beside = overlay([shift(turned[:1], 0, -1), shift(turned[:1], 0, 1)])
+    result = np.vstack([turned[:1] if row % 2 == 0 else beside for row in range(len(turned))])
+    return rotate(result, -turns)

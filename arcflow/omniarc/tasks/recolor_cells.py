@@ -99,3 +99,15 @@ def take_the_color_at_the_edge(grid):
     for row in result:
         row[row == filler] = row[0]
     return rotate(result, -turns)
+
+
+@program("2204b7a8")
+def take_the_nearer_color(grid):
+    """Dots take the colour of the nearer of two bars at opposite edges."""
+    turn = grid[0, 0] == grid[0, -1]
+    field = grid.T if turn else grid
+    left, right = field[0, 0], field[0, -1]
+    nearer_left = np.arange(field.shape[1]) < field.shape[1] / 2
+    dots = (field != 0) & (field != left) & (field != right)
+    result = np.where(dots, np.where(nearer_left, left, right), field)
+    return result.T if turn else result

@@ -1,5 +1,7 @@
 """Rectangles are found, framed or filled."""
 
+import numpy as np
+
 from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
@@ -62,4 +64,26 @@ def rectangle_between_corners(grid):
     for color in colors_of(grid, ignore=0):
         top, left, height, width = bounding_box(grid == color)
         result[top : top + height, left : left + width] = color
+    return result
+
+
+@program("b548a754")
+def stretch_box_to_the_dot(grid):
+    """The two-coloured rectangle is stretched until it reaches the dot."""
+    border = max(find_objects(grid), key=lambda obj: obj.height * obj.width)
+    filling = most_common_color(object_grid(grid, border), ignore=border.color)
+    return draw_rectangle(np.zeros_like(grid), *bounding_box(grid), border.color, filling)
+
+
+@program("1bfc4729")
+def two_boxes_with_a_shelf(grid):
+    """Each half of the grid becomes an open box in its dot's colour, with a shelf at the dot."""
+    (upper_row, upper_column), (lower_row, lower_column) = positions(grid != 0)
+    upper, lower = grid[upper_row, upper_column], grid[lower_row, lower_column]
+    half = len(grid) // 2
+    result = new_grid(*grid.shape)
+    result[:half, [0, -1]] = upper
+    result[[0, upper_row]] = upper
+    result[half:, [0, -1]] = lower
+    result[[lower_row, -1]] = lower
     return result

@@ -35,6 +35,15 @@ def double_the_size(grid):
     return upscale(grid, 2)
 
 
+@program("6b9890af")
+def enlarge_into_the_frame(grid):
+    """The small shape is enlarged until it fills the frame."""
+    frame = max(find_objects(grid), key=lambda obj: obj.height * obj.width)
+    shape = trim(np.where(grid == frame.color, 0, grid))
+    factor = (frame.height - 2) // shape.shape[0]
+    return paste(frame.patch, upscale(shape, factor), 1, 1)
+
+
 @program("780d0b14")
 def one_cell_for_each_patch(grid):
     """Black lines divide the grid into patches; each becomes one cell of its colour."""
@@ -62,6 +71,19 @@ def scale_by_color_count(grid):
 def scale_by_number_of_colors(grid):
     """Every cell becomes a block, whose side is the number of colours."""
     return upscale(grid, len(colors_of(grid, ignore=0)))
+
+
+@program("5ad4f10b")
+def shrink_and_take_the_other_color(grid):
+    """The large shape is scaled down to single cells, in the colour of the noise."""
+    color = max(find_objects(grid), key=lambda shape: shape.size).color
+    shape = trim(grid == color)
+    for factor in range(min(shape.shape), 0, -1):
+        if shape.shape[0] % factor == shape.shape[1] % factor == 0:
+            small = shape[::factor, ::factor]
+            if same(upscale(small, factor), shape):
+                break
+    return np.where(small, most_common_color(grid, ignore=(0, color)), 0)
 
 
 @program("746b3537")

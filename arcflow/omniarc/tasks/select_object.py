@@ -47,6 +47,19 @@ def crop_between_the_corners(grid):
     return np.where(inside != 0, color, 0)
 
 
+@program("3f7978a0")
+def crop_between_the_posts(grid):
+    """Two bars with a cap at each end frame a box, which is cropped."""
+    for turned in (grid, transpose(grid)):
+        for color in colors_of(turned, ignore=0):
+            top, left, height, width = bounding_box(turned == color)
+            posts = crop(turned, top, left, height, width)[:, [0, -1]]
+            if width > 1 and (posts == color).all() and posts.size == count_color(grid, color):
+                box = crop(turned, top - 1, left, height + 2, width)
+                return box if turned is grid else transpose(box)
+    raise DslError("no posts")
+
+
 @program("1c786137")
 def crop_inside_the_frame(grid):
     """What the largest frame surrounds is cropped."""

@@ -35,6 +35,23 @@ def kaleidoscope(grid):
     return join_panels([[grid, right], [below, rotate(grid, 2)]])
 
 
+@program("4938f0c2")
+def mirror_about_the_square(grid):
+    """The shape is mirrored left-right and up-down about the middle of the 2x2 square."""
+    square = next(
+        obj
+        for obj in find_objects(grid)
+        if is_square(obj) and obj.size == 4 and count_color(grid, obj.color) == 4
+    )
+    result = grid.copy()
+    for row, col in positions(grid):
+        mirrored_row = square.top + square.bottom - row
+        mirrored_col = square.left + square.right - col
+        for place in [(row, mirrored_col), (mirrored_row, col), (mirrored_row, mirrored_col)]:
+            result[place] = grid[row, col]
+    return result
+
+
 @program("4c5c2cf0")
 def mirror_around_the_cross(grid):
     """The slanted cross is a centre, around which the other shape is mirrored both ways."""
@@ -70,6 +87,16 @@ def mirror_image_at_right(grid):
 def mirror_image_below(grid):
     """The grid's upside-down mirror image is added below it."""
     return join_panels([[grid], [flip_up_down(grid)]])
+
+
+@program("47c1f68c")
+def mirror_into_all_quarters(grid):
+    """The pattern in one quarter is mirrored into all, in the colour of the lines between them."""
+    (row,), (column,) = find_separators(grid)
+    color = grid[row, column]
+    quarters = np.delete(np.delete(grid, row, axis=0), column, axis=1) != 0
+    quarters = quarters | flip_left_right(quarters)
+    return np.where(quarters | flip_up_down(quarters), color, 0)
 
 
 @program("f25ffba3")

@@ -1,0 +1,58 @@
+"""Pieces are put together."""
+
+import numpy as np
+
+from arcflow.omniarc.dsl import *
+from arcflow.omniarc.registry import program
+
+
+@program("846bdb03")
+def fit_between_the_posts(grid):
+    """The shape goes into the frame, turned so that its colours are on their own sides."""
+
+    def are_corners(dots):
+        top, left, height, width = bounding_box(dots)
+        bottom, right = top + height - 1, left + width - 1
+        return positions(dots) == [(top, left), (top, right), (bottom, left), (bottom, right)]
+
+    color = next(color for color in colors_of(grid, ignore=0) if are_corners(grid == color))
+    top, left, height, width = bounding_box(grid == color)
+    frame = crop(grid, top, left, height, width)
+    shape = trim(paste(grid, new_grid(height, width), top, left))
+    if frame[1, 0] and frame[1, 0] not in shape[:, 0]:
+        shape = flip_left_right(shape)
+    if frame[0, 1] and frame[0, 1] not in shape[0]:
+        shape = flip_up_down(shape)
+    return paste(frame, shape, 1, 1)
+
+
+@program("9aec4887")
+def fit_into_the_frame(grid):
+    """The shape goes into the frame; its cells take the colour of a side that is nearest."""
+
+    def frame_without(color):
+        rest = np.where(grid == color, 0, grid)
+        frame = crop(rest, *bounding_box(rest))
+        ring = ring_index(*frame.shape) == 0
+        ring[[0, 0, -1, -1], [0, -1, 0, -1]] = False
+        return frame if same(frame != 0, ring) else None
+
+    color = next(c for c in colors_of(grid, ignore=0) if frame_without(c) is not None)
+    result = frame_without(color)
+    height, width = result.shape
+    sides = result[0, 1], result[1, 0], result[-1, 1], result[1, -1]
+    for row, column in positions(trim(grid == color)):
+        row, column = row + 1, column + 1
+        distances = [row, column, height - 1 - row, width - 1 - column]
+        nearest = distances.index(min(distances))
+        alone = distances.count(min(distances)) == 1
+        result[row, column] = sides[nearest] if alone else color
+    return result
+
+
+@program("bc1d5164")
+def overlay_the_corners(grid):
+    """The four corners of the grid are laid over each other."""
+    height, width = (grid.shape[0] + 1) // 2, (grid.shape[1] - 1) // 2
+    top, bottom = grid[:height], grid[-height:]
+    return overlay([top[:, :width], top[:, -width:], bottom[:, :width], bottom[:, -width:]])
