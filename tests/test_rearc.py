@@ -20,6 +20,7 @@ from arcflow.core.task import Task
 from arcflow.sources import rearc_package
 from arcflow.sources.base import check_not_empty, hash_tasks
 from arcflow.sources.rearc import ReARC
+from arcflow.sources.rearc_difficulty import RANGES, apart, original_difficulty
 from arcflow.sources.rearc_draws import Draws, OutOfDrawsError
 from arcflow.sources.rearc_facts import load_facts
 from arcflow.sources.rearc_package import INSTALL, load_backend
@@ -132,7 +133,11 @@ def test_a_smaller_share_is_within_a_larger_one() -> None:
         ({"pairs": "all"}, "bad pairs: got 'all'"),
         ({"difficulty": (0.5, 0.4)}, "bad difficulty"),
         ({"difficulty": (0.0, float("nan"))}, "bad difficulty"),
-        ({"difficulty": (0.4,)}, "bad difficulty: got (0.4,). Expected two numbers"),
+        (
+            {"difficulty": (0.4,)},
+            "bad difficulty: got (0.4,). Expected two numbers, "
+            "0 <= lower <= upper <= 1, or original",
+        ),
         ({"difficulty": (0.0, 0.2, 0.4)}, "bad difficulty: got (0.0, 0.2, 0.4)"),
         ({"difficulty": 0.4}, "bad difficulty: got 0.4"),
         ({"difficulty": ("low", "high")}, "bad difficulty: got ('low', 'high')"),
@@ -260,12 +265,40 @@ def test_lengths_are_the_originals() -> None:
     assert 0.9 < ratio < 1.1
 
 
+def test_sizes_are_nearer_to_each_original_than_with_one_difficulty_for_all() -> None:
+    def sides(task: Task) -> list[tuple[int, int, int, int]]:
+        pairs = (*task.train, *task.test)
+        return [(*p.input.shape, *p.output.shape) for p in pairs if p.output is not None]
+
+    originals = {task.id: sides(task) for task in SOURCE.originals()}
+
+    def away(source: ReARC) -> float:
+        drawn: dict[str, list[tuple[int, int, int, int]]] = {task_id: [] for task_id in originals}
+        for index in range(800):
+            task = source.task(8, index)
+            drawn[original_of(task)] += sides(task)
+        return float(np.mean([apart(drawn[i], originals[i]) for i in originals]))
+
+    assert away(SOURCE) < 0.7 * away(ReARC(difficulty=(0.0, 0.4)))
+
+
+def test_the_difficulty_of_an_original_is_measured() -> None:
+    backend = load_backend("reasoning-gym")
+    originals = {task.id: task for task in SOURCE.originals()}
+    large, small = (
+        original_difficulty(backend, originals[task_id], 6) for task_id in ("39e1d7f9", "b1948b0a")
+    )
+    assert large[0] >= 0.4
+    assert small[1] <= 0.4
+
+
 def test_facts_belong_to_the_generators_and_the_originals() -> None:
     facts, backend = load_facts(), load_backend("reasoning-gym")
     assert list(facts) == list(backend.generators) == [task.id for task in SOURCE.originals()]
     for task in SOURCE.originals():
         fact = facts[task.id]
         assert fact.train_pairs == len(task.train)
+        assert fact.difficulty in RANGES
         if fact.swap:
             assert fact.background is not None
             assert fact.background not in fact.fixed_colors

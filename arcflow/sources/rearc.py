@@ -3,16 +3,20 @@
 import difflib
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.task import Task
 from arcflow.sources.arc import load_split
 from arcflow.sources.base import Passes, Source
+from arcflow.sources.rearc_difficulty import USUAL
 from arcflow.sources.rearc_facts import load_facts
 from arcflow.sources.rearc_package import Backend, BackendName, load_backend
 from arcflow.sources.rearc_pairs import VERSION, Adaptation, Generator
 from arcflow.sources.select import share_of
+
+_RANGE = "0 <= lower <= upper <= 1, or original"
 
 
 class ReARC(Source):
@@ -35,9 +39,11 @@ class ReARC(Source):
             a larger share's.
         fraction_seed: of the draw of ``fraction``.
         pairs: train pairs of a task, 1 to 20; or "original", as many as the original has.
-        difficulty: lower and upper end of the generators' own scale, 0 to 1, on which sizes and
-            numbers of things grow. 0 to 0.4 gives the originals' lengths; the generators' own
-            is 0 to 1, and pairs come from it where a task has none in a narrower range.
+        difficulty: "original", for each task the range that gives its original's sizes; or lower
+            and upper end of the generators' own scale, 0 to 1, on which sizes and numbers of
+            things grow, for all tasks. 0 to 0.4 gives the originals' lengths over all tasks;
+            the generators' own is 0 to 1, and pairs come from it where a task has none in a
+            narrower range.
         background: give the background the colour that it has in the original, by exchanging
             two colours, where the rule names neither of them; false leaves it random.
         roles: draw the first pair's colours again in the later pairs of a task, wherever the
@@ -60,19 +66,19 @@ class ReARC(Source):
         fraction: float = 1.0,
         fraction_seed: int = 0,
         pairs: int | Literal["original"] = "original",
-        difficulty: tuple[float, float] = (0.0, 0.4),
+        difficulty: tuple[float, float] | Literal["original"] = "original",
         background: bool = True,
         roles: bool = True,
         verify: bool = False,
         backend: BackendName = "reasoning-gym",
         clone: str = "",
     ) -> None:
-        lower, upper = _range(difficulty)
+        lower, upper = USUAL if difficulty == "original" else _range(difficulty)
         for option, value, right, expected in (
             ("fraction", fraction, 0 < fraction <= 1, "over 0 and up to 1"),
             ("fraction_seed", fraction_seed, fraction_seed >= 0, "at least 0"),
             ("pairs", pairs, pairs == "original" or pairs in range(1, 21), "1 to 20, or original"),
-            ("difficulty", difficulty, 0 <= lower <= upper <= 1, "0 <= lower <= upper <= 1"),
+            ("difficulty", difficulty, 0 <= lower <= upper <= 1, _RANGE),
             ("clone", clone, (backend == "clone") == bool(clone), "a folder, with backend clone"),
         ):
             if not right:
@@ -84,6 +90,7 @@ class ReARC(Source):
                 )
         self._backend_name, self._clone = backend, clone
         self._pairs = pairs
+        self._own_difficulty = difficulty == "original"
         self._adaptation = Adaptation((lower, upper), background, roles, verify)
         known = self._backend().generators
         for option, given in (("ids", ids), ("exclude", exclude)):
@@ -114,7 +121,10 @@ class ReARC(Source):
         generator = self._generators.get(task_id)
         facts = load_facts().get(task_id)
         if generator is None:
-            generator = Generator(self._backend(), task_id, facts, self._adaptation)
+            adaptation = self._adaptation
+            if self._own_difficulty and facts is not None:
+                adaptation = replace(adaptation, difficulty=facts.difficulty)
+            generator = Generator(self._backend(), task_id, facts, adaptation)
             self._generators[task_id] = generator
         n = self._pairs if self._pairs != "original" else facts.train_pairs if facts else 3
         pairs = generator.pairs(n + 1, seed, index)
@@ -140,6 +150,7 @@ class ReARC(Source):
     def identity(self) -> dict[str, str]:
         """The tasks, the generators' release, and how pairs are made by which version of it."""
         facts = load_facts()
+        given = self._adaptation.difficulty
         used = repr([(task_id, facts.get(task_id)) for task_id in self._ids])
         return {
             "number of tasks": str(len(self._ids)),
@@ -147,7 +158,7 @@ class ReARC(Source):
             "drawing": f"version {VERSION}",
             "generators": self._backend().version,
             "pairs": str(self._pairs),
-            "difficulty": "{} to {}".format(*self._adaptation.difficulty),
+            "difficulty": "original" if self._own_difficulty else "{} to {}".format(*given),
             "background": str(self._adaptation.background),
             "roles": str(self._adaptation.roles),
             "verify": str(self._adaptation.verify),
@@ -177,7 +188,7 @@ def _range(difficulty: Sequence[float]) -> tuple[float, float]:
         raise ConfigError(
             "RE-ARC: bad difficulty",
             value=difficulty,
-            expected="two numbers, 0 <= lower <= upper <= 1",
+            expected=f"two numbers, {_RANGE}",
             next_step="Correct difficulty, or leave it out.",
         ) from None
     return lower, upper

@@ -30,6 +30,8 @@ class TaskFacts:
         generate_ms: median time to generate a pair, difficulty 0 to 1, in milliseconds.
         verify_ms: median time to verify one, in milliseconds.
         solves_original: whether the verifier solves all pairs of the original.
+        difficulty: lower and upper end on the generators' own scale that give pairs the
+            original's sizes, of the ranges in ``rearc_difficulty``.
     """
 
     train_pairs: int
@@ -43,6 +45,7 @@ class TaskFacts:
     generate_ms: float
     verify_ms: float
     solves_original: bool
+    difficulty: tuple[float, float]
 
 
 @functools.cache

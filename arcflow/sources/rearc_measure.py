@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from arcflow.core.grid import grid_key
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
+from arcflow.sources.rearc_difficulty import original_difficulty
 from arcflow.sources.rearc_facts import TaskFacts
 from arcflow.sources.rearc_package import Backend
 from arcflow.sources.rearc_pairs import (
@@ -95,6 +96,7 @@ def measure(
             pair.output is not None and wide.accepts(grid_key(pair.input), grid_key(pair.output))
             for pair in (*original.train, *original.test)
         ),
+        difficulty=original_difficulty(backend, original, max(1, samples // 5), seed),
     )
     if not facts.swap:
         return facts
@@ -218,25 +220,25 @@ def check(
     task_id: str,
     facts: TaskFacts,
     prompts: int,
-    difficulty: tuple[float, float] = (0.0, 0.4),
     seed: int = 0,
 ) -> Check:
     """Verify adapted pairs, before and after their colours changed, and pairs not adapted.
+
+    All are of the task's own difficulty.
 
     Args:
         backend: the generators and verifiers.
         task_id: the task.
         facts: of the task.
         prompts: how many, each of as many pairs as the original has train pairs, and one.
-        difficulty: lower and upper end.
         seed: of the prompts.
 
     Raises:
         DataError: the generator gives no good pairs.
     """
     counts = Check()
-    adapted = Generator(backend, task_id, facts, Adaptation(difficulty))
-    plain = Generator(backend, task_id, facts, Adaptation(difficulty, False, False))
+    adapted = Generator(backend, task_id, facts, Adaptation(facts.difficulty))
+    plain = Generator(backend, task_id, facts, Adaptation(facts.difficulty, False, False))
     for index in range(prompts):
         for made in adapted.prompt(facts.train_pairs + 1, seed, index):
             before = adapted.accepts(made.raw_input, made.raw_output)

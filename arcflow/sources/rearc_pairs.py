@@ -21,7 +21,7 @@ from arcflow.sources.rearc_facts import TaskFacts
 from arcflow.sources.rearc_package import Backend
 from arcflow.sources.rearc_sites import color_sites
 
-VERSION = 1
+VERSION = 2
 """Of what draws and adapts pairs, here and in the other ``rearc_*`` files: raise it when a
 (seed, index) gives another task, so that a run does not go on with other tasks unawares."""
 
