@@ -85,6 +85,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         message = import_module("arcflow.user_errors").user_message(error, command)
         if message is None:
             raise
+        if import_module("arcflow.told_once").is_told(message):
+            raise SystemExit(USER_ERROR) from None
         print(f"arcflow: {message}", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None
     raise SystemExit(0)
