@@ -22,6 +22,19 @@ class GenerateCLI(ArcflowCLI):
         super().add_arguments_to_parser(parser)
         parser.add_class_arguments(GenerateConfig, "generate")
 
+    def _prepare_subcommand_parser(
+        self, klass: type, subcommand: str, **kwargs: Any
+    ) -> LightningArgumentParser:
+        """The parser of ``predict`` says what is done with its options here."""
+        if subcommand == "predict":
+            kwargs["description"] = "Sample new inputs of tasks from a model, and write those kept."
+        return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+
+    def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
+        super()._add_subcommands(parser, **kwargs)
+        # Its usage line has the words that a user types.
+        self._subcommand_parsers["predict"].prog = "arcflow generate inputs"
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """A trainer whose callback samples inputs, in the place of those that answer tasks."""
         trainer = super().instantiate_trainer(**kwargs)

@@ -126,3 +126,12 @@ def test_inputs_are_those_of_the_task() -> None:
     shown = inputs_alone(TASK)
     wanted = [pair.input for pair in (*TASK.train, *TASK.test)]
     assert all(np.array_equal(a.input, b) for a, b in zip(shown.train, wanted, strict=True))
+
+
+def test_help_has_the_words_that_a_user_types(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["generate", "inputs", "--help"])
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: arcflow generate inputs [")
+    assert "Sample new inputs of tasks from a model" in shown.split("options:")[0]
