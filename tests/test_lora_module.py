@@ -16,6 +16,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
 )
+from transformers.utils import logging
 
 from arcflow.core.errors import CheckpointError, ConfigError
 from arcflow.modules.adapters import LoRAConfig, adapter_state, attach_adapter
@@ -385,6 +386,16 @@ def test_options_that_cannot_work_together() -> None:
 def test_no_max_steps(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"trainer.max_steps: the schedule needs to know"):
         trainer(tmp_path, -1, max_epochs=1).fit(module(), datamodule=Data())
+
+
+def test_an_export_draws_no_progress_bar(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    logging.enable_progress_bar()
+    model = module(None, backbone=BackboneConfig(config=SIZES), tokenizer="characters")
+    model.configure_model()
+    model.export(tmp_path)
+    assert (tmp_path / "model.safetensors").exists()
+    assert "Writing" not in capfd.readouterr().err
+    assert logging.is_progress_bar_enabled()
 
 
 def test_the_tokenizer_is_the_models_own() -> None:

@@ -18,6 +18,7 @@ from arcflow.engines.vllm import VLLMConfig, VLLMEngine, check_servable
 from arcflow.modules.adapters import LoRAConfig
 from arcflow.modules.export import merge_and_export
 from arcflow.modules.lora import LoRAModule
+from arcflow.modules.quiet import no_progress_bars
 
 EngineName = Literal["transformers", "vllm"]
 _TRAINED_ID = 2**30
@@ -128,4 +129,5 @@ def _base_folder(module: LoRAModule, scratch: Path) -> str:
     if module.lora is not None and not module.backbone.from_scratch:
         return module.backbone.model
     # No adapter has this name: the weights without any.
-    return str(merge_and_export(module.model, scratch / "model", name=""))
+    with no_progress_bars():
+        return str(merge_and_export(module.model, scratch / "model", name=""))

@@ -32,6 +32,7 @@ from arcflow.modules.optim import (
     build_optimizer,
     build_schedule,
 )
+from arcflow.modules.quiet import no_progress_bars
 from arcflow.modules.sharding import check_shardable, is_sharded, mark_units, plain_names
 from arcflow.modules.start import CHECKPOINT_RECORD, is_adapter, load_start
 from arcflow.text.tokenizer import CHARACTERS, load_tokenizer
@@ -317,12 +318,13 @@ class LoRAModule(LightningModule):
 
     def merge(self, folder: str | Path) -> Path:
         """Write a full model folder, adapter merged, tokenizer included."""
-        return merge_and_export(
-            self.model,
-            folder,
-            tokenizer=load_tokenizer(self.tokenizer_name),
-            record=self.identity(),
-        )
+        with no_progress_bars():
+            return merge_and_export(
+                self.model,
+                folder,
+                tokenizer=load_tokenizer(self.tokenizer_name),
+                record=self.identity(),
+            )
 
 
 def _real_tokens(batch: Mapping[str, Tensor]) -> int:
