@@ -18,8 +18,9 @@ from arcflow.sandbox.results import SandboxError
 
 START_SECONDS = 60.0
 _CHUNK = 1 << 16
-_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-"""The environment while numpy is imported; a worker clears it before it sees a program."""
+_VARIABLES = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+"""One thread, so that a worker may enter namespaces; one order of sets, so that a program gives
+the same in every worker. A worker clears its environment before it sees a program."""
 
 
 @dataclass(eq=False)
@@ -113,11 +114,12 @@ def start(api: str) -> Worker:
     """Start a worker; :func:`finish_start` waits for it."""
     filters = compile_filters()
     process = subprocess.Popen(
-        [sys.executable, "-I", "-m", "arcflow.sandbox.worker"],
+        [sys.executable, "-s", "-P", "-m", "arcflow.sandbox.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=_THREADS,
+        env=_VARIABLES
+        | {"PYTHONPATH": os.pathsep.join(folder or os.getcwd() for folder in sys.path)},
         cwd="/",
         bufsize=0,
         start_new_session=True,

@@ -115,9 +115,14 @@ def set_rlimits() -> Layer:
     return Layer("rlimits", True, "files, descriptors, memory, CPU and processes bounded")
 
 
+def limit_memory(size: int) -> None:
+    """At most ``size`` bytes of address space."""
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
 def limit_program(memory_bytes: int, seconds: float) -> None:
     """The rlimits of one program's process: address space, CPU, no descriptor, no process."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    limit_memory(memory_bytes)
     cpu = math.ceil(seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))

@@ -13,6 +13,7 @@ import mmap
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable
 from types import CodeType
 from typing import BinaryIO, NoReturn
@@ -41,6 +42,8 @@ from arcflow.sandbox.results import Limits, SyntaxProblem
 from arcflow.sandbox.runner import leave, run_program
 
 REQUESTS, ANSWERS = 0, 1
+PARSER_BYTES = 512 << 20
+"""Address space for parsing one program."""
 _CODE, _VERDICT = b"c", b"v"
 
 
@@ -55,6 +58,8 @@ def main() -> None:
     program, parser, zygote = (
         base64.b64decode(setup[name]) for name in ("program", "parser", "zygote")
     )
+    # What numpy or the compiler warn of has no reader here.
+    warnings.simplefilter("ignore")
     try:
         offer = Offer(setup["api"])
         _warm(offer)
@@ -89,6 +94,7 @@ def main() -> None:
     inner.close()
     os.close(ANSWERS)
     _common()
+    restrict.limit_memory(base + PARSER_BYTES)
     restrict.filter_calls(parser)
     _serve(lambda: _parse_each(requests, inner_out, offer))
 

@@ -1,0 +1,174 @@
+"""One call of Sandbox.run: requests to workers, answers from them, workers that die."""
+
+import select
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from arcflow.core.grid import MAX_SIDE, Grid
+from arcflow.sandbox.process import Worker
+from arcflow.sandbox.protocol import (
+    MAX_INPUTS,
+    ProtocolError,
+    pack_grids,
+    pack_request,
+    unpack_answer,
+)
+from arcflow.sandbox.results import (
+    Limits,
+    Raised,
+    Refused,
+    Result,
+    SandboxError,
+    SyntaxProblem,
+    TimedOut,
+)
+
+if TYPE_CHECKING:
+    from arcflow.sandbox.pool import Sandbox
+
+GRACE = 0.5
+"""Seconds after which the parent kills a worker that itself should have killed a program."""
+_AHEAD = 16
+"""Requests that a worker has beyond the one it runs, so that it never waits for the parent."""
+
+
+class Run:
+    """One call of :meth:`Sandbox.run`."""
+
+    def __init__(
+        self,
+        sandbox: "Sandbox",
+        programs: Sequence[str],
+        inputs: Sequence[Sequence[Grid]],
+        limits: Limits,
+    ) -> None:
+        self.sandbox, self.limits = sandbox, limits
+        self.inputs = inputs
+        self.found: list[Result | None] = [None] * len(programs)
+        self.bodies: dict[int, bytes] = {}
+        for number, (text, grids) in enumerate(zip(programs, inputs, strict=True)):
+            _check_inputs(grids, number)
+            data = _encoded(text, limits)
+            if isinstance(data, bytes):
+                packed = pack_grids(grids)
+                self.bodies[number] = pack_request(data, packed, len(grids), limits)
+            else:
+                self.found[number] = data
+        self.todo = deque(self.bodies)
+
+    def results(self) -> list[Result]:
+        """Run until every program has a result; a worker with open requests never outlives it."""
+        try:
+            while self.todo or any(worker.waiting for worker in self.sandbox.workers):
+                for worker in self.sandbox.workers:
+                    self._feed(worker)
+                self._step()
+        except BaseException:
+            for worker in list(self.sandbox.workers):
+                if worker.waiting and not self.sandbox.closed:
+                    self.sandbox.replace(worker, alone=False)
+            raise
+        return [result for result in self.found if result is not None]
+
+    def _feed(self, worker: Worker) -> None:
+        while self.todo and len(worker.waiting) < (1 if worker.alone else 1 + _AHEAD):
+            number = self.todo.popleft()
+            worker.ask(number, self.bodies[number])
+
+    def _step(self) -> None:
+        """Wait for one event of any worker: room in a pipe, answers, or that its time is up."""
+        poll = select.poll()
+        by_descriptor = {}
+        for worker in self.sandbox.workers:
+            by_descriptor[worker.reads] = by_descriptor[worker.writes] = worker
+            poll.register(worker.reads, select.POLLIN)
+            if worker.unsent:
+                poll.register(worker.writes, select.POLLOUT)
+        late = self.limits.seconds + GRACE
+        ends = [worker.since + late for worker in self.sandbox.workers if worker.waiting]
+        left = max(0.0, min(ends) - time.monotonic())
+        dead: dict[Worker, Result] = {}
+        for descriptor, _ in poll.poll(left * 1000 + 1):
+            worker = by_descriptor[descriptor]
+            if worker in dead:
+                continue
+            try:
+                if descriptor == worker.reads:
+                    for number, body in worker.receive():
+                        self._take(number, body)
+                else:
+                    worker.send()
+            except (EOFError, OSError, ProtocolError):
+                dead[worker] = Raised("Crash", "the program's worker died")
+        now = time.monotonic()
+        for worker in list(self.sandbox.workers):
+            if worker in dead:
+                self._bury(worker, dead[worker])
+            elif worker.waiting and now > worker.since + late:
+                self._bury(worker, TimedOut(self.limits.seconds))
+
+    def _take(self, number: int, body: bytes) -> None:
+        try:
+            self.found[number] = unpack_answer(body, len(self.inputs[number]), self.limits)
+        except ProtocolError as error:
+            self.found[number] = Raised("Crash", f"the program's answer is broken: {error}")
+        del self.bodies[number]
+
+    def _bury(self, worker: Worker, verdict: Result) -> None:
+        """Ask again for what a worker still had; what was alone in it gets the verdict."""
+        waiting = list(worker.waiting)
+        if (worker.alone and len(waiting) == 1) or isinstance(verdict, TimedOut):
+            if waiting:
+                number = waiting.pop(0)
+                self.found[number] = verdict
+                del self.bodies[number]
+            self.sandbox.replace(worker, alone=bool(waiting))
+        else:
+            self.sandbox.replace(worker, alone=True)
+        self.todo.extendleft(reversed(waiting))
+
+
+def _encoded(text: object, limits: Limits) -> bytes | Result:
+    """The program in UTF-8, if it is text of a bearable length."""
+    if not isinstance(text, str):
+        return SyntaxProblem(f"a program is text, not {type(text).__name__}")
+    if len(text) > limits.text_bytes:
+        return Refused(f"a text of {len(text)} characters, at most {limits.text_bytes}")
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return SyntaxProblem("a character that is no UTF-8", text[: error.start].count("\n") + 1)
+    if len(data) > limits.text_bytes:
+        return Refused(f"a text of {len(data)} bytes, at most {limits.text_bytes}")
+    if b"\0" in data:
+        return SyntaxProblem("a NUL character", data[: data.index(b"\0")].count(b"\n") + 1)
+    return data
+
+
+def _check_inputs(grids: Sequence[Grid], number: int) -> None:
+    if len(grids) > MAX_INPUTS:
+        raise SandboxError(
+            f"program {number} has too many inputs",
+            value=len(grids),
+            expected=f"at most {MAX_INPUTS}",
+            next_step="Run it several times.",
+        )
+    for index, grid in enumerate(grids):
+        if (
+            not isinstance(grid, np.ndarray)
+            or grid.dtype != np.int8
+            or grid.ndim != 2
+            or not all(1 <= side <= MAX_SIDE for side in grid.shape)
+            or grid.min() < 0
+            or grid.max() > 9
+        ):
+            raise SandboxError(
+                f"program {number}, input {index} is not a grid",
+                value=grid,
+                expected=f"an int8 array of shape (H, W), sides 1..{MAX_SIDE}, cells 0..9",
+                next_step="Make it with arcflow.core.grid.make_grid.",
+            )
