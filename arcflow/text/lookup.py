@@ -15,6 +15,7 @@ from arcflow.text.kinds import TaskKind, Value
 from arcflow.text.recent import Recent
 from arcflow.text.script import IGNORED, Ids
 from arcflow.text.tables import (
+    Around,
     FastPathError,
     Skeleton,
     Units,
@@ -61,7 +62,8 @@ class LookUp:
         for values in samples.every_unit(sizes[0] + 1, kind.texts(sizes[0])):
             learn_units(tokenizer, scripts(sizes[0]), values, units)
         self._table = UnitTable(grid_text, units)
-        self._texts: Recent[tuple[str, tuple[str, str]], Ids | None] = Recent(_KEPT)
+        self._texts: Recent[tuple[str, Around], Ids | None] = Recent(_KEPT)
+        self._shortest: dict[Around, tuple[Skeleton, int, list[Value]]] = {}
         self._skeletons: dict[int, Skeleton | None] = {n: self._learn(n) for n in sizes}
         self._smallest = self._skeletons[sizes[0]]
         for values in samples.proofs(sizes, kind.texts):
@@ -155,19 +157,17 @@ class LookUp:
     def _text(self, skeleton: Skeleton, slot: int, text: Value) -> Ids | None:
         """The ids of a text in a slot; None where it does not split from what is around it."""
         assert isinstance(text, str)
-        return self._texts.get(
-            (text, skeleton.around[slot]), lambda key: self._learn_text(skeleton, slot, key[0])
-        )
+        return self._texts.get((text, skeleton.around[slot]), self._learn_text)
 
-    def _learn_text(self, skeleton: Skeleton, slot: int, text: str) -> Ids | None:
-        # Learned among sample values, so that neither the ids nor the path depend on where a text
-        # is met first.
-        if not all(skeleton.around[slot]):
+    def _learn_text(self, key: tuple[str, Around]) -> Ids | None:
+        text, around = key
+        if not all(around):
             return None
-        n = skeleton.places[-1]
-        values, _ = samples.fillings(n + 1, self._kind.texts(n))
+        # Among sample values, so that nothing depends on the task in which a text is met first.
+        skeleton, slot, values = self._shortest[around]
+        values = values.copy()
         values[skeleton.places[slot]] = text
-        script = self._scripts(n)
+        script = self._scripts(skeleton.places[-1])
         try:
             return learn_text(self._tokenizer, script, values, slot, skeleton, self._table)
         except FastPathError:
@@ -190,6 +190,8 @@ class LookUp:
         small, other = samples.fillings(n + 1, self._kind.texts(n))
         outputs = self._kind.outputs(n)
         skeleton = learn_skeleton(self._tokenizer, self._scripts(n), small, outputs)
+        for slot in skeleton.texts:
+            self._shortest.setdefault(skeleton.around[slot], (skeleton, slot, small))
         self._compare(skeleton, small)
         self._compare(skeleton, other)
         return skeleton

@@ -2,10 +2,13 @@
 
 Such a text may come from a model or a user, so it may hold anything. Values are put between the
 pieces of a rendered template, never into it, so a text's characters are never placeholders. What
-could still act outside of its place is broken up by a space behind its first character: the text of
-a tokenizer's special tokens, which would become those tokens, and the three backticks that would
-end a code block. In Python this changes nothing but strings and comments: ``a<s>b`` becomes
+could still act outside of its place is broken up by a space behind its first character: the text
+of a tokenizer's special tokens, which would become those tokens, and the three backticks that
+would end a code block. In Python this changes nothing but strings and comments: ``a<s>b`` becomes
 ``a< s>b``.
+
+Where the compact format has no marker tokens and makes do with letters on lines of their own, a
+text may hold such a line too: no token acts then, but the prompt may mislead.
 """
 
 import re
@@ -66,7 +69,8 @@ class SafeTexts:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder
-        self._special = {i for i, t in added.items() if t.special} - {tokenizer.unk_token_id}
+        self._unknown = tokenizer.unk_token_id
+        self._special = {i for i, t in added.items() if t.special} - {self._unknown}
         # Tags such as <think> steer models whether or not they are declared special.
         names = {str(t) for t in added.values() if t.special or _TAG.fullmatch(str(t))}
         acting = [_FENCE, *sorted(s for s in names if len(s) > 1 and not s.isspace())]
@@ -86,20 +90,21 @@ class SafeTexts:
 
     def _make(self, text: str) -> SafeText:
         safe = self._acting.sub(r"\g<0> ", normal_text(text))
+        ids = self._tokenizer(safe, add_special_tokens=False, verbose=False)["input_ids"]
+        special = self._special.intersection(ids)
+        if special:
+            raise DataError(
+                "text: a part of it becomes a special token",
+                value=self._tokenizer.convert_ids_to_tokens(min(special)),
+                expected="a text of ordinary tokens",
+                next_step="Remove that part from the program or the feedback.",
+            )
+        return SafeText(safe, self._first(safe, self._unknown) if self._unknown in ids else "")
+
+    def _first(self, text: str, token: int | None) -> str:
+        """The characters that a token stands for, where it comes first."""
         encoded = self._tokenizer(
-            safe, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
-        unknown = ""
-        for token, (start, end) in zip(
-            encoded["input_ids"], encoded["offset_mapping"], strict=True
-        ):
-            if token in self._special:
-                raise DataError(
-                    "text: a part of it becomes a special token",
-                    value=safe[start:end],
-                    expected="a text of ordinary tokens",
-                    next_step="Remove that part from the program or the feedback.",
-                )
-            if token == self._tokenizer.unk_token_id and not unknown:
-                unknown = safe[start:end]
-        return SafeText(safe, unknown)
+        start, end = encoded["offset_mapping"][encoded["input_ids"].index(token)]
+        return text[start:end]

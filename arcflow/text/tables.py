@@ -22,6 +22,9 @@ from arcflow.text.script import Ids, Key, Script, Span, Written, overlapping, to
 Units = dict[Key, tuple[int, ...]]
 """Token ids by unit key."""
 
+Around = tuple[str, str]
+"""The static text in front of a slot and behind it."""
+
 
 class FastPathError(Exception):
     """The tokenizer does not split this text into static pieces and grid units."""
@@ -108,7 +111,7 @@ class Skeleton:
     scored: tuple[NDArray[np.bool_], ...]
     places: tuple[int, ...]
     texts: tuple[int, ...]
-    around: tuple[tuple[str, str], ...]
+    around: tuple[Around, ...]
     outputs: tuple[bool, ...]
     n_prompt: int
     n_answer: int
@@ -146,9 +149,13 @@ def learn_skeleton(
         FastPathError: a token crosses a border, or the prompt alone has other tokens.
     """
     written = script.write(values)
-    ids, bounds, spans = _split(tokenizer, written)
+    ids, spans = tokenise(tokenizer, written.text)
+    bounds = _assign(spans, written)
     scored = np.array(overlapping(spans, written.scored(script.places, outputs)), dtype=bool)
     flat = np.array(ids, dtype=np.int32)
+    prompt, _ = tokenise(tokenizer, written.text[: written.prompt_end])
+    if prompt != ids[: len(prompt)]:
+        raise FastPathError("the end of the prompt runs together with the answer")
     static = [(a, b) for part, (a, b) in zip(written.parts, bounds, strict=True) if part.slot < 0]
     statics = tuple(flat[a:b] for a, b in static)
     texts = script.statics
@@ -180,7 +187,8 @@ def learn_text(
             those that are known.
     """
     written = script.write(values)
-    ids, bounds, _ = _split(tokenizer, written)
+    ids, spans = tokenise(tokenizer, written.text)
+    bounds = _assign(spans, written)
     flat = np.array(ids, dtype=np.int32)
     found = flat[:0]
     for part, (a, b) in zip(written.parts, bounds, strict=True):
@@ -196,16 +204,6 @@ def learn_text(
         if not np.array_equal(flat[a:b], known):
             raise FastPathError(f"{written.text[part.start : part.end]!r} has other tokens here")
     return found
-
-
-def _split(tokenizer: Any, written: Written) -> tuple[list[int], list[Span], list[Span]]:
-    """Ids of a whole text, the tokens [a, b) of each part, the characters of each token."""
-    ids, spans = tokenise(tokenizer, written.text)
-    bounds = _assign(spans, written)
-    prompt, _ = tokenise(tokenizer, written.text[: written.prompt_end])
-    if prompt != ids[: len(prompt)]:
-        raise FastPathError("the end of the prompt runs together with the answer")
-    return ids, bounds, spans
 
 
 def _assign(spans: Sequence[Span], written: Written) -> list[Span]:
