@@ -6,6 +6,21 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("a61ba2ce")
+def corners_make_a_frame(grid):
+    """Four corner pieces are put together to a frame."""
+    pieces = {}
+    for piece in find_objects(grid):
+        pieces[bool(piece.mask[0].all()), bool(piece.mask[:, 0].all())] = piece
+    height = pieces[True, True].height + pieces[False, True].height
+    width = pieces[True, True].width + pieces[True, False].width
+    result = new_grid(height, width)
+    for (at_top, at_left), piece in pieces.items():
+        top = 0 if at_top else height - piece.height
+        result = draw(result, piece.moved_to(top, 0 if at_left else width - piece.width))
+    return result
+
+
 @program("846bdb03")
 def fit_between_the_posts(grid):
     """The shape goes into the frame, turned so that its colours are on their own sides."""
@@ -48,6 +63,22 @@ def fit_into_the_frame(grid):
         alone = distances.count(min(distances)) == 1
         result[row, column] = sides[nearest] if alone else color
     return result
+
+
+@program("681b3aeb", rearc="some samples show a piece only in part, or not at all")
+def fit_two_pieces_into_a_square(grid):
+    """The two pieces fit together to a full square."""
+    one, other = find_objects(grid)
+    side = int((one.size + other.size) ** 0.5)
+    places = positions(new_grid(side, side) == 0)
+    for place in places:
+        for other_place in places:
+            square = new_grid(side, side)
+            square = draw(square, one.moved_to(*place))
+            square = draw(square, other.moved_to(*other_place))
+            if square.all():
+                return square
+    raise DslError("the pieces do not fit")
 
 
 @program("bc1d5164")

@@ -1,7 +1,37 @@
 """Shapes are copied: stamps and templates."""
 
+import numpy as np
+
 from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
+
+
+@program("0e206a2e")
+def bodies_move_onto_their_dots(grid):
+    """Every shape carries dots; it moves, turned or mirrored, onto loose dots of that kind."""
+    body = most_common_color(grid, ignore=0)
+    shapes = [shape for shape in find_objects(grid, by_color=False) if body in shape.colors]
+    dots = grid
+    for shape in shapes:
+        dots = erase(dots, shape)
+    result = dots
+    for shape in shapes:
+        for turned in eight_turns(shape.patch):
+            marks = np.where(turned == body, 0, turned)
+            for top, left in find_pattern(pad(dots, 30), marks, ignore=0):
+                result = paste(result, turned, top - 30, left - 30, transparent=0)
+    return result
+
+
+@program("e76a88a6")
+def copy_colored_template(grid):
+    """One object has two colours; all others, of the same shape, are replaced by copies of it."""
+    objects = find_objects(grid, diagonal=False, by_color=False)
+    template = max(objects, key=lambda obj: len(obj.colors))
+    result = grid.copy()
+    for obj in objects:
+        result = draw(result, template.moved_to(obj.top, obj.left))
+    return result
 
 
 @program("88a10436")
@@ -15,6 +45,18 @@ def copy_the_shape_onto_dots(grid):
     return result
 
 
+@program("1f642eb9")
+def dots_color_the_block(grid):
+    """Each dot paints the cell of the block that faces it."""
+    block = max(find_objects(grid), key=lambda obj: obj.size)
+    result = grid.copy()
+    for row, col in positions(erase(grid, block)):
+        facing_row = min(max(row, block.top), block.bottom)
+        facing_col = min(max(col, block.left), block.right)
+        result[facing_row, facing_col] = grid[row, col]
+    return result
+
+
 @program("890034e9")
 def frame_the_other_black_box(grid):
     """A frame surrounds a black box; other black boxes of that size get the same frame."""
@@ -23,6 +65,18 @@ def frame_the_other_black_box(grid):
     result = grid
     for row, column in find_pattern(grid, new_grid(height - 2, width - 2)):
         result = paste(result, frame, row - 1, column - 1)
+    return result
+
+
+@program("321b1fc6")
+def put_template_in_place(grid):
+    """The object of several colours vanishes, and copies of it replace all others."""
+    objects = find_objects(grid, diagonal=False, by_color=False)
+    template = max(objects, key=lambda obj: len(obj.colors))
+    result = new_grid(*grid.shape)
+    for obj in objects:
+        if obj != template:
+            result = draw(result, template.moved_to(obj.top, obj.left))
     return result
 
 
@@ -59,6 +113,19 @@ def repeat_the_shape_towards_the_dots(grid):
     result = grid
     for number in range(1, max(grid.shape)):
         result = draw(result, shape.moved(number * d_row, number * d_column), dots)
+    return result
+
+
+@program("b60334d2")
+def rings_around_cells(grid):
+    """Each cell becomes a ring: its colour at the four corners, blue between, empty inside."""
+    color = most_common_color(grid, ignore=0)
+    result = new_grid(*grid.shape)
+    for row, col in positions(grid):
+        ring = new_grid(3, 3, 1)
+        ring[::2, ::2] = color
+        ring[1, 1] = 0
+        result = paste(result, ring, row - 1, col - 1, transparent=0)
     return result
 
 

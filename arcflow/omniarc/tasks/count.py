@@ -27,6 +27,14 @@ def bars_of_color_counts(grid):
     return result
 
 
+@program("a3325580")
+def bars_of_largest_objects(grid):
+    """Each object with the most cells, from left to right, gives a column as long as its size."""
+    objects = sorted(find_objects(grid), key=lambda obj: obj.left)
+    size = max(obj.size for obj in objects)
+    return to_grid([[obj.color for obj in objects if obj.size == size]] * size)
+
+
 @program("794b24be")
 def count_blue_in_red(grid):
     """As many red cells as there are blue ones: three in the top row, then one in the centre."""
@@ -73,6 +81,13 @@ def count_the_panels(grid):
     return new_grid(rows, columns, background)
 
 
+@program("d0f5fe59")
+def diagonal_of_object_count(grid):
+    """The output is a square with as many cells on its diagonal as there are objects."""
+    objects = find_objects(grid)
+    return to_grid(np.eye(len(objects), dtype=int) * objects[0].color)
+
+
 @program("fcc82909")
 def drip_a_row_for_each_color(grid):
     """Below every block hang as many green rows as it has colours."""
@@ -80,6 +95,21 @@ def drip_a_row_for_each_color(grid):
     for block in find_objects(grid, by_color=False, diagonal=False):
         below = block.bottom + 1
         result[below : below + len(block.colors), block.left : block.right + 1] = 3
+    return result
+
+
+@program("b0c4d837")
+def how_much_the_cup_lacks(grid):
+    """The cup is filled up to some height; as many cells as rows are missing, along a snake."""
+    boxes = {color: bounding_box(grid == color) for color in colors_of(grid, ignore=0)}
+    water, cup = sorted(boxes, key=lambda color: boxes[color][2] * boxes[color][3])
+    inside = crop(grid, *boxes[cup])
+    lies = (inside[[0, -1]] == cup).all()
+    breadth = (inside.shape[0] if lies else inside.shape[1]) - 2
+    result = new_grid(3, 3)
+    for number in range(count_color(inside, 0) // breadth):
+        row, column = divmod(number, 3)
+        result[row, column if row != 1 else 2 - column] = water
     return result
 
 

@@ -40,6 +40,16 @@ def fill_black_squares(grid):
     return result
 
 
+@program("868de0fa")
+def fill_by_even_or_odd(grid):
+    """Square frames are filled: red if their side is even, orange if it is odd."""
+    result = grid.copy()
+    for top, left, height, width in find_frames(grid):
+        inside = 2 if height % 2 == 0 else 7
+        result = draw_rectangle(result, top, left, height, width, grid[top, left], fill=inside)
+    return result
+
+
 @program("a5313dff")
 def fill_enclosed_blue(grid):
     """What lines enclose becomes blue."""
@@ -134,4 +144,23 @@ def redden_inside_rectangles(grid):
     result = grid.copy()
     for box in find_objects(grid, diagonal=False):
         result[box.top + 1 : box.bottom, box.left + 1 : box.right] = 2
+    return result
+
+
+@program("444801d8")
+def vessel_overflows(grid):
+    """The dot in each open vessel fills it, opening included, and spreads along the side
+    with the opening."""
+    result = grid.copy()
+    for vessel in find_objects(grid):
+        if vessel.size == 1:
+            continue
+        inside = object_grid(grid, vessel)
+        color = most_common_color(inside, ignore=[0, vessel.color])
+        filled = np.where(vessel.mask, vessel.color, color)
+        lid = new_grid(1, vessel.width, color)
+        if vessel.mask[0].all():
+            result = paste(result, join_panels([[filled], [lid]]), vessel.top, vessel.left)
+        else:
+            result = paste(result, join_panels([[lid], [filled]]), vessel.top - 1, vessel.left)
     return result

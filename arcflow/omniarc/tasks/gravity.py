@@ -6,6 +6,12 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("1e0a9b12")
+def cells_fall_down(grid):
+    """Every cell falls straight down until it lies on the bottom or on another cell."""
+    return fall(grid)
+
+
 @program("d037b0a7")
 def colors_run_down(grid):
     """Every coloured cell runs down until the next coloured cell or the floor."""
@@ -26,6 +32,23 @@ def dots_are_drawn_to_the_block(grid):
         new_column = np.clip(column, block.left - 1, block.right + 1)
         result[new_row, new_column] = dots[row, column]
     return result
+
+
+@program("4093f84a")
+def dots_fall_onto_the_band(grid):
+    """Dots fall from both sides onto the band, and take its colour."""
+    turn = not any(full_rows(grid, color) for color in colors_of(grid, ignore=0))
+    field = transpose(grid) if turn else grid
+    color = next(c for c in colors_of(field, ignore=0) if full_rows(field, c))
+    rows = full_rows(field, color)
+    first, last = rows[0], rows[-1] + 1
+    parts = [field[first:last]]
+    if first > 0:
+        parts.insert(0, fall(field[:first], DOWN))
+    if last < len(field):
+        parts.append(fall(field[last:], UP))
+    result = np.where(np.vstack(parts) != 0, color, 0)
+    return transpose(result) if turn else result
 
 
 @program("3618c87e")

@@ -6,6 +6,17 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("7837ac64")
+def cells_between_equal_knots(grid):
+    """Some knots of the lattice are coloured; a cell counts where its four knots are equal."""
+    knots = grid[(grid != 0).all(axis=1)][:, (grid != 0).all(axis=0)]
+    knots = np.where(knots == most_common_color(grid[grid != 0][None]), 0, knots)
+    knots = trim(knots)
+    corner = knots[:-1, :-1]
+    equal = (corner == knots[1:, :-1]) & (corner == knots[:-1, 1:]) & (corner == knots[1:, 1:])
+    return np.where(equal, corner, 0)
+
+
 @program("272f95fa")
 def color_the_nine_fields(grid):
     """Lines make nine fields: the middle and its four neighbours get fixed colours."""
@@ -41,6 +52,7 @@ def red_where_marks_meet(grid):
             marked_columns = grid[edge_row] != 0
             marked_rows[edge_row] = marked_columns[edge_col] = False
             return np.where(np.outer(marked_rows, marked_columns), 2, grid)
+    raise DslError("no two edges have marks")
 
 
 @program("83302e8f")

@@ -40,6 +40,15 @@ def connect_blue_dots_with_light_blue(grid):
     return connect(grid, most_common_color(grid, ignore=0), with_color=8)
 
 
+@program("d4a91cb9")
+def connect_by_a_corner(grid):
+    """From azure a yellow line goes up or down to the row of red, then along it to red."""
+    azure, red = positions(grid, 8)[0], positions(grid, 2)[0]
+    corner = (red[0], azure[1])
+    lines = draw_line(draw_line(grid, azure, corner, 4), corner, red, 4)
+    return np.where(grid > 0, grid, lines)
+
+
 @program("1f876c06")
 def connect_dots_diagonally(grid):
     """Two dots of one colour get connected by a slanted line."""
@@ -154,6 +163,14 @@ def plus_halfway_between_dots(grid):
     center = np.zeros(grid.shape, dtype=bool)
     center[row, col] = True
     return np.where(grow(center, diagonal=False), 3, grid)
+
+
+@program("a699fb00")
+def red_between_neighbors(grid):
+    """A free cell between two coloured cells of its row becomes red."""
+    colored = grid > 0
+    between = shift(colored, 0, 1) & shift(colored, 0, -1) & ~colored
+    return np.where(between, 2, grid)
 
 
 @program("f35d900a")

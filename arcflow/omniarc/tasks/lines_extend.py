@@ -69,6 +69,16 @@ def cells_run_down_right(grid):
     return result
 
 
+@program("178fcbfb")
+def columns_then_rows(grid):
+    """A red cell fills its column; then green and blue cells fill their rows."""
+    result = grid.copy()
+    result[:, (grid == 2).any(axis=0)] = 2
+    for row, col in positions((grid == 1) | (grid == 3)):
+        result[row] = grid[row, col]
+    return result
+
+
 @program("41e4d17e")
 def cross_hairs_through_frames(grid):
     """Lines of magenta run through the centre of every frame, under the frames."""
@@ -91,6 +101,23 @@ def crosses_with_red_crossings(grid):
             crossed = (cells != 0) & (cells != grid[row, col])
             cells[...] = np.where(crossed, 2, grid[row, col])
     return np.where(grid != 0, grid, result)
+
+
+@program("3bd67248")
+def diagonal_and_floor_from_the_bar(grid):
+    """From the foot of the bar a red line rises slantwise, a yellow one runs along the floor."""
+
+    def stands_left(field):
+        return field[:, 0].all() and not field[:, -1].any()
+
+    turns = next(turns for turns in range(4) if stands_left(rotate(grid, turns)))
+    turned = rotate(grid, turns)
+    thickness = np.count_nonzero(turned[0])
+    small = downscale(turned, thickness)
+    foot = len(small) - 1, 0
+    small = shoot(small, foot, (-1, 1), 2)
+    small = shoot(small, foot, RIGHT, 4)
+    return rotate(upscale(small, thickness), -turns)
 
 
 @program("d07ae81c")
@@ -188,6 +215,20 @@ def dots_run_right_and_down(grid):
     return result
 
 
+@program("7ddcd7ec")
+def extend_tails_of_square(grid):
+    """The tails at the corners of the square go on diagonally to the edge."""
+    top, left, height, width = largest_rectangle(grid > 0)
+    bottom, right = top + height - 1, left + width - 1
+    result = grid.copy()
+    for d_row, d_col in DIAGONAL:
+        corner = (bottom if d_row > 0 else top, right if d_col > 0 else left)
+        path = ray(grid, corner, (d_row, d_col))
+        if path and grid[path[0]] > 0:
+            result = shoot(result, path[0], (d_row, d_col), grid[path[0]])
+    return result
+
+
 @program("2bee17df")
 def green_through_free_lines(grid):
     """Every row and column that is black all the way between the grid's edges turns green."""
@@ -196,6 +237,31 @@ def green_through_free_lines(grid):
     result = grid.copy()
     result[1:-1, 1:-1][lines & free] = 3
     return result
+
+
+@program("a78176bb")
+def line_beyond_each_triangle(grid):
+    """Triangles lean on a slanted line; a parallel line passes beyond each, and they go."""
+
+    def offsets(field, color):
+        rows, columns = np.nonzero(field == color)
+        return columns - rows
+
+    flip = all(len(set(offsets(grid, color))) > 1 for color in colors_of(grid, ignore=0))
+    field = flip_left_right(grid) if flip else grid
+    lines = [color for color in colors_of(field, ignore=0) if len(set(offsets(field, color))) == 1]
+    line = max(lines, key=lambda color: count_color(field, color))
+    own = offsets(field, line)[0]
+    drawn = {own}
+    rows, columns = np.nonzero((field != 0) & (field != line))
+    triangles = columns - rows
+    if (triangles > own).any():
+        drawn.add(triangles.max() + 2)
+    if (triangles < own).any():
+        drawn.add(triangles.min() - 2)
+    rows, columns = np.indices(field.shape)
+    result = np.where(np.isin(columns - rows, list(drawn)), line, 0)
+    return flip_left_right(result) if flip else result
 
 
 @program("ba97ae07")

@@ -180,6 +180,44 @@ def one_step_down(grid):
     return shift(grid, 1, 0)
 
 
+@program("98cf29f8")
+def pull_the_block_along_its_line(grid):
+    """A line leads from one block to the other; the block with the line is pulled along it."""
+    shapes = find_objects(grid, diagonal=False)
+    tied = next(shape for shape in shapes if not is_rectangle(shape))
+    other = next(shape for shape in shapes if shape != tied)
+    thick = np.zeros_like(tied.mask)
+    for row, column in find_pattern(tied.mask.astype(np.int8), new_grid(2, 2, 1)):
+        thick[row : row + 2, column : column + 2] = True
+    top, left, height, width = bounding_box(thick)
+    line = tied.mask & ~thick
+    line_top, line_left, line_height, line_width = bounding_box(line)
+    d_row = line_height * ((line_top > top) - (line_top < top)) * (line_width == 1)
+    d_column = line_width * ((line_left > left) - (line_left < left)) * (line_height == 1)
+    if top <= line_top < top + height:
+        d_row = 0
+    else:
+        d_column = 0
+    block = new_grid(height, width, tied.color)
+    result = draw(new_grid(*grid.shape), other)
+    return paste(result, block, tied.top + top + d_row, tied.left + left + d_column)
+
+
+@program("05f2a901")
+def slide_to_block(grid):
+    """The irregular shape slides straight to the solid block until they touch."""
+    shape, block = sorted(find_objects(grid), key=is_rectangle)
+    if shape.bottom < block.top:
+        direction = DOWN
+    elif shape.top > block.bottom:
+        direction = UP
+    elif shape.right < block.left:
+        direction = RIGHT
+    else:
+        direction = LEFT
+    return draw(erase(grid, shape), slide(grid, shape, direction))
+
+
 @program("a79310a0")
 def step_down_and_turn_red(grid):
     """The shape moves down by one cell and becomes red."""

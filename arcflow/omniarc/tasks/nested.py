@@ -6,6 +6,23 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("539a4f51")
+def corners_go_on_in_turn(grid):
+    """Nested corners of changing colours go on, in turn, to twice the size."""
+    side = len(grid)
+    rows, columns = np.indices((2 * side, 2 * side))
+    for turns in range(4):
+        turned = rotate(grid, turns)
+        number = np.count_nonzero(np.diagonal(turned))
+        if number == 0:
+            continue
+        result = np.diagonal(turned)[np.maximum(rows, columns) % number]
+        small = result[:side, :side]
+        if same(np.where(turned != 0, small, 0), turned):
+            return rotate(result, -turns)
+    raise DslError("no nested corners")
+
+
 @program("5c2c9af4")
 def frames_spread_from_the_middle(grid):
     """Three dots in a line: the outer ones are corners of a frame, around which frames follow."""

@@ -1,7 +1,29 @@
 """Something hides a part of a pattern."""
 
+import numpy as np
+
 from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
+
+
+@program("36fdfd69")
+def complete_covered_rectangles(grid):
+    """Rectangles of the rarest colour are partly covered by cells of another colour.
+    Those covering cells become yellow."""
+    color = least_common_color(grid, ignore=0)
+    result = grid.copy()
+    for group in group_objects(find_objects(np.where(grid == color, grid, 0)), 2):
+        top, left = min(obj.top for obj in group), min(obj.left for obj in group)
+        bottom, right = max(obj.bottom for obj in group), max(obj.right for obj in group)
+        box = result[top : bottom + 1, left : right + 1]
+        box[box != color] = 4
+    return result
+
+
+@program("f9012d9b")
+def crop_the_hidden_tiles(grid):
+    """Black hides a part of a repeating pattern: that part is cropped."""
+    return crop(complete_tiling(grid, 0), *bounding_box(grid == 0))
 
 
 @program("dc0a314f")
@@ -11,7 +33,24 @@ def crop_what_green_hides(grid):
     return crop(whole, *bounding_box(grid == 3))
 
 
+@program("3631a71a")
+def mend_the_mirrored_carpet(grid):
+    """One colour hides parts of a pattern that is mirrored both ways and at the diagonal."""
+    for color in reversed(colors_of(grid)):
+        whole = complete_symmetry(grid, color, "left_right", "up_down", "diagonal")
+        if color not in whole:
+            return whole
+    raise DslError("no colour hides a mirrored pattern")
+
+
 @program("b8825c91")
 def mend_the_mirrored_pattern(grid):
     """Yellow hides parts of a pattern that is mirrored both ways."""
     return complete_symmetry(grid, 4, "left_right", "up_down")
+
+
+@program("c3f564a4")
+def mend_the_wallpaper(grid):
+    """One colour hides parts of a repeating pattern: it is the one that repeats least itself."""
+    hidden = min(colors_of(grid), key=lambda color: smallest_tile(grid, hole=color).size)
+    return complete_tiling(grid, hidden)

@@ -12,6 +12,15 @@ def azure_border(grid):
     return np.where(edge_mask(*grid.shape), 8, grid)
 
 
+@program("928ad970")
+def frame_inside_dots(grid):
+    """Four dots bound a box; just inside it a frame is drawn in the colour of the given ring."""
+    dot_color = least_common_color(grid, ignore=0)
+    ring_color = most_common_color(grid, ignore=(0, dot_color))
+    top, left, height, width = bounding_box(grid == dot_color)
+    return draw_rectangle(grid, top + 1, left + 1, height - 2, width - 2, ring_color)
+
+
 @program("67a423a3")
 def frame_the_crossing(grid):
     """Two lines cross; the crossing gets a yellow frame."""
@@ -69,6 +78,14 @@ def outline_dominoes(grid):
 def ring_around_dots(grid):
     """Every dot gets a blue ring."""
     return np.where((grid == 0) & grow(grid != 0), 1, grid)
+
+
+@program("31aa019c")
+def ring_around_rarest_color(grid):
+    """Only the cell whose colour occurs once is kept, with a red ring around it."""
+    rarest = least_common_color(grid, ignore=0)
+    cell = grid == rarest
+    return np.where(cell, rarest, np.where(grow(cell), 2, 0))
 
 
 @program("913fb3ed")

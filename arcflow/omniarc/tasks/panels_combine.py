@@ -44,6 +44,12 @@ def green_where_they_differ(grid):
     return np.where((first != 0) != (second != 0), 3, 0)
 
 
+@program("e98196ab")
+def lay_halves_together(grid):
+    """The two halves on either side of the line are laid over each other."""
+    return overlay(split_halves(grid))
+
+
 @program("75b8110e")
 def lay_the_quarters_over_each_other(grid):
     """The quarters of the grid lie over each other: the one at the top right on top."""
@@ -75,7 +81,8 @@ def red_where_both_are_empty(grid):
         cuts.append([row[0] for row in split_evenly(grid, 2, 1)])
     if width % 2 == 0:
         cuts.append(split_evenly(grid, 1, 2)[0])
-    first, second = min(cuts, key=lambda halves: sum(len(colors_of(half, 0)) for half in halves))
+    # Each panel has one colour: that tells which of the two cuts is meant.
+    first, second = min(cuts, key=lambda halves: max(len(colors_of(half, 0)) for half in halves))
     return np.where((first == 0) & (second == 0), 2, 0)
 
 
@@ -84,3 +91,18 @@ def union_in_green(grid):
     """A cell is green where at least one of the two panels beside the line has colour."""
     first, second = split_halves(grid)
     return np.where((first != 0) | (second != 0), 3, 0)
+
+
+@program("dae9d2b5")
+def union_of_two_halves(grid):
+    """The grid is two panels, each with a colour of its own, put on each other:
+    a cell is pink where at least one of them has colour."""
+    height, width = grid.shape
+    cuts = []
+    if height % 2 == 0:
+        cuts.append([row[0] for row in split_evenly(grid, 2, 1)])
+    if width % 2 == 0:
+        cuts.append(split_evenly(grid, 1, 2)[0])
+    # Each panel has one colour: that tells which of the two cuts is meant.
+    first, second = min(cuts, key=lambda halves: max(len(colors_of(half, 0)) for half in halves))
+    return np.where((first != 0) | (second != 0), 6, 0)

@@ -85,7 +85,41 @@ def key_colors_the_quarters(grid):
     return np.where(picture != 0, upscale(key, (height // 2, width // 2)), 0)
 
 
+@program("88a62173")
+def panel_unlike_the_others(grid):
+    """Of the four panels in the corners, the one unlike the other three is cut out."""
+    height, width = (grid.shape[0] - 1) // 2, (grid.shape[1] - 1) // 2
+    left, right = grid[:, :width], grid[:, -width:]
+    return odd_one_out(
+        [half[rows] for half in (left, right) for rows in (slice(height), slice(-height, None))]
+    )
+
+
+@program("662c240a")
+def panel_without_symmetry(grid):
+    """Of the square panels in a row, the one that is not symmetric along its diagonal is kept."""
+    height, width = grid.shape
+    side = min(height, width)
+    panels = [panel for row in split_evenly(grid, height // side, width // side) for panel in row]
+    return next(panel for panel in panels if not is_symmetric(panel, "diagonal"))
+
+
 @program("5bd6f4ac")
 def top_right_corner(grid):
     """The 3x3 cells in the top right corner are cut out."""
     return grid[:3, -3:].copy()
+
+
+@program("6d0160f0")
+def yellow_says_where_its_panel_goes(grid):
+    """The panel with the yellow cell moves to the place that this cell has in it."""
+    rows, _ = find_separators(grid)
+    line = int(grid[rows[0], 0])
+    panels = split_panels(grid)
+    chosen = recolor(next(panel for row in panels for panel in row if 4 in panel), {line: 0})
+    goal = positions(chosen, 4)[0]
+    moved = [
+        [chosen if (r, c) == goal else np.zeros_like(panel) for c, panel in enumerate(row)]
+        for r, row in enumerate(panels)
+    ]
+    return join_panels(moved, separator=line)

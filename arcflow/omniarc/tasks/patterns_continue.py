@@ -25,7 +25,7 @@ def alternating_stripes(grid):
     (first, first_col), (second, second_col) = positions(result)
     colors = result[first, first_col], result[second, second_col]
     distance = second - first
-    for start, color in zip((first, second), colors):
+    for start, color in zip((first, second), colors, strict=True):
         result[start :: 2 * distance] = color
     return transpose(result) if upright else result
 
@@ -88,12 +88,68 @@ def hollow_out_every_second_cell(grid):
     return result
 
 
+@program("d8c310e9")
+def pattern_runs_along_the_edge(grid):
+    """The pattern in the corner runs on along the edge."""
+
+    def is_bottom_left(field):
+        free = not field[:, -1].any() and not field[0].any()
+        return free and field[:, 0].any() and field[-1].any()
+
+    turns = next((turns for turns in range(4) if is_bottom_left(rotate(grid, turns))), 0)
+    turned = rotate(grid, turns)
+    width = np.flatnonzero(turned.any(axis=0))[-1] + 1
+    period = find_period(turned[:, :width], axis=1)
+    return rotate(turned[:, np.arange(turned.shape[1]) % period], -turns)
+
+
+@program("53b68214")
+def pattern_runs_down_to_ten_rows(grid):
+    """The pattern, which may step aside as it repeats, runs on to ten rows."""
+    height, width = grid.shape
+
+    def repeats(period, step):
+        return same(shift(grid[: height - period], 0, step), grid[period:])
+
+    steps = sorted(range(-width, width + 1), key=abs)
+    period, step = next(
+        (period, step)
+        for period in range(1, height + 1)
+        for step in steps
+        if period == height or repeats(period, step)
+    )
+    rows = list(grid)
+    while len(rows) < 10:
+        rows.append(shift(rows[-period][None], 0, step)[0])
+    return np.array(rows)
+
+
+@program("bd4472b8")
+def rows_in_the_order_of_the_key(grid):
+    """The colours of the first line, in turn, fill the lines behind the bar."""
+    for turns in range(4):
+        turned = rotate(grid, turns)
+        if turned[1].all() and len(colors_of(turned[1:2])) == 1 and not turned[2:].any():
+            break
+    result = turned.copy()
+    for row in range(2, len(turned)):
+        result[row] = turned[0, (row - 2) % turned.shape[1]]
+    return rotate(result, -turns)
+
+
 @program("e9afcf9a")
 def turn_every_other_column_over(grid):
     """Every second column is turned upside down."""
     result = grid.copy()
     result[:, 1::2] = flip_up_down(grid)[:, 1::2]
     return result
+
+
+@program("eb281b96")
+def wave_down_twice(grid):
+    """The pattern is mirrored downwards again and again, three times; seams are not doubled."""
+    wave = np.concatenate([grid, flip_up_down(grid)[1:]])
+    return np.concatenate([wave, wave[1:]])
 
 
 @program("3ac3eb23")

@@ -6,12 +6,27 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("b94a9452")
+def crop_and_swap_colors(grid):
+    """The square is cut out, and its two colours change places."""
+    square = trim(grid)
+    outside, inside = colors_of(square)
+    return recolor(square, {outside: inside, inside: outside})
+
+
 @program("a5f85a15")
 def every_other_cell_of_diagonals(grid):
     """Along every diagonal line, each second cell from the edge becomes yellow."""
     rows, columns = np.indices(grid.shape)
     second = np.minimum(rows, columns) % 2 == 1
     return np.where((grid != 0) & second, 4, grid)
+
+
+@program("d406998b")
+def every_other_column_green(grid):
+    """Counted from the right edge, the coloured cells of every other column become green."""
+    from_right = np.arange(grid.shape[1])[::-1]
+    return np.where((grid > 0) & (from_right % 2 == 0), 3, grid)
 
 
 @program("ba26e723")
@@ -47,6 +62,21 @@ def green_eats_red(grid):
 def keep_commonest_color(grid):
     """The commonest colour stays, everything else becomes grey."""
     return np.where(grid == most_common_color(grid), grid, 5)
+
+
+@program("aedd82e4")
+def lone_cells_become_blue(grid):
+    """Coloured cells without a neighbour above, below, left or right become blue."""
+    colored = grid > 0
+    lone = colored & (count_neighbors(colored, diagonal=False) == 0)
+    return np.where(lone, 1, grid)
+
+
+@program("25d8a9c8")
+def mark_uniform_rows(grid):
+    """Rows of a single colour become grey, all others black."""
+    uniform = (grid == grid[:, :1]).all(axis=1, keepdims=True)
+    return np.where(uniform, 5, np.zeros_like(grid))
 
 
 @program("c8f0f002")

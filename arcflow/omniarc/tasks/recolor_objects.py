@@ -4,6 +4,26 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("67385a82")
+def big_shapes_become_azure(grid):
+    """Shapes of two or more connected cells become azure; single cells stay."""
+    result = grid.copy()
+    for obj in find_objects(grid, diagonal=False):
+        if obj.size >= 2:
+            result = draw(result, obj, 8)
+    return result
+
+
+@program("810b9b61")
+def closed_loops_become_green(grid):
+    """Outlines that enclose something become green; open ones stay."""
+    result = grid.copy()
+    for obj in find_objects(grid, diagonal=False):
+        if count_holes(obj) > 0:
+            result = draw(result, obj, 3)
+    return result
+
+
 @program("b2862040")
 def closed_shapes_turn_light_blue(grid):
     """Shapes that enclose a part of the background become light blue."""
@@ -35,6 +55,15 @@ def color_by_number_of_cells(grid):
     return result
 
 
+@program("e8593010")
+def color_holes_by_size(grid):
+    """The holes in the grey get a colour by size: green for one cell, red for 2, blue for 3."""
+    result = grid.copy()
+    for hole in find_objects(grid, background=5, diagonal=False):
+        result = draw(result, hole, {1: 3, 2: 2, 3: 1}[hole.size])
+    return result
+
+
 @program("b230c067")
 def color_the_odd_shape(grid):
     """The shape unlike the others becomes red, the others blue."""
@@ -57,6 +86,23 @@ def lower_half_turns_light_blue(grid):
     for bar in bars:
         turned[len(turned) - bar.size // 2 :, bar.left] = 8
     return rotate(turned, -turns)
+
+
+@program("776ffc46")
+def recolor_like_boxed_shapes(grid):
+    """Closed boxes hold shapes of one colour.
+    Every loose shape that looks like a boxed one gets its colour."""
+    boxed_shapes = []
+    for top, left, height, width in find_frames(grid):
+        inside = crop(grid, top + 1, left + 1, height - 2, width - 2)
+        if inside.any():
+            boxed_shapes.append(object_from(inside, inside != 0))
+    result = grid.copy()
+    for loose in find_objects(grid):
+        for boxed in boxed_shapes:
+            if loose.same_shape(boxed):
+                result = draw(result, loose, boxed.color)
+    return result
 
 
 @program("6c434453")

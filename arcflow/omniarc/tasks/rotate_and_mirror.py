@@ -31,6 +31,23 @@ def mirror_and_stack(grid):
     return np.vstack([flip_up_down(row), row, flip_up_down(row)])
 
 
+@program("9dfd6313")
+def mirror_at_the_line(grid):
+    """The grid is mirrored at the line that runs through its middle."""
+    height, width = grid.shape
+    rows, columns = np.indices(grid.shape)
+    for mirrored, on_line in (
+        (transpose, rows == columns),
+        (lambda field: rotate(transpose(field), 2), rows + columns == width - 1),
+        (flip_up_down, rows == height // 2),
+        (flip_left_right, columns == width // 2),
+    ):
+        line = grid[on_line]
+        if line[0] and (line == line[0]).all() and len(line) in (height, width):
+            return mirrored(grid)
+    raise DslError("no line")
+
+
 @program("67a3c6ac")
 def mirror_left_right(grid):
     """The grid is mirrored: left and right change places."""

@@ -14,6 +14,12 @@ def blocks_become_cells(grid):
     return to_grid([[most_common_color(block, ignore=5) for block in row] for row in blocks])
 
 
+@program("cce03e0d")
+def copy_grid_at_red(grid):
+    """Every cell becomes a block: a copy of the whole grid if it is red, else empty."""
+    return np.kron(grid == 2, grid)
+
+
 @program("f25fbde4")
 def cut_out_and_double(grid):
     """The shape is cut out, and each of its cells becomes a block of 2x2 cells."""
@@ -33,6 +39,14 @@ def dots_become_blocks(grid):
 def double_the_size(grid):
     """Every cell becomes a block of 2x2 cells."""
     return upscale(grid, 2)
+
+
+@program("eb5a1d5d")
+def drop_repeated_lines(grid):
+    """Rows like the one above, then columns like the one to the left, are left out."""
+    new_row = (grid[1:] != grid[:-1]).any(axis=1)
+    new_column = (grid[:, 1:] != grid[:, :-1]).any(axis=0)
+    return grid[np.r_[True, new_row]][:, np.r_[True, new_column]]
 
 
 @program("6b9890af")

@@ -81,6 +81,12 @@ def crop_the_commonest_shape(grid):
     return most_common(find_objects(grid), key=lambda shape: shape.shape_key).patch
 
 
+@program("be94b721")
+def crop_the_largest(grid):
+    """The object with the most cells is cut out."""
+    return max(find_objects(grid), key=lambda obj: obj.size).patch
+
+
 @program("1f85a75f")
 def crop_the_largest_shape(grid):
     """The largest shape is cropped."""
@@ -111,7 +117,34 @@ def crop_the_reddest_rectangle(grid):
     return max(boxes, key=lambda box: count_color(box.patch, 2)).patch
 
 
+@program("1cf80156")
+def crop_the_shape(grid):
+    """The only shape is cut out."""
+    return trim(grid)
+
+
 @program("23b5c85d")
 def crop_the_smallest_rectangle(grid):
     """The rectangle with the fewest cells is cropped."""
     return crop(grid, *bounding_box(grid == least_common_color(grid)))
+
+
+@program("5117e062")
+def object_with_a_mark(grid):
+    """The object with a cell of another colour is cut out; this mark takes the object's colour."""
+    marked = next(obj for obj in find_objects(grid, by_color=False) if len(obj.colors) > 1)
+    return marked.recolored(marked.color).patch
+
+
+@program("ae4f1146")
+def object_with_most_blue(grid):
+    """The object with the most blue cells is cut out."""
+    objects = find_objects(grid, diagonal=False, by_color=False)
+    return max(objects, key=lambda obj: count_color(obj.patch, 1)).patch
+
+
+@program("48d8fb45")
+def shape_below_the_mark(grid):
+    """The shape that a cell of another colour marks is cut out, without that mark."""
+    marked = next(obj for obj in find_objects(grid, by_color=False) if len(obj.colors) > 1)
+    return trim(np.where(marked.patch == marked.color, marked.patch, 0))

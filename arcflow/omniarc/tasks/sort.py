@@ -61,3 +61,17 @@ def rank_bars_by_length(grid):
     for bar, color in zip(bars, (1, 4, 2), strict=True):
         result = draw(result, bar, color)
     return result
+
+
+@program("beb8660c")
+def stack_bars_by_length(grid):
+    """The bars are stacked on the floor, the longest lowest, flush with the right edge."""
+    turns = next(turns for turns in range(4) if rotate(grid, turns)[-1].all())
+    turned = rotate(grid, turns)
+    height, width = turned.shape
+    bars = sorted(find_objects(turned[:-1], diagonal=False), key=lambda bar: -bar.size)
+    result = new_grid(height, width)
+    result[-1] = turned[-1]
+    for number, bar in enumerate(bars):
+        result[height - 2 - number, width - bar.size :] = bar.color
+    return rotate(result, -turns)

@@ -13,6 +13,37 @@ def blue_if_a_half_mirrors_the_other(grid):
     return new_grid(1, 1, 1 if symmetric else 7)
 
 
+@program("1b60fb0c")
+def complete_the_turning_shape(grid):
+    """The shape looks the same after a quarter turn; what is missing for that becomes red."""
+    cells = set(positions(grid != 0))
+
+    def all_turns(row_sum, column_sum):
+        # Quarter turns around the point that is half of both sums.
+        result = set(cells)
+        for _ in range(3):
+            result |= {
+                ((row_sum + column_sum) // 2 - column, (column_sum - row_sum) // 2 + row)
+                for row, column in result
+            }
+        return result
+
+    height, width = grid.shape
+    whole = min(
+        (
+            all_turns(row_sum, column_sum)
+            for row_sum in range(2 * height)
+            for column_sum in range(row_sum % 2, 2 * width, 2)
+        ),
+        key=len,
+    )
+    result = grid.copy()
+    for row, column in whole - cells:
+        if 0 <= row < height and 0 <= column < width:
+            result[row, column] = 2
+    return result
+
+
 @program("e3497940")
 def fold_the_right_onto_the_left(grid):
     """The right half is folded over the line in the middle onto the left half."""
@@ -119,6 +150,30 @@ def mirror_the_bars(grid):
     """The pattern at one side of the grid is mirrored to the other side."""
     flip = flip_up_down if is_symmetric(grid, "left_right") else flip_left_right
     return overlay([grid, flip(grid)])
+
+
+@program("9ecd008a")
+def missing_part_by_symmetry(grid):
+    """The pattern mirrors itself about both middles; what the black hole hides is cut out."""
+    mirrored = overlay([rotate(grid, 2), flip_up_down(grid), flip_left_right(grid)])
+    return crop(mirrored, *bounding_box(grid == 0))
+
+
+@program("2bcee788")
+def reflect_at_the_line(grid):
+    """The cells of the rarer colour show at which side the shape is mirrored: its mirror image
+    is put there, over these cells. The background becomes green."""
+    line_color = least_common_color(grid, ignore=0)
+    shape = object_from(grid, (grid != 0) & (grid != line_color))
+    line = object_from(grid, grid == line_color)
+    if line.right < shape.left or line.left > shape.right:
+        width = -shape.width if line.right < shape.left else shape.width
+        image = shape.turned(flip_left_right).moved(0, width)
+    else:
+        height = -shape.height if line.bottom < shape.top else shape.height
+        image = shape.turned(flip_up_down).moved(height, 0)
+    background = np.full_like(grid, 3)
+    return draw(draw(background, shape), image)
 
 
 @program("8be77c9e")

@@ -73,3 +73,14 @@ def repeat_the_band(grid):
     top, _, height, _ = bounding_box(grid)
     rows = np.arange(grid.shape[0]) - top
     return grid[top + rows % height]
+
+
+@program("10fcaaa3")
+def tile_with_azure_corners(grid):
+    """The grid is laid out two by two; free cells diagonal to a coloured cell become azure."""
+    tiled = tile(grid, 2, 2)
+    colored = tiled > 0
+    corners = np.zeros_like(colored)
+    for d_row, d_col in DIAGONAL:
+        corners |= shift(colored, d_row, d_col)
+    return np.where(corners & ~colored, 8, tiled)
