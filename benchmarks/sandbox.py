@@ -35,11 +35,14 @@ PROGRAMS = (
     "def task(grid):\n    result = grid.copy()\n    result[grid == 1] = 2\n    return result\n",
     "def task(grid):\n    out = grid.copy()\n    for r in range(out.shape[0]):\n"
     "        if (out[r] == out[r, 0]).all():\n            out[r] = 5\n    return out\n",
-    "import numpy as np\n\ndef task(grid):\n    h, w = grid.shape\n    out = np.zeros((h, w), int)\n"
-    "    for r in range(h):\n        for c in range(w):\n            out[r, w - 1 - c] = grid[r, c]\n"
-    "    return out\n",
+    "import numpy as np\ndef task(grid):\n    h, w = grid.shape\n    out = np.zeros((h, w), int)\n"
+    "    for r in range(h):\n        out[r, :] = grid[h - 1 - r, :]\n    return out\n",
 )
-ALONE = "import sys, numpy as np\nexec(sys.stdin.read())\n[task(g) for g in [np.zeros((9, 9), int)] * 3]"
+ALONE = """
+import sys, numpy as np
+exec(sys.stdin.read())
+[task(grid) for grid in [np.zeros((9, 9), int)] * 3]
+"""
 
 
 def measure(name: str, programs: int, work: Callable[[], None]) -> float:

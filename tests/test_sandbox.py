@@ -172,6 +172,27 @@ def test_no_text_at_all_is_a_result(sandbox: Sandbox) -> None:
     assert result == SyntaxProblem("a program is text, not bytes")
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "grid.all(), grid.any(0), grid.mean(), grid.std(), grid.var(), grid.sum(axis=1)",
+        "np.all(grid == 1, axis=0), np.any(grid), np.median(grid), np.quantile(grid, 0.5)",
+        "np.unique(grid, axis=0, return_index=True), np.histogram2d([1], [2]), np.average(grid)",
+        "np.linalg.solve([[2.0]], [4.0]), np.linalg.matrix_power([[2]], 3), np.corrcoef([1, 2])",
+        "str(grid), repr(grid), f'{grid}', '%s' % grid",
+        "np.argpartition(grid, 0), 1, np.select([grid > 1], [grid])",
+        "np.array([1.5, 0]) / 0, np.log(0.0), ~True, np.int8(100) + np.int8(100)",
+        "np.add.reduce(grid), np.maximum.accumulate(grid), np.add.at(grid.astype(int), (0, 0), 1)",
+        "np.tensordot(grid, grid.T, 1), np.trim_zeros([0, 1]), np.block([[grid]]), np.dot(grid, 2)",
+        "np.array(['a', 'b']), np.sort(['b', 'a']), np.array([1, 'x'], dtype='O')",
+        "list(map(np.ravel, [grid])), np.apply_over_axes(np.sum, grid, [0])",
+    ],
+)
+def test_what_numpy_does_at_first_use_works(sandbox: Sandbox, expression: str) -> None:
+    (result,) = run(sandbox, f"def task(grid):\n    {expression}\n    return np.rot90(grid)")
+    assert_turned(result)
+
+
 def test_many_programs_keep_their_order(sandbox: Sandbox) -> None:
     programs = [f"def task(grid):\n    return grid * 0 + {i % 12}" for i in range(60)]
     for i, result in enumerate(run(sandbox, *programs)):

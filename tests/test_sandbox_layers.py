@@ -229,7 +229,8 @@ def test_seccomp_of_the_worker(name: str) -> None:
     found = child(
         f'held = restrict.filter_calls(filters.{name}).holds\nattempt("seccomp", lambda: held)\n'
         + textwrap.dedent(ATTEMPTS)
-        + 'attempt("fork", lambda: (os.fork() or os._exit(0)) and "a child")\nos._exit(sys.stdout.flush() or 0)\n'
+        + 'attempt("fork", lambda: (os.fork() or os._exit(0)) and "a child")\n'
+        + "os._exit(sys.stdout.flush() or 0)\n"
     )
     need("seccomp", found)
     assert {key: found.get(key) for key in REFUSED} == REFUSED

@@ -2,6 +2,7 @@
 
 import builtins
 import importlib
+import sys
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -72,7 +73,13 @@ class Offer:
         fromlist: tuple[str, ...] | None = (),
         level: int = 0,
     ) -> ModuleType:
-        """The only ``__import__`` that a program's import statements can reach."""
+        """The only ``__import__`` that a program's import statements can reach.
+
+        Numpy's C code calls it too, for parts of numpy; it then looks into ``sys.modules`` itself,
+        so an empty module does. That is all a program would get of anything loaded.
+        """
+        if name not in self.modules and name in sys.modules and not level:
+            return ModuleType("nothing")
         if level or name not in self.modules:
             raise ImportError(f"programs cannot import {name}")
         return self.modules[name if fromlist else name.partition(".")[0]]

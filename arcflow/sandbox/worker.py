@@ -23,6 +23,7 @@ from arcflow.sandbox.layers import Layer
 from arcflow.sandbox.offer import Offer
 from arcflow.sandbox.policy import check
 from arcflow.sandbox.protocol import (
+    GRIDS,
     MAX_ANSWER,
     MAX_REQUEST,
     MEMORY,
@@ -44,6 +45,37 @@ from arcflow.sandbox.runner import leave, run_program
 REQUESTS, ANSWERS = 0, 1
 PARSER_BYTES = 512 << 20
 """Address space for parsing one program."""
+_WARM = b"""
+import math
+from collections import Counter, deque
+def task(grid):
+    a = np.array([[3.0, 1.0], [2.0, 4.0]])
+    a.sum(), a.mean(), a.std(), a.min(), a.max(), a.prod()
+    a.all(), a.any(), a.argmax(), a.var(axis=0), a.clip(0, 1), a.sort(), a.round(), a.trace()
+    np.unique(grid, return_counts=True, axis=0), np.median(a), np.percentile(a, 5), np.pad(grid, 1)
+    np.linalg.norm(a), np.linalg.inv(a), np.linalg.matrix_rank(a), np.einsum("ij->ji", a)
+    np.histogram(a), np.isin(grid, [1]), np.kron(a, a), np.roll(a, 1), np.argwhere(a), np.tile(a, 2)
+    np.bincount([1, 2]), np.convolve([1], [1]), np.interp(1, [1], [1]), np.gradient(a)
+    np.r_[1, 2], np.c_[[1], [2]], np.mgrid[0:2, 0:2], np.ix_([0], [1])
+    np.apply_along_axis(sum, 0, a)
+    str(a), repr(grid), f"{a}", sorted({1: 2}.items()), Counter("ab"), deque([1]), math.sqrt(2)
+    try:
+        np.zeros((2, 2)) @ np.zeros((3, 3))
+    except ValueError as error:
+        str(error)
+    try:
+        a[5, 5]
+    except IndexError as error:
+        str(error)
+    try:
+        np.zeros((10**7, 10**7))
+    except MemoryError as error:
+        str(error)
+    np.zeros(1) / np.zeros(1)
+    return np.where(grid == 1, 2, grid)
+"""
+"""Uses at least once what numpy imports or makes at first use: programs find no file to import."""
+
 _CODE, _VERDICT = b"c", b"v"
 
 
@@ -116,12 +148,13 @@ def _common() -> list[Layer]:
 
 def _warm(offer: Offer) -> None:
     """Run a program once, so that what is imported or made at first use is there for all."""
-    text = b"def task(grid):\n    return np.where(grid == 1, 2, grid)\n"
-    code = check(text, Limits(), offer)
+    code = check(_WARM, Limits(), offer)
     grid = unpack_grids(b"\x01\x01\x00", 1)
     if not isinstance(code, CodeType):
         raise ProtocolError(f"the policy refuses the warm-up program: {code}")
-    run_program(marshal.dumps(code), grid, offer)
+    answer = run_program(marshal.dumps(code), grid, offer)
+    if answer[0] != GRIDS:
+        raise ProtocolError(f"the warm-up program fails: {answer!r}")
 
 
 def _parse_each(requests: BinaryIO, inner: BinaryIO, offer: Offer) -> None:
