@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from arcflow import __version__
 
-TOOLS = ("curve", "omniarc", "pool", "score", "show", "study", "vote")
+TOOLS = ("curve", "omniarc", "pool", "sandbox", "score", "show", "study", "vote")
 RUNS = ("fit", "validate", "test", "predict", "generate")
 USER_ERROR, INTERRUPTED = 2, 130
 """Exit codes; 130 is a shell's own for what SIGINT ended."""
@@ -27,6 +27,7 @@ light tools (`arcflow TOOL --help`)
   curve      show measures against the number of predictions, as table and plot
   omniarc    training tasks solved in code: coverage, and the programs
   pool       generate tasks once, into a file that serves them fast
+  sandbox    show which layers the sandbox of programs has here
   score      score submissions against solutions
   show       show a task's grids in colour
   study      run a table of experiments over several seeds and show it

@@ -1,5 +1,6 @@
 """Results of programs: typed, in order, whatever the program does and whatever the text is."""
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -21,6 +22,7 @@ from arcflow.sandbox import (
     TimedOut,
     run_programs,
 )
+from arcflow.tools.sandbox import main
 
 GRIDS = [make_grid([[1, 2], [3, 4]]), make_grid([[5]]), make_grid([[0, 0, 7]])]
 TURN = "def task(grid):\n    return np.rot90(grid)\n"
@@ -245,3 +247,30 @@ def test_wrong_calls_are_errors(sandbox: Sandbox) -> None:
     closed.close()
     with pytest.raises(SandboxError, match="the sandbox is closed"):
         closed.run([TURN], [GRIDS])
+
+
+def test_the_tool_shows_the_layers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "holds  environment   empty" in lines
+    assert lines[-1] == "a program gives Grids"
+
+
+def test_a_fork_of_the_owner_is_told_and_leaves_the_workers_alone(sandbox: Sandbox) -> None:
+    owner = sandbox._owner
+    sandbox._owner = -1
+    try:
+        with pytest.raises(SandboxError, match="belongs to another process"):
+            run(sandbox, TURN)
+    finally:
+        sandbox._owner = owner
+    assert_turned(run(sandbox, TURN)[0])
+
+
+def test_a_timeout_costs_little_more_than_its_limit(sandbox: Sandbox) -> None:
+    costs = []
+    for _ in range(5):
+        start = time.perf_counter()
+        run(sandbox, "def task(grid):\n    while True: pass")
+        costs.append(time.perf_counter() - start - 0.5)
+    assert 0 <= min(costs) < 0.05  # the machine of a test may be busy: the best of five

@@ -29,6 +29,22 @@ _NODES: tuple[type[ast.AST], ...] = (
     ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop,
 )  # fmt: skip
 
+_BINDING = frozenset(
+    (ast.Name, ast.arg, ast.FunctionDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar,
+     ast.MatchMapping)
+)  # fmt: skip
+"""What a name can be bound by."""
+_CHECKED = _BINDING | frozenset(
+    (ast.Attribute, ast.Import, ast.ImportFrom, ast.keyword, ast.Global, ast.Nonlocal)
+)
+_PLAIN = frozenset(
+    kind
+    for base in _NODES
+    for kind in (base, *base.__subclasses__())
+    if kind not in _CHECKED and not (base.__subclasses__() and kind is base)
+)
+"""Nodes that are allowed whatever is in them; what is in them is looked at by itself."""
+
 _WORDS = {
     "ClassDef": "a class",
     "AsyncFunctionDef": "an async function",
@@ -69,27 +85,39 @@ def check(text: bytes, limits: Limits, offer: Offer) -> CodeType | SyntaxProblem
 
 def _problem(tree: ast.Module, limits: Limits, offer: Offer) -> Refused | None:
     """The first thing that a program may not have, in reading order."""
-    nodes: list[ast.AST] = [tree]
+    nodes: list[ast.AST] = []
     level: list[ast.AST] = [tree]
     depth = 0
     while level:
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
         nodes += level
         depth += 1
         if len(nodes) > limits.nodes:
             return Refused(f"a syntax tree of more than {limits.nodes} nodes")
         if depth > limits.depth:
-            line = getattr(level[0], "lineno", 0) if level else 0
+            line = max(getattr(node, "lineno", 0) for node in level)
             return Refused(f"nesting of more than {limits.depth} levels", line)
-    stored = {name for node in nodes for name in _stores(node)}
+        level = _children(level)
+    stored = {name for node in nodes if type(node) in _BINDING for name in _stores(node)}
     found = [
         Refused(construct, getattr(node, "lineno", 0))
         for node in nodes
-        if (construct := _refusal(node, stored, offer)) is not None
+        if type(node) not in _PLAIN and (construct := _refusal(node, stored, offer)) is not None
     ]
     if found:
         return min(found, key=lambda refused: refused.line)
     return _signature(tree)
+
+
+def _children(level: list[ast.AST]) -> list[ast.AST]:
+    """The nodes right below some; a third of the time of ``ast.iter_child_nodes``."""
+    found: list[ast.AST] = []
+    for node in level:
+        for value in vars(node).values():
+            if isinstance(value, ast.AST):
+                found.append(value)
+            elif type(value) is list:
+                found += [item for item in value if isinstance(item, ast.AST)]
+    return found
 
 
 def _stores(node: ast.AST) -> Iterator[str]:
