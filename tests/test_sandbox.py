@@ -1,7 +1,12 @@
 """Results of programs: typed, in order, whatever the program does and whatever the text is."""
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -213,6 +218,55 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost() -> None:
             assert_turned(result)
 
 
+def test_a_killed_zygote_is_replaced_and_nothing_is_lost() -> None:
+    with Sandbox(1, Limits(seconds=2.0)) as sandbox:
+        parser = sandbox.workers[0].process.pid
+        for zygote in Path(f"/proc/{parser}/task/{parser}/children").read_text().split():
+            os.kill(int(zygote), signal.SIGKILL)
+        for result in run(sandbox, *[TURN] * 5):
+            assert_turned(result)
+        assert sandbox.workers[0].process.pid != parser
+        assert not sandbox.workers[0].alone
+
+
+def test_workers_end_with_a_parent_that_is_killed() -> None:
+    script = (
+        "import os; from arcflow.sandbox import Sandbox; sandbox = Sandbox(1, api='')\n"
+        "parser = sandbox.workers[0].process.pid\n"
+        "children = open(f'/proc/{parser}/task/{parser}/children').read()\n"
+        "print(parser, children, flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    pids = done.stdout.split()
+    assert len(pids) == 2
+    end = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() and _alive(pid) for pid in pids):
+        assert time.monotonic() < end, "a worker outlives its parent"
+        time.sleep(0.02)
+
+
+def _alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_worker_does_not_grow(sandbox: Sandbox) -> None:
+    def size() -> int:
+        parser = sandbox.workers[0].process.pid
+        zygotes = Path(f"/proc/{parser}/task/{parser}/children").read_text().split()
+        pages = [Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in (parser, *zygotes)]
+        return sum(map(int, pages)) * 4096
+
+    programs = [TURN, "def task(grid): return grid.x", "def task(grid:", "1 / 0\n" + TURN] * 25
+    run(sandbox, *programs)
+    before = size()
+    for _ in range(3):
+        run(sandbox, *programs)
+    assert size() - before < 2 << 20
+
+
 def test_run_programs_is_the_short_form() -> None:
     (result,) = run_programs([TURN], [GRIDS], Limits(), n_workers=1, api="")
     assert_turned(result)
@@ -247,6 +301,12 @@ def test_wrong_calls_are_errors(sandbox: Sandbox) -> None:
     closed.close()
     with pytest.raises(SandboxError, match="the sandbox is closed"):
         closed.run([TURN], [GRIDS])
+
+
+def test_other_systems_have_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(SandboxError, match="no sandbox on this system: got 'darwin'"):
+        Sandbox(1)
 
 
 def test_the_tool_shows_the_layers(capsys: pytest.CaptureFixture[str]) -> None:

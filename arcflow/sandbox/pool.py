@@ -1,6 +1,7 @@
 """Sandbox: warm workers that run programs, are killed on time, and replaced where they die."""
 
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Sequence
@@ -41,6 +42,13 @@ class Sandbox:
                 value=n_workers,
                 expected="1 or more",
                 next_step="Choose the number of cores.",
+            )
+        if sys.platform != "linux":
+            raise SandboxError(
+                "there is no sandbox on this system",
+                value=sys.platform,
+                expected="linux",
+                next_step="Run programs on Linux: a virtual machine or a container will do.",
             )
         self.limits = limits or Limits()
         self._api, self._strict = api, strict

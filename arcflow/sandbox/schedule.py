@@ -72,6 +72,8 @@ class Run:
                 if worker.waiting and not self.sandbox.closed:
                     self.sandbox.replace(worker, alone=False)
             raise
+        for worker in self.sandbox.workers:
+            worker.alone = False
         return [result for result in self.found if result is not None]
 
     def _feed(self, worker: Worker) -> None:

@@ -110,6 +110,7 @@ def main() -> None:
     # Made here: a filter refuses the look that they take at their descriptors.
     inner = os.fdopen(inner_read, "rb")
     inner_out = os.fdopen(inner_write, "wb", buffering=0)
+    # A collector that walks through shared objects would copy their pages in every process.
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -125,6 +126,7 @@ def main() -> None:
         _serve(lambda: _fork_for_each(inner, answers, offer, program, base))
     inner.close()
     os.close(ANSWERS)
+    gc.enable()
     _common()
     restrict.limit_memory(base + PARSER_BYTES)
     restrict.filter_calls(parser)
