@@ -23,6 +23,42 @@ def bodies_move_onto_their_dots(grid):
     return result
 
 
+@program("447fd412")
+def complete_shapes_at_every_scale(grid):
+    """One shape has a body and anchors; the other anchors, some larger, get bodies likewise."""
+    template = max(find_objects(grid, by_color=False), key=lambda shape: len(shape.colors))
+    margin = max(grid.shape)
+    result = pad(grid, margin)
+    anchors = pad(erase(grid, template), margin)
+    anchor = most_common_color(anchors, ignore=0)
+    for scale in range(min(grid.shape), 0, -1):
+        shape = upscale(template.patch, scale)
+        wanted = np.where(shape == anchor, anchor, 0)
+        for top, left in find_pattern(anchors, wanted):
+            anchors = paste(anchors, np.zeros_like(wanted), top, left)
+            result = paste(result, shape, top, left, transparent=0)
+    return crop(result, margin, margin, *grid.shape)
+
+
+@program("36d67576")
+def complete_the_partial_shapes(grid):
+    """One shape is whole; of the others, turned or mirrored, a part is left: it is completed."""
+    shapes = find_objects(grid, by_color=False)
+    model = max(shapes, key=lambda shape: (len(shape.colors), shape.size))
+    rest = erase(grid, model)
+    shown = colors_of(rest, ignore=0)
+    result = grid
+    for turned in eight_turns(model.patch):
+        known = np.where(np.isin(turned, shown), turned, 0)
+        top, left, height, width = bounding_box(known)
+        part = crop(known, top, left, height, width)
+        for row, column in find_pattern(rest, part, ignore=0):
+            around = rest[row : row + height, column : column + width]
+            if np.count_nonzero(around) == np.count_nonzero(part):
+                result = paste(result, turned, row - top, column - left, transparent=0)
+    return result
+
+
 @program("e76a88a6")
 def copy_colored_template(grid):
     """One object has two colours; all others, of the same shape, are replaced by copies of it."""
@@ -54,6 +90,22 @@ def dots_color_the_block(grid):
         facing_row = min(max(row, block.top), block.bottom)
         facing_col = min(max(col, block.left), block.right)
         result[facing_row, facing_col] = grid[row, col]
+    return result
+
+
+@program("3e980e27")
+def dots_grow_into_their_shape(grid):
+    """Single dots grow into the shape with such a dot: as it is for green, mirrored for red."""
+    shapes = find_objects(grid, by_color=False)
+    result = grid
+    for mark in (2, 3):
+        marked = [shape for shape in shapes if mark in shape.colors]
+        models = [shape for shape in marked if shape.size > 1]
+        for dot in marked if models else ():
+            if dot.size == 1:
+                model = models[0].turned(flip_left_right) if mark == 2 else models[0]
+                row, column = positions(model.patch, mark)[0]
+                result = draw(result, model.moved_to(dot.top - row, dot.left - column))
     return result
 
 
@@ -129,6 +181,35 @@ def rings_around_cells(grid):
     return result
 
 
+@program("e6721834")
+def shapes_move_onto_their_dots(grid):
+    """One half has shapes with dots, the other half only dots: the shapes move onto these."""
+
+    def background_size(panel):
+        return count_color(panel, most_common_color(panel))
+
+    cuts = []
+    for rows, columns in ((2, 1), (1, 2)):
+        if grid.shape[0] % rows == 0 and grid.shape[1] % columns == 0:
+            cuts.append([panel for row in split_evenly(grid, rows, columns) for panel in row])
+    halves = max(cuts, key=lambda panels: background_size(panels[0]) + background_size(panels[1]))
+    shaped, dotted = sorted(halves, key=background_size)
+    around, background = most_common_color(shaped), most_common_color(dotted)
+    body = most_common_color(shaped, ignore=around)
+    shapes = find_objects(shaped, around, by_color=False)
+    shapes.sort(key=lambda shape: np.count_nonzero(shape.mask & (shape.patch != body)))
+    result = dots = np.array(dotted)
+    for shape in reversed(shapes):
+        is_dot = shape.mask & (shape.patch != body)
+        under = np.where(is_dot, shape.patch, background)
+        if not is_dot.any():
+            continue
+        for top, left in find_pattern(dots, under)[:1]:
+            dots = paste(dots, new_grid(*under.shape, background), top, left)
+            result = draw(result, shape.moved_to(top, left))
+    return result
+
+
 @program("363442ee")
 def stamp_onto_dots(grid):
     """A pattern stands on one side of a line; on the other it is stamped around each dot."""
@@ -143,3 +224,49 @@ def stamp_onto_dots(grid):
         top, left = dot.top - stamp.height // 2, dot.left - stamp.width // 2
         result = draw(result, stamp.moved_to(top, left))
     return result
+
+
+@program("264363fd")
+def stars_with_long_arms(grid):
+    """A star is drawn around each dot; its long arms run on to the edges of the rectangle."""
+    edge = np.concatenate([grid[0], grid[-1], grid[:, 0], grid[:, -1]])
+    background = most_common_color(edge[None])
+    field = most_common_color(grid, ignore=background)
+    shapes = find_objects(grid, background=background, by_color=False)
+    star = next(shape for shape in shapes if field not in shape.colors)
+    boxes = [shape for shape in shapes if shape != star]
+    dot = next(color for box in boxes for color in box.colors if color != field)
+    arms = pad(star.mask, 2)
+    star_patch = pad(np.where(star.mask, star.patch, background), 2, background)
+    inner = count_neighbors(arms, diagonal=False) == 4
+    row, column = positions(inner & (star_patch == dot))[0]
+    core = crop(star_patch, row - 1, column - 1, 3, 3)
+    tips = [
+        ((d_row, d_column), star_patch[row + 2 * d_row, column + 2 * d_column])
+        for d_row, d_column in ORTHOGONAL
+    ]
+    result = erase(grid, star, background)
+    for box in boxes:
+        patch = box.patch
+        for place in positions(box.patch, dot):
+            for direction, color in tips:
+                for cell in ray(patch, place, direction) if color != background else ():
+                    patch = paste(patch, new_grid(1, 1, color), *cell)
+        for place_row, place_column in positions(box.patch, dot):
+            patch = paste(patch, core, place_row - 1, place_column - 1, background)
+        result = paste(result, patch, box.top, box.left)
+    return result
+
+
+@program("7df24a62")
+def surround_the_same_dots(grid):
+    """A block surrounds some dots; dots that lie like these, also turned, get such a block too."""
+    boxes = [crop(grid, *bounding_box(grid == color)) for color in colors_of(grid, ignore=0)]
+    template = next(box for box in boxes if box.all())
+    block = template[0, 0]
+    margin = max(template.shape)
+    field = result = pad(grid, margin)
+    for turned in eight_turns(template):
+        for top, left in find_pattern(field, recolor(turned, {block: 0})):
+            result = paste(result, turned, top, left)
+    return crop(result, margin, margin, *grid.shape)

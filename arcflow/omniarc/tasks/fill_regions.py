@@ -138,6 +138,29 @@ def largest_blue_smallest_light_blue(grid):
     return result
 
 
+@program("aba27056")
+def light_leaves_through_the_gap(grid):
+    """The box is full of yellow light, which leaves by the gap straight and as two diagonals."""
+    box = find_objects(grid)[0]
+    result = draw_rectangle(grid, box.top, box.left, box.height, box.width, 4, fill=4)
+    result = draw(result, box)
+    for d_row, d_col, side in (
+        (-1, 0, (0, slice(None))),
+        (1, 0, (-1, slice(None))),
+        (0, -1, (slice(None), 0)),
+        (0, 1, (slice(None), -1)),
+    ):
+        gap = np.zeros_like(box.mask)
+        gap[side] = ~box.mask[side]
+        cells = [(box.top + row, box.left + column) for row, column in positions(gap)]
+        if cells:
+            for cell in cells:
+                result = shoot(result, cell, (d_row, d_col), 4)
+            result = shoot(result, cells[0], (d_row or -1, d_col or -1), 4)
+            result = shoot(result, cells[-1], (d_row or 1, d_col or 1), 4)
+    return result
+
+
 @program("bb43febb")
 def redden_inside_rectangles(grid):
     """The inside of every rectangle becomes red, its edge stays."""

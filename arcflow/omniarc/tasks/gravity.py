@@ -6,6 +6,24 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("3906de3d")
+def bars_slide_into_the_slots(grid):
+    """Bars slide straight on until they meet the block, which is broader than all of them."""
+
+    def spans(color):
+        top, left, height, width = bounding_box(grid == color)
+        return [(top, top + height), (left, left + width)]
+
+    for block, bars in (colors_of(grid, ignore=0), colors_of(grid, ignore=0)[::-1]):
+        for axis in (0, 1):
+            (start, end), (bars_start, bars_end) = spans(block)[1 - axis], spans(bars)[1 - axis]
+            if start <= bars_start and bars_end <= end:
+                forward = spans(bars)[axis] < spans(block)[axis]
+                direction = (DOWN if forward else UP, RIGHT if forward else LEFT)[axis]
+                return fall(grid, direction, fixed=(block,))
+    raise DslError("neither colour is broader")
+
+
 @program("1e0a9b12")
 def cells_fall_down(grid):
     """Every cell falls straight down until it lies on the bottom or on another cell."""

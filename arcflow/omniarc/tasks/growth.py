@@ -6,6 +6,20 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("db3e9e38")
+def bars_step_down_both_ways(grid):
+    """To both sides of the bar stand ever shorter ones, in turns light blue and of its colour."""
+    upright = find_objects(grid)[0].height > 1
+    field = grid if upright else transpose(grid)
+    bar = find_objects(field)[0]
+    rows, columns = np.indices(field.shape)
+    far = abs(columns - bar.left)
+    from_edge = rows if bar.top == 0 else field.shape[0] - 1 - rows
+    colors = np.where(far % 2, 8, bar.color)
+    result = np.where(from_edge + far < bar.height, colors, field)
+    return result if upright else transpose(result)
+
+
 @program("3befdf3e")
 def blocks_open_like_flowers(grid):
     """The two colours of a block change places, and the outer one grows out on all sides."""

@@ -16,6 +16,20 @@ def bent_line_from_red_to_green(grid):
     return np.where(grid != 0, grid, result)
 
 
+@program("d6ad076f")
+def bridge_between_rectangles(grid):
+    """A light blue bridge joins the two rectangles where they face, one cell in at either side."""
+    one, other = find_objects(grid)
+    top, bottom = max(one.top, other.top), min(one.bottom, other.bottom)
+    left, right = max(one.left, other.left), min(one.right, other.right)
+    result = np.array(grid)
+    if top > bottom:
+        result[bottom + 1 : top, left + 1 : right] = 8
+    else:
+        result[top + 1 : bottom, right + 1 : left] = 8
+    return result
+
+
 @program("b7249182")
 def clamps_between_two_dots(grid):
     """Two dots reach for each other with a clamp each; the clamps meet in the middle."""
@@ -128,6 +142,16 @@ def dots_reach_for_the_block(grid):
     return result
 
 
+@program("22eb0ac0")
+def equal_ends_join(grid):
+    """Dots lie in pairs at opposite edges: a line joins those of equal colour."""
+    upright = grid[:, 1:-1].any()
+    field = transpose(grid) if upright else grid
+    first, last = field[:, :1], field[:, -1:]
+    result = np.where((first == last) & (first != 0), first, field)
+    return transpose(result) if upright else result
+
+
 @program("ef135b50")
 def fill_the_gaps_in_rows(grid):
     """In every row but the first and the last, gaps between rectangles become dark red."""
@@ -137,6 +161,18 @@ def fill_the_gaps_in_rows(grid):
     gaps = ~colored & left & right
     gaps[[0, -1]] = False
     return np.where(gaps, 9, grid)
+
+
+@program("29c11459")
+def lines_meet_in_grey(grid):
+    """Dots at opposite edges send lines to each other, which meet in a grey cell."""
+    upright = not grid[1:-1].any()
+    result = transpose(grid) if upright else np.array(grid)
+    middle = result.shape[1] // 2
+    for row in result:
+        if row[0] and row[-1]:
+            row[:middle], row[middle], row[middle + 1 :] = row[0], 5, row[-1]
+    return transpose(result) if upright else result
 
 
 @program("4612dd53")

@@ -22,6 +22,28 @@ def bars_run_through_and_cross(grid):
     return result
 
 
+@program("673ef223")
+def beams_to_and_from_the_gates(grid):
+    """A beam joins each dot to its gate; it comes out of the other gate and crosses the grid."""
+    gates = [found for found in find_objects(grid, diagonal=False) if found.size > 1]
+    turn = gates[0].width > 1
+    field = transpose(grid) if turn else grid
+    gates = [found for found in find_objects(field, diagonal=False) if found.size > 1]
+    result = field.copy()
+    for row, column in positions((field != 0) & (field != gates[0].color)):
+        gate = next(gate for gate in gates if gate.top <= row <= gate.bottom)
+        other = next(found for found in gates if found != gate)
+        color = field[row, column]
+        if gate.left < column:
+            result[row, gate.left + 1 : column] = color
+        else:
+            result[row, column + 1 : gate.left] = color
+        result[row, column] = 4
+        exit_row = result[row - gate.top + other.top]
+        exit_row[:] = np.where(field[row - gate.top + other.top] == other.color, other.color, color)
+    return transpose(result) if turn else result
+
+
 @program("1f0c79e5")
 def block_flies_off_at_red_corners(grid):
     """The 2x2 block flies off diagonally at each of its red corners.
@@ -264,6 +286,23 @@ def line_beyond_each_triangle(grid):
     return flip_left_right(result) if flip else result
 
 
+@program("f15e1fac")
+def lines_step_aside_at_marks(grid):
+    """Lines run down from the dots; at every red mark they step aside, away from its edge."""
+    dots = (grid != 0) & (grid != 2)
+    turns = next(n for n in range(4) if not rotate(dots, n)[1:].any())
+    turned = rotate(grid, turns)
+    line = np.where(turned[:1] == 2, 0, turned[:1])
+    result = np.where(turned == 2, 2, 0)
+    for row in range(len(turned)):
+        if turned[row, 0] == 2:
+            line = shift(line, 0, 1)
+        elif turned[row, -1] == 2:
+            line = shift(line, 0, -1)
+        result[row] = np.where(line[0] != 0, line[0], result[row])
+    return rotate(result, -turns)
+
+
 @program("ba97ae07")
 def lower_bar_comes_on_top(grid):
     """Two bars cross; where they do, the one that lay below comes on top."""
@@ -274,6 +313,18 @@ def lower_bar_comes_on_top(grid):
     columns = (grid == lower).any(axis=0)
     crossing = (grid == upper) & (rows[:, None] | columns)
     return np.where(crossing, lower, grid)
+
+
+@program("6e19193c")
+def open_corners_shoot(grid):
+    """Every corner of three cells shoots a diagonal line out of its open side."""
+    result = grid
+    for corner in find_objects(grid):
+        for row, column in positions(~corner.mask):
+            start = corner.top + row, corner.left + column
+            direction = (2 * row - 1, 2 * column - 1)
+            result = shoot(result, start, direction, corner.color)
+    return result
 
 
 @program("ec883f72")

@@ -142,6 +142,28 @@ def magnets_pull_their_color(grid):
     return result
 
 
+@program("6855a6e4")
+def mirror_into_the_brackets(grid):
+    """What stands outside two brackets is mirrored to the inside of the nearer one."""
+    shapes = {color: bounding_box(grid == color) for color in colors_of(grid, ignore=0)}
+
+    def are_brackets(color):
+        box = crop(grid, *shapes[color]) == color
+        level, upright = box[[0, -1]].all(), box[:, [0, -1]].all()
+        return min(box.shape) > 1 and level != upright
+
+    color = next(color for color in shapes if are_brackets(color))
+    turn = not (crop(grid, *shapes[color])[[0, -1]] == color).all()
+    field = transpose(grid) if turn else grid
+    top, _, height, _ = bounding_box(field == color)
+    bottom = top + height - 1
+    result = np.where(field == color, color, 0)
+    for row, column in positions((field != 0) & (field != color)):
+        wall = top if row < top else bottom
+        result[2 * wall - row, column] = field[row, column]
+    return transpose(result) if turn else result
+
+
 @program("f8a8fe49")
 def mirror_out_of_the_brackets(grid):
     """What stands between two brackets is mirrored to the outside of the nearer one."""

@@ -20,6 +20,16 @@ def complete_covered_rectangles(grid):
     return result
 
 
+@program("3345333e")
+def complete_the_mirrored_shape(grid):
+    """A rectangle hides a part of a symmetric shape: it goes, and the shape gets whole."""
+    for color in colors_of(grid, ignore=0):
+        if is_rectangle(object_from(grid, grid == color)):
+            result = complete_symmetry(grid, color, "left_right", "up_down")
+            return np.where(result == color, 0, result)
+    raise DslError("no rectangle")
+
+
 @program("f9012d9b")
 def crop_the_hidden_tiles(grid):
     """Black hides a part of a repeating pattern: that part is cropped."""
@@ -31,6 +41,17 @@ def crop_what_green_hides(grid):
     """Green hides a part of a pattern that is the same in all mirrors: that part is cropped."""
     whole = complete_symmetry(grid, 3, "left_right", "up_down", "diagonal")
     return crop(whole, *bounding_box(grid == 3))
+
+
+@program("ff805c23")
+def crop_what_the_patch_hides(grid):
+    """A rectangle of one colour hides a part of a symmetric picture: that part is cropped."""
+    for color in colors_of(grid):
+        box = bounding_box(grid == color)
+        if (crop(grid, *box) == color).all():
+            whole = complete_symmetry(grid, color, "left_right", "up_down", "diagonal")
+            return crop(whole, *box)
+    raise DslError("nothing hidden")
 
 
 @program("3631a71a")

@@ -85,14 +85,35 @@ def key_colors_the_quarters(grid):
     return np.where(picture != 0, upscale(key, (height // 2, width // 2)), 0)
 
 
+@program("2dc579da")
+def panel_of_other_colors(grid):
+    """Of the panels between the lines, the one whose colours are not those of all others."""
+    for color in colors_of(grid):
+        if full_rows(grid, color) and full_columns(grid, color):
+            panels = [panel for row in split_panels(grid, color) for panel in row]
+            return odd_one_out(panels, key=lambda panel: set(colors_of(panel)))
+    raise DslError("no cross of lines")
+
+
 @program("88a62173")
 def panel_unlike_the_others(grid):
     """Of the four panels in the corners, the one unlike the other three is cut out."""
     height, width = (grid.shape[0] - 1) // 2, (grid.shape[1] - 1) // 2
-    left, right = grid[:, :width], grid[:, -width:]
-    return odd_one_out(
-        [half[rows] for half in (left, right) for rows in (slice(height), slice(-height, None))]
-    )
+    sides = grid[:, :width], grid[:, -width:]
+    panels = [panel for side in sides for panel in (side[:height], side[-height:])]
+    return odd_one_out(panels)
+
+
+@program("a87f7484")
+def panel_with_the_odd_shape(grid):
+    """The panels differ in colour; the one whose shape no other has is taken."""
+    number = len(colors_of(grid, ignore=0))
+    for rows, columns in ((1, number), (number, 1)):
+        if grid.shape[0] % rows == 0 and grid.shape[1] % columns == 0:
+            panels = [panel for row in split_evenly(grid, rows, columns) for panel in row]
+            if all(len(colors_of(panel, ignore=0)) == 1 for panel in panels):
+                return odd_one_out(panels, key=lambda panel: panel != 0)
+    raise DslError("no panels of one colour")
 
 
 @program("662c240a")

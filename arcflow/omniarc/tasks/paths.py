@@ -18,3 +18,69 @@ def alternate_along_the_maze(grid):
     rows, columns = np.indices(grid.shape)
     even = (rows + columns) % 2 == (row + column) % 2
     return np.where(way, np.where(even, centre, neighbor), grid)
+
+
+@program("a3df8b1e")
+def bouncing_path(grid):
+    """A path leaves the corner slantwise and bounces between the long sides."""
+    turn = grid.shape[1] > grid.shape[0]
+    field = transpose(grid) if turn else grid
+    width = field.shape[1]
+    result = field.copy()
+    for row, column in positions(field != 0):
+        for step in range(len(field)):
+            bounce = step % (2 * width - 2) if width > 1 else 0
+            across = min(bounce, 2 * width - 2 - bounce)
+            result[abs(row - step), abs(column - across)] = field[row, column]
+    return transpose(result) if turn else result
+
+
+@program("e179c5f4")
+def bouncing_path_on_light_blue(grid):
+    """A path leaves the corner slantwise and bounces between the long sides."""
+    turn = grid.shape[1] > grid.shape[0]
+    field = transpose(grid) if turn else grid
+    width = field.shape[1]
+    result = np.where(field == 0, 8, field)
+    for row, column in positions(field != 0):
+        for step in range(len(field)):
+            bounce = step % (2 * width - 2) if width > 1 else 0
+            across = min(bounce, 2 * width - 2 - bounce)
+            result[abs(row - step), abs(column - across)] = field[row, column]
+    return transpose(result) if turn else result
+
+
+@program("d9f24cd1")
+def lines_dodge_to_the_right(grid):
+    """Lines start at one edge; before an obstacle they step to the right and go on."""
+    for color in colors_of(grid, ignore=0):
+        for turns in range(4):
+            field = rotate(grid, turns)
+            if (field[:-1] == color).any():
+                continue
+            result = np.array(field)
+            for column in np.nonzero(field[-1] == color)[0]:
+                for row in range(field.shape[0] - 1, -1, -1):
+                    result[row, column] = color
+                    if row and field[row - 1, column]:
+                        column += 1
+                        result[row, column] = color
+            return rotate(result, -turns)
+    raise DslError("no edge with all dots of a colour")
+
+
+@program("d06dbe63")
+def stairs_through_the_dot(grid):
+    """Grey stairs run through every dot, up to the right and down to the left."""
+    result = grid.copy()
+    for row, column in positions(grid != 0):
+        for direction in (1, -1):
+            for step in range(1, max(grid.shape)):
+                across = (step - 1) // 2 * 2
+                columns = [across] if step % 2 else [across, across + 1, across + 2]
+                for offset in columns:
+                    cell = row - direction * step, column + direction * offset
+                    inside = 0 <= cell[0] < grid.shape[0] and 0 <= cell[1] < grid.shape[1]
+                    if inside and not grid[cell]:
+                        result[cell] = 5
+    return result

@@ -60,11 +60,36 @@ def continue_half_as_long_again(grid):
     return np.where(grid[rows] != 0, 2, 0)
 
 
+@program("caa06a1f")
+def continue_the_pattern_one_step_on(grid):
+    """The pattern spreads over the border at two sides, and moves on by one cell."""
+    corners = [(0, 0), (-1, 0), (-1, -1), (0, -1)]
+    border = most_common([int(grid[corner]) for corner in corners])
+    turns = next(n for n in range(4) if rotate(grid, n)[0, 0] != border)
+    turned = rotate(grid, turns)
+    whole = complete_tiling(pad(turned, (0, 0, 0, 1), border), border)
+    return rotate(whole[:, 1:], -turns)
+
+
 @program("963e52fc")
 def continue_to_twice_the_width(grid):
     """The pattern runs on to the right, to twice the width."""
     period = find_period(grid, axis=1)
     return grid[:, np.arange(2 * grid.shape[1]) % period]
+
+
+@program("e21d9049")
+def cross_of_repeating_colors(grid):
+    """A row and a column of colours repeat their pattern in both directions to the edges."""
+    result = grid.copy()
+    row = np.argmax((grid != 0).sum(axis=1))
+    column = np.argmax((grid != 0).sum(axis=0))
+    for line, filled in ((grid[row], result[row]), (grid[:, column], result[:, column])):
+        places = components(line[None] != 0)
+        _, start, _, length = bounding_box(max(places, key=np.sum))
+        for place in range(len(line)):
+            filled[place] = line[start + (place - start) % length]
+    return result
 
 
 @program("2dee498d")
@@ -86,6 +111,20 @@ def hollow_out_every_second_cell(grid):
     for bar in find_objects(grid):
         result[bar.top + 1 : bar.bottom : 2, bar.left + 1 : bar.right : 2] = 0
     return result
+
+
+@program("82819916")
+def lines_follow_the_full_one(grid):
+    """One line is complete; the others begin the same way in other colours, and go on so."""
+    turn = not grid.all(axis=1).any()
+    field = transpose(grid) if turn else grid
+    model = field[field.all(axis=1)][0]
+    result = field.copy()
+    for row in result:
+        known = {int(a): int(b) for a, b in zip(model, row, strict=True) if b}
+        if known:
+            row[:] = [known[int(color)] for color in model]
+    return transpose(result) if turn else result
 
 
 @program("d8c310e9")
@@ -137,6 +176,21 @@ def rows_in_the_order_of_the_key(grid):
     return rotate(result, -turns)
 
 
+@program("a65b410d")
+def staircase_through_the_line(grid):
+    """Beside a line from the edge stand longer and longer green ones, and shorter blue ones."""
+    for turns in range(4):
+        field = rotate(grid, turns)
+        line = find_objects(field)[0]
+        if line.height == 1 and line.left == 0:
+            rows, columns = np.indices(field.shape)
+            stairs = columns < line.width + line.top - rows
+            field = np.where(stairs & (rows < line.top), 3, field)
+            field = np.where(stairs & (rows > line.top), 1, field)
+            return rotate(field, -turns)
+    raise DslError("no line at the edge")
+
+
 @program("e9afcf9a")
 def turn_every_other_column_over(grid):
     """Every second column is turned upside down."""
@@ -147,7 +201,7 @@ def turn_every_other_column_over(grid):
 
 @program("eb281b96")
 def wave_down_twice(grid):
-    """The pattern is mirrored downwards again and again, three times; seams are not doubled."""
+    """The pattern is mirrored downwards three times in turn; seams are not doubled."""
     wave = np.concatenate([grid, flip_up_down(grid)[1:]])
     return np.concatenate([wave, wave[1:]])
 

@@ -31,6 +31,24 @@ def notches_tell_the_color(grid):
     return to_grid([[color] * len(colors) for color in colors])
 
 
+@program("27a28665")
+def number_of_the_shape(grid):
+    """Four shapes have numbers of their own: the output is that of the shape to see."""
+    shapes = {
+        1: [[1, 1, 0], [1, 0, 1], [0, 1, 0]],
+        2: [[1, 0, 1], [0, 1, 0], [1, 0, 1]],
+        3: [[0, 1, 1], [0, 1, 1], [1, 0, 0]],
+        6: [[0, 1, 0], [1, 1, 1], [0, 1, 0]],
+    }
+    for color in colors_of(grid):
+        mask = grid == color
+        top, left, height, width = bounding_box(mask)
+        for number, shape in shapes.items():
+            if (height, width) == (3, 3) and same(crop(mask, top, left, 3, 3), to_grid(shape)):
+                return new_grid(1, 1, number)
+    raise DslError("no shape")
+
+
 @program("d4469b4b")
 def sign_of_the_color(grid):
     """Red stands for a T, blue for a plus, green for a corner at the bottom right."""

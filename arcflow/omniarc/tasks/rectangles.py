@@ -28,6 +28,21 @@ def corners_edges_and_inside(grid):
     return result
 
 
+@program("af902bf9")
+def fill_between_four_corners(grid):
+    """Where four dots are the corners of an empty rectangle, its inside becomes red."""
+    result = np.array(grid)
+    dots = positions(grid)
+    for top, left in dots:
+        for bottom, right in dots:
+            if top < bottom and left < right:
+                corners = grid[[top, top, bottom, bottom], [left, right, left, right]]
+                box = grid[top : bottom + 1, left : right + 1]
+                if corners.all() and np.count_nonzero(box) == 4:
+                    result[top + 1 : bottom, left + 1 : right] = 2
+    return result
+
+
 @program("6d75e8bb")
 def fill_box_red(grid):
     """Around the shape stands a box just large enough: its empty cells become red."""
@@ -46,6 +61,21 @@ def fill_boxes_orange(grid):
         box = result[shape.top : shape.bottom + 1, shape.left : shape.right + 1]
         box[box == 0] = 7
     return result
+
+
+@program("3eda0437")
+def fill_the_largest_black_rectangle(grid):
+    """The largest black rectangle, at least two cells wide and high, becomes magenta."""
+    boxes = []
+    for top in range(len(grid)):
+        for height in range(2, len(grid) - top + 1):
+            black = (grid[top : top + height] == 0).all(axis=0)
+            for run in components(black[None]):
+                _, left, _, width = bounding_box(run)
+                if width > 1:
+                    boxes.append((top, left, height, width))
+    top, left, height, width = max(boxes, key=lambda box: box[2] * box[3])
+    return paste(grid, new_grid(height, width, 6), top, left)
 
 
 @program("4347f46a")

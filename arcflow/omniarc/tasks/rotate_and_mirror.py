@@ -12,6 +12,17 @@ def cut_out_and_mirror(grid):
     return flip_left_right(trim(grid, background=most_common_color(grid)))
 
 
+@program("8e5a5113")
+def each_panel_a_quarter_further(grid):
+    """One panel is given; each next one shows it turned a quarter further clockwise."""
+    rows, columns = find_separators(grid)
+    color = grid[rows[0], 0] if rows else grid[0, columns[0]]
+    panels = [panel for row in split_panels(grid, color) for panel in row]
+    given = max(range(len(panels)), key=lambda number: np.count_nonzero(panels[number]))
+    turned = [rotate(panels[given], number - given) for number in range(len(panels))]
+    return join_panels([[panel] for panel in turned] if rows else [turned], color)
+
+
 @program("3c9b0459")
 def half_turn(grid):
     """The grid is turned by half a turn."""

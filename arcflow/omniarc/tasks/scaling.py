@@ -26,6 +26,26 @@ def cut_out_and_double(grid):
     return upscale(trim(grid, background=most_common_color(grid)), 2)
 
 
+@program("4522001f")
+def diagonal_of_the_odd_corner(grid):
+    """A square of four has one odd cell: four times larger, only the diagonal it lies on stays.
+
+    The square keeps its distance to the two edges that the odd cell does not point at.
+    """
+    height, width = grid.shape
+    top, left, _, _ = bounding_box(grid)
+    square = crop(grid, top, left, 2, 2)
+    color = most_common_color(square)
+    odd = square != color
+    shape = upscale(np.where(odd | rotate(odd, 2), color, 0), 4)
+    row, column = positions(odd)[0]
+    below, beside = height - 2 - top, width - 2 - left
+    result = new_grid(3 * height, 3 * width)
+    new_top = top if row == 1 else len(result) - 8 - below
+    new_left = left if column == 1 else len(result[0]) - 8 - beside
+    return paste(result, shape, new_top, new_left)
+
+
 @program("46f33fce")
 def dots_become_blocks(grid):
     """The dots lie on a lattice, one place in every 2x2 cells.
@@ -58,6 +78,45 @@ def enlarge_into_the_frame(grid):
     return paste(frame.patch, upscale(shape, factor), 1, 1)
 
 
+@program("8a004b2b")
+def enlarge_onto_the_pieces(grid):
+    """The small shape is scaled up so that it fits the pieces that stand between four dots."""
+
+    def are_corners(dots):
+        top, left, height, width = bounding_box(dots)
+        bottom, right = top + height - 1, left + width - 1
+        return positions(dots) == [(top, left), (top, right), (bottom, left), (bottom, right)]
+
+    color = next(color for color in colors_of(grid, ignore=0) if are_corners(grid == color))
+    top, left, height, width = bounding_box(grid == color)
+    frame = crop(grid, top, left, height, width)
+    shape = trim(paste(grid, new_grid(height, width), top, left))
+    pieces = np.where(frame == color, 0, frame)
+    factors = [
+        (down, right)
+        for down in range(1, height // shape.shape[0] + 1)
+        for right in range(1, width // shape.shape[1] + 1)
+    ]
+    for factor in sorted(factors, key=sum):
+        large = upscale(shape, factor)
+        for row in range(height - len(large) + 1):
+            for column in range(width - large.shape[1] + 1):
+                placed = paste(new_grid(height, width), large, row, column)
+                if same(np.where(pieces != 0, placed, 0), pieces):
+                    return overlay([frame, placed])
+    raise DslError("the shape fits at no size")
+
+
+@program("6ecd11f4")
+def large_shape_is_the_stencil(grid):
+    """The large shape, made as small as the colourful square, tells which of its cells stay."""
+    objects = find_objects(grid, by_color=False)
+    square = max(objects, key=lambda thing: len(thing.colors))
+    large = trim(erase(grid, square))
+    factor = large.shape[0] // square.height, large.shape[1] // square.width
+    return np.where(downscale(large, factor) != 0, square.patch, 0)
+
+
 @program("780d0b14")
 def one_cell_for_each_patch(grid):
     """Black lines divide the grid into patches; each becomes one cell of its colour."""
@@ -85,6 +144,32 @@ def scale_by_color_count(grid):
 def scale_by_number_of_colors(grid):
     """Every cell becomes a block, whose side is the number of colours."""
     return upscale(grid, len(colors_of(grid, ignore=0)))
+
+
+@program("b190f7f5")
+def shape_in_every_color(grid):
+    """One half is a shape of one colour: it is drawn for each cell of the other, in its colour."""
+
+    def number_of_colors(panel):
+        return len(colors_of(panel, ignore=0))
+
+    height, width = grid.shape
+    for rows, columns in ((1, 2), (2, 1)) if width > height else ((2, 1), (1, 2)):
+        if height % rows == 0 and width % columns == 0:
+            panels = [panel for row in split_evenly(grid, rows, columns) for panel in row]
+            shape, colors = sorted(panels, key=number_of_colors)
+            if number_of_colors(shape) == 1:
+                return np.kron(colors, (shape != 0).astype(np.int8))
+    raise DslError("no half of one colour")
+
+
+@program("80af3007")
+def shape_made_of_itself(grid):
+    """The shape, scaled down to single cells, has a copy of itself at each of them."""
+    shape = trim(grid)
+    factor = int(len(shape) ** 0.5)
+    small = downscale(shape, factor)
+    return np.where(upscale(small != 0, small.shape), tile(small, *small.shape), 0)
 
 
 @program("5ad4f10b")

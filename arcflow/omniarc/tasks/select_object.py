@@ -81,6 +81,16 @@ def crop_the_commonest_shape(grid):
     return most_common(find_objects(grid), key=lambda shape: shape.shape_key).patch
 
 
+@program("c909285e")
+def crop_the_frame(grid):
+    """The frame whose colour occurs nowhere else is cut out with all that lies in it."""
+    for color in colors_of(grid):
+        part = crop(grid, *bounding_box(grid == color))
+        if min(part.shape) > 2 and same(part == color, edge_mask(*part.shape)):
+            return part
+    return grid.copy()
+
+
 @program("be94b721")
 def crop_the_largest(grid):
     """The object with the most cells is cut out."""

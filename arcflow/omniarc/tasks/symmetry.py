@@ -44,6 +44,22 @@ def complete_the_turning_shape(grid):
     return result
 
 
+@program("9d9215db")
+def dotted_frames(grid):
+    """Dots are mirrored into all corners; those on a frame's edge, not its corner, dot the edge."""
+    height, width = grid.shape
+    result = grid.copy()
+    for row, column in positions(grid != 0):
+        rows = sorted((row, height - 1 - row))
+        columns = sorted((column, width - 1 - column))
+        if rows[0] < columns[0]:
+            columns = range(columns[0], columns[1] + 1, 2)
+        elif columns[0] < rows[0]:
+            rows = range(rows[0], rows[1] + 1, 2)
+        result[np.ix_(rows, columns)] = grid[row, column]
+    return result
+
+
 @program("e3497940")
 def fold_the_right_onto_the_left(grid):
     """The right half is folded over the line in the middle onto the left half."""
@@ -80,6 +96,31 @@ def mirror_about_the_square(grid):
         mirrored_col = square.left + square.right - col
         for place in [(row, mirrored_col), (mirrored_row, col), (mirrored_row, mirrored_col)]:
             result[place] = grid[row, col]
+    return result
+
+
+@program("b775ac94")
+def mirror_across_the_marks(grid):
+    """Marks beside a shape's corner say where it is mirrored to, and in which colour."""
+    result = grid.copy()
+    height, width = grid.shape
+    for shape in find_objects(grid, by_color=False):
+        body = shape.color
+        cells = [cell for cell in shape.cells if grid[cell] == body]
+        marks = [cell for cell in shape.cells if grid[cell] != body]
+
+        def remoteness(cell, marks=marks):
+            steps = [np.abs(np.subtract(mark, cell)) for mark in marks]
+            return [max((step.max() for step in steps), default=0), sum(map(np.sum, steps))]
+
+        corner = min(cells, key=remoteness)
+        for mark in marks:
+            down, right = np.subtract(mark, corner)
+            for row, column in cells:
+                new_row = 2 * corner[0] + down - row if down else row
+                new_column = 2 * corner[1] + right - column if right else column
+                if 0 <= new_row < height and 0 <= new_column < width:
+                    result[new_row, new_column] = grid[mark]
     return result
 
 
@@ -150,6 +191,22 @@ def mirror_the_bars(grid):
     """The pattern at one side of the grid is mirrored to the other side."""
     flip = flip_up_down if is_symmetric(grid, "left_right") else flip_left_right
     return overlay([grid, flip(grid)])
+
+
+@program("760b3cac")
+def mirror_to_the_side_of_the_bump(grid):
+    """The sign's bump says to which side the other shape is mirrored."""
+    model = to_grid([[1, 0, 0], [1, 1, 1], [0, 1, 0]])
+    signs = [turned.astype(bool) for turned in eight_turns(model)]
+    boxes = [object_from(grid, grid == color) for color in colors_of(grid, ignore=0)]
+    boxes.sort(key=lambda shape: any(same(shape.mask, sign) for sign in signs))
+    shape, sign = boxes
+    corners = sign.mask[[0, 0, -1, -1], [0, -1, 0, -1]]
+    row, column = [(-1, -1), (-1, 1), (1, -1), (1, 1)][np.argmax(corners)]
+    down, right = np.subtract(shape.center, sign.center)
+    if abs(down) > abs(right):
+        return draw(grid, shape.turned(flip_left_right).moved(0, column * shape.width))
+    return draw(grid, shape.turned(flip_up_down).moved(row * shape.height, 0))
 
 
 @program("9ecd008a")
