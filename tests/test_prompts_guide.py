@@ -11,15 +11,15 @@ from arcflow.core.grid import make_grid
 from arcflow.core.task import Pair, Task
 from arcflow.text import template
 from arcflow.text.encode import Encoder, TextConfig
-from arcflow.text.kinds import KINDS, OUTPUT_FROM_EXAMPLES
+from arcflow.text.kinds import KINDS
 from arcflow.text.tokenizer import load_tokenizer
 from tests.tokenizers import qwen_like
 
 GUIDE = Path(__file__).parent.parent / "docs" / "prompts.md"
 CHAT = ("chat-short", "chat-v1", "chat-long", "chat-priors")
 COMPACT = "compact-v1"
-ASKED = [name for name, kind in KINDS.items() if kind.templates == OUTPUT_FROM_EXAMPLES.templates]
-"""The kinds that the shipped versions have branches for."""
+ASKED = [name for name in KINDS if "code" not in name]
+"""The kinds of this page; those with programs have templates of their own (``*.code.jinja``)."""
 
 BLOCK = re.compile(
     r"^### ([^\n]+)\n\n```text\n(.*?)\n```\n\nanswer\n\n```text\n(.*?)\n```$", re.M | re.S
@@ -67,7 +67,8 @@ def blocks(guide: str) -> dict[str, tuple[str, str]]:
 
 def test_every_shipped_version_is_in_the_guide() -> None:
     folder = Path(template.__file__).parent / "templates"
-    assert {path.stem for path in folder.glob("c*-*.jinja")} == {*CHAT, COMPACT}
+    shipped = {path.stem for path in folder.glob("*.jinja") if not path.stem.endswith(".code")}
+    assert shipped == {*CHAT, COMPACT}
     assert GUIDE.read_text().count("\n### ") == len(rendered()) == 6 * len(ASKED)
 
 

@@ -87,6 +87,8 @@ def test_an_exported_model_gives_the_characters_back(first: Path, tasks: list[Ta
     assert type(back) is type(own)
     for path in sorted((Path(text.__file__).parent / "templates").glob("*.jinja")):
         name = path.stem
+        if name.endswith(".code"):
+            continue  # for questions with programs
         compact = name.startswith("compact")
         # The vocabulary is no chat model's: it has no conversation of its own.
         own.chat_template = back.chat_template = None if compact else CHATML
