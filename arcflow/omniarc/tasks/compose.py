@@ -87,3 +87,71 @@ def overlay_the_corners(grid):
     height, width = (grid.shape[0] + 1) // 2, (grid.shape[1] - 1) // 2
     top, bottom = grid[:height], grid[-height:]
     return overlay([top[:, :width], top[:, -width:], bottom[:, :width], bottom[:, -width:]])
+
+
+@program("97a05b5b")
+def patch_the_holes_with_pieces(grid):
+    """The pieces are turned and laid on the sheet so that their cells of its colour fill its holes.
+
+    The sheet is what has one colour alone; every hole is filled by exactly one piece.
+    """
+    parts = find_objects(grid, by_color=False)
+    sheet_color = most_common_color(grid, ignore=0)
+    sheet = np.zeros(grid.shape, dtype=bool)
+    pieces = []
+    for part in parts:
+        if part.colors == [sheet_color]:
+            sheet |= draw(new_grid(*grid.shape), part) > 0
+        else:
+            pieces.append(part.patch)
+    pieces.sort(key=lambda piece: -piece.size)
+
+    def lay(board, pieces):
+        if not pieces:
+            return None if (board == 0).any() else board
+        for piece in unique(eight_turns(pieces[0])):
+            fitting = np.where(piece == sheet_color, 0, sheet_color)
+            for top, left in find_pattern(board, fitting):
+                done = lay(paste(board, piece + 10, top, left), pieces[1:])
+                if done is not None:
+                    return done
+        return None
+
+    laid = lay(crop(grid, *bounding_box(sheet)), pieces)
+    return np.where(laid >= 10, laid - 10, laid)
+
+
+@program("c8cbb738")
+def shapes_laid_on_one_frame(grid):
+    """All shapes lie on the edge of one box, whose corners one colour marks.
+
+    They are laid over each other in that box, each where all its cells come onto the free edge.
+    """
+    background = most_common_color(grid)
+    shapes = [trim(np.where(grid == color, color, -1), -1) for color in colors_of(grid, background)]
+
+    def is_corners(shape):
+        corners = shape[[0, 0, -1, -1], [0, -1, 0, -1]]
+        return (corners >= 0).all() and (shape >= 0).sum() == 4
+
+    frame = max(filter(is_corners, shapes), key=np.size)
+    height, width = frame.shape
+    edge = edge_mask(height, width)
+
+    def lay(board, left_over):
+        if not left_over:
+            return board
+        shape = left_over[0]
+        for top in range(height - shape.shape[0] + 1):
+            for left in range(width - shape.shape[1] + 1):
+                layer = paste(np.full((height, width), -1), shape, top, left)
+                cells = layer >= 0
+                if not (cells & ~edge).any() and not (cells & (board >= 0)).any():
+                    done = lay(np.where(cells, layer, board), left_over[1:])
+                    if done is not None:
+                        return done
+        return None
+
+    others = [shape for shape in shapes if shape is not frame]
+    result = lay(frame, sorted(others, key=np.size, reverse=True))
+    return np.where(result < 0, background, result)

@@ -59,6 +59,29 @@ def complete_the_partial_shapes(grid):
     return result
 
 
+@program("72322fa7")
+def complete_the_rest_of_the_shapes(grid):
+    """Some shapes are whole; of others only one colour is left: they are completed."""
+    shapes = find_objects(grid, by_color=False)
+    models = [shape for shape in shapes if len(shape.colors) > 1]
+    rest = grid
+    for model in models:
+        rest = erase(rest, model)
+    rest = pad(rest, 5)
+    result = pad(grid, 5)
+    for model in models:
+        for color in model.colors:
+            known = np.where(model.patch == color, color, 0)
+            top, left, height, width = bounding_box(known)
+            part = crop(known, top, left, height, width)
+            for row, column in find_pattern(rest, part, ignore=0):
+                around = rest[row - top : row - top + model.height]
+                around = around[:, column - left : column - left + model.width]
+                if np.count_nonzero(around) == np.count_nonzero(part):
+                    result = draw(result, model.moved_to(row - top, column - left))
+    return result[5:-5, 5:-5]
+
+
 @program("e76a88a6")
 def copy_colored_template(grid):
     """One object has two colours; all others, of the same shape, are replaced by copies of it."""

@@ -76,6 +76,31 @@ def fill_inside_rectangles(grid):
     return result
 
 
+@program("e73095fd")
+def fill_rooms_on_lines(grid):
+    """Black rectangles whose walls end at their corners are rooms and become yellow.
+
+    Where walls run on past a corner they are crossing lines; rooms may be cut off at the edge.
+    """
+    result = grid.copy()
+    walls = pad(grid != 0, 2)
+    for room in find_objects(grid == 0, diagonal=False):
+        if not is_rectangle(room):
+            continue
+        corners = crossings = 0
+        for row, outward_row in ((room.top - 1, -1), (room.bottom + 1, 1)):
+            for column, outward_column in ((room.left - 1, -1), (room.right + 1, 1)):
+                inside = 0 <= row < grid.shape[0] and 0 <= column < grid.shape[1]
+                corner = inside and grid[row, column] != 0
+                corners += inside
+                further = walls[row + 2 + outward_row, column + 2]
+                sideways = walls[row + 2, column + 2 + outward_column]
+                crossings += inside and (not corner or further or sideways)
+        if corners and not crossings:
+            result = draw(result, room, 4)
+    return result
+
+
 @program("694f12f3")
 def fill_smaller_and_larger(grid):
     """The inside of the smaller rectangle becomes blue, that of the larger one red."""

@@ -30,6 +30,17 @@ def color_the_nine_fields(grid):
     return result
 
 
+@program("1e32b0e9")
+def fill_up_the_panels(grid):
+    """The panels show parts of one picture; what is missing is added in the lines' colour."""
+    panels = split_panels(grid)
+    rows, _ = find_separators(grid)
+    line = int(grid[rows[0], 0])
+    picture = np.any([panel != 0 for row in panels for panel in row], axis=0)
+    filled = [[np.where(picture & (panel == 0), line, panel) for panel in row] for row in panels]
+    return join_panels(filled, separator=line)
+
+
 @program("9f236235")
 def lattice_as_mirrored_cells(grid):
     """Each cell of the lattice becomes one cell of the output, which is mirrored."""

@@ -101,6 +101,21 @@ def columns_then_rows(grid):
     return result
 
 
+@program("8731374e")
+def crop_and_draw_lines_through_dots(grid):
+    """In the noise lies a rectangle with dots: it is cropped, with lines through the dots."""
+    best = (0, 0, 0, 0)
+    for color in colors_of(grid):
+        for dot in colors_of(grid, ignore=color):
+            box = largest_rectangle((grid == color) | (grid == dot))
+            if box[2] * box[3] > best[2] * best[3]:
+                best = box
+    sheet = crop(grid, *best)
+    paper, dot = colors_of(sheet)
+    dots = sheet == dot
+    return np.where(dots.any(axis=1)[:, None] | dots.any(axis=0), dot, paper)
+
+
 @program("41e4d17e")
 def cross_hairs_through_frames(grid):
     """Lines of magenta run through the centre of every frame, under the frames."""

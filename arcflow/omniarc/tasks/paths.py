@@ -50,6 +50,19 @@ def bouncing_path_on_light_blue(grid):
     return transpose(result) if turn else result
 
 
+@program("239be575")
+def is_there_a_path_between_the_blocks(grid):
+    """The path's colour where a path connects the two square blocks, else black."""
+    squares = {
+        color: len(find_pattern(grid, new_grid(2, 2, color))) for color in colors_of(grid, ignore=0)
+    }
+    block = next(c for c in squares if squares[c] == 2 and count_color(grid, c) == 8)
+    path = next((color for color in squares if color != block), 0)
+    ways = components(grid != 0, diagonal=False)
+    connected = sum((way & (grid == block)).any() for way in ways) == 1
+    return new_grid(1, 1, path if connected else 0)
+
+
 @program("d9f24cd1")
 def lines_dodge_to_the_right(grid):
     """Lines start at one edge; before an obstacle they step to the right and go on."""

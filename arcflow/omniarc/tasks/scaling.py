@@ -107,6 +107,21 @@ def enlarge_onto_the_pieces(grid):
     raise DslError("the shape fits at no size")
 
 
+@program("469497ad")
+def enlarge_with_rays_from_the_block(grid):
+    """The grid grows by its number of colours; red rays leave the block's corners."""
+    factor = len(colors_of(grid, ignore=0))
+    shapes = find_objects(grid, by_color=False)
+    block = min(shapes, key=lambda shape: (len(shape.colors), shape.size))
+    result = upscale(grid, factor)
+    top, left = block.top * factor, block.left * factor
+    bottom, right = (block.bottom + 1) * factor - 1, (block.right + 1) * factor - 1
+    for row, d_row in ((top, -1), (bottom, 1)):
+        for column, d_column in ((left, -1), (right, 1)):
+            result = shoot(result, (row, column), (d_row, d_column), 2)
+    return result
+
+
 @program("6ecd11f4")
 def large_shape_is_the_stencil(grid):
     """The large shape, made as small as the colourful square, tells which of its cells stay."""

@@ -44,6 +44,13 @@ def complete_the_turning_shape(grid):
     return result
 
 
+@program("2013d3e2")
+def crop_a_quarter(grid):
+    """The shape is made of four turned quarters: the one at the top left is cropped."""
+    shape = trim(grid)
+    return shape[: shape.shape[0] // 2, : shape.shape[1] // 2]
+
+
 @program("9d9215db")
 def dotted_frames(grid):
     """Dots are mirrored into all corners; those on a frame's edge, not its corner, dot the edge."""
