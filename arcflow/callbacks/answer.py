@@ -23,7 +23,7 @@ from arcflow.text.pack import pack_examples
 
 _log = logging.getLogger(__name__)
 _AUGMENT = AugmentConfig()
-_TOO_LONG = "no prompt fits data.max_tokens"
+TOO_LONG = "no prompt fits data.max_tokens"
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Questions:
         place = (ask.task.id, ask.test_index)
         if ask.request is None:
             for _ in range(self._config.samples):
-                yield Candidate(*place, None, 0.0, 0, ask.view.name, reason=_TOO_LONG)
+                yield Candidate(*place, None, 0.0, 0, ask.view.name, reason=TOO_LONG)
             return
         for answer in answers[ask.request]:
             text, grid = self._encoder.decode(answer.token_ids)

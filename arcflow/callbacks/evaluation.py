@@ -3,15 +3,19 @@
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from arcflow.callbacks.answer import AnswerConfig, Questions, answer_loss, answer_tokens
+from arcflow.callbacks.answer import AnswerConfig, Name, Questions, answer_loss, answer_tokens
 from arcflow.callbacks.pace import Pace, Plan
+from arcflow.callbacks.program_questions import ProgramQuestions, correct_programs
+from arcflow.callbacks.programs import Programs
 from arcflow.callbacks.test_time import TestTimeFineTuning
+from arcflow.callbacks.written import Written, code_counts
 from arcflow.core.task import Task
 from arcflow.core.vote import Candidate
 from arcflow.engines.base import AdapterRef, Answers, Engine
@@ -30,12 +34,15 @@ class Outcome:
         loss: of the true answers: nats summed, and tokens; None where they are hidden.
         steps: optimizer steps that its adapter took.
         views: views that were asked for.
+        code: where programs were asked for, numbers of them, see
+            :func:`~arcflow.callbacks.written.code_counts`.
     """
 
     candidates: list[Candidate]
     loss: tuple[float, int] | None = None
     steps: int = 0
     views: int = 0
+    code: dict[str, int] | None = None
 
 
 Outcomes = dict[tuple[str, str], Outcome]
@@ -58,6 +65,7 @@ class _Wave:
         questions: what was asked last; with ``views``, their number.
         answers: waits for its answers.
         began: clock at that moment.
+        written: programs so far, by (task id, variant).
     """
 
     tasks: Sequence[Task]
@@ -65,10 +73,11 @@ class _Wave:
     plan: Plan
     work: float
     outcomes: Outcomes
-    questions: Questions | None = None
+    questions: Questions | ProgramQuestions | None = None
     views: int = 0
     answers: Callable[[], Answers] | None = None
     began: float = 0.0
+    written: dict[Name, list[Written]] = field(default_factory=dict)
 
 
 class Evaluation:
@@ -92,6 +101,7 @@ class Evaluation:
         folder: where such an engine finds adapters; None where it needs no files.
         finished: told of every wave that is finished.
         tell: told in words what is being done.
+        programs: answer by programs, asked for and run by these; None asks for grids.
     """
 
     def __init__(
@@ -109,11 +119,13 @@ class Evaluation:
         trained: AdapterRef | None = None,
         folder: Path | None = None,
         tell: Callable[[str], None] = lambda _: None,
+        programs: Programs | None = None,
     ) -> None:
         self.module, self.encoder, self.engine = module, encoder, engine
         self.answer, self.max_tokens, self.seed = answer, max_tokens, seed
         self.tuner, self.pace, self.finished = tuner, pace, finished
         self.trained, self.folder, self.tell = trained, folder, tell
+        self.programs = programs
         self.variants = (FROZEN,) * (tuner is None or compare) + (TUNED,) * (tuner is not None)
         self._pending: _Wave | None = None
 
@@ -186,29 +198,55 @@ class Evaluation:
         return nullcontext() if self.tuner is None else self.tuner.use_adapter(self.module, ref)
 
     def _submit(self, wave: _Wave, views: range) -> None:
-        questions = Questions(self.encoder, self.answer, self.max_tokens, self.seed)
-        for task, ref in zip(wave.tasks, wave.refs, strict=True):
+        questions: Questions | ProgramQuestions
+        if self.programs is not None:
+            questions = self._program_questions(self.programs)
+        else:
+            questions = Questions(self.encoder, self.answer, self.max_tokens, self.seed)
+        adapters = self._adapters(wave)
+        for task in wave.tasks:
             for variant in self.variants:
-                use = ref if variant == TUNED else self.trained
-                questions.ask((task.id, variant), task.without_answers(), use, views)
-        until = wave.plan.until
+                name = (task.id, variant)
+                questions.ask(name, task.without_answers(), adapters[name], views)
         wave.questions, wave.views, wave.began = questions, len(views), self.pace.clock()
-        seconds = None if until is None else max(0.0, until - wave.began)
+        seconds = self._seconds(wave)
         self.tell(f"answering {len(questions.requests)} prompts")
         if torch.cuda.is_available() and not self.engine.in_background:
             # What tuning has left in torch's cache is the engine's share of the memory.
             torch.cuda.empty_cache()
         wave.answers = self.engine.submit(questions.requests, questions.sampling, seconds)
 
+    def _program_questions(self, programs: Programs) -> ProgramQuestions:
+        return ProgramQuestions(programs, self.answer, self.max_tokens, self.seed)
+
+    def _adapters(self, wave: _Wave) -> dict[Name, AdapterRef | None]:
+        """Who answers, by task and variant."""
+        return {
+            (task.id, variant): ref if variant == TUNED else self.trained
+            for task, ref in zip(wave.tasks, wave.refs, strict=True)
+            for variant in self.variants
+        }
+
+    def _seconds(self, wave: _Wave) -> float | None:
+        """What is left of a wave's time; None where there is no limit."""
+        until = wave.plan.until
+        return None if until is None else max(0.0, until - self.pace.clock())
+
     def _receive(self, wave: _Wave) -> None:
         assert wave.answers is not None
         assert wave.questions is not None
-        found = wave.questions.candidates(wave.answers())
+        answers = wave.answers()
+        if isinstance(wave.questions, ProgramQuestions):
+            self.tell("running programs")
+            for key, written in wave.questions.written(answers, lambda: self.pace.over).items():
+                wave.written.setdefault(key, []).extend(written)
+        else:
+            for key, candidates in wave.questions.candidates(answers).items():
+                wave.outcomes[key].candidates += candidates
+        for outcome in wave.outcomes.values():
+            outcome.views += wave.views
         part = wave.views / self.answer.views
         self.pace.answered(wave.work * part, self.pace.clock() - wave.began)
-        for key, candidates in found.items():
-            wave.outcomes[key].candidates += candidates
-            wave.outcomes[key].views += wave.views
 
     def _probe(self, wave: _Wave) -> None:
         """A few views of every task first: they show how many more there is time for."""
@@ -221,15 +259,36 @@ class Evaluation:
             self._submit(wave, range(_PROBE_VIEWS, _PROBE_VIEWS + more))
             self._receive(wave)
 
+    def _take_programs(self, wave: _Wave, programs: Programs) -> None:
+        """Have failing programs corrected in the time that is left, then take all as answers."""
+        if programs.config.rounds:
+            self.tell("correcting programs")
+        correct_programs(
+            wave.written,
+            self._adapters(wave),
+            self.engine,
+            partial(self._program_questions, programs),
+            programs.config,
+            partial(self._seconds, wave),
+        )
+        for key, written in wave.written.items():
+            wave.outcomes[key].candidates = [c for w in written for c in w.candidates()]
+            wave.outcomes[key].code = code_counts(written)
+
     def _hand_on(self, wave: _Wave) -> None:
+        if self.programs is not None:
+            self._take_programs(wave, self.programs)
         self.finished(wave.tasks, wave.outcomes)
         for folder in {ref.path for ref in wave.refs if ref is not None and ref.path is not None}:
             shutil.rmtree(folder)
 
     def _work(self, tasks: Sequence[Task]) -> float:
         """Tokens of all prompts and longest answers."""
-        tokens = 0
+        tokens, programs = 0, self.programs
+        encoder = self.encoder if programs is None else programs.encoder
         for task in (task.without_answers() for task in tasks):
-            room = answer_tokens(self.encoder, task, self.answer.side_margin)
-            tokens += sum(self.encoder.prompt_length(task, i) + room for i in range(len(task.test)))
+            room = answer_tokens(encoder, task, self.answer.side_margin)
+            # A program answers all test inputs at once.
+            asked = range(len(task.test)) if programs is None else range(1)
+            tokens += sum(encoder.prompt_length(task, i) + room for i in asked)
         return float(tokens * self.answer.views * self.answer.samples * len(self.variants))

@@ -12,6 +12,7 @@ from arcflow.callbacks.answer import AnswerConfig, check_context
 from arcflow.callbacks.engines import EngineName, EngineRoom, check_engine, open_engine
 from arcflow.callbacks.evaluation import FROZEN, TUNED, Evaluation, Outcomes
 from arcflow.callbacks.pace import Pace, read_deadline
+from arcflow.callbacks.programs import CodeConfig, Programs
 from arcflow.callbacks.progress import RunProgress
 from arcflow.callbacks.results import Results
 from arcflow.callbacks.run_record import run_record
@@ -46,6 +47,7 @@ class PassN(Callback):
 
     Args:
         answer: how the answers are made.
+        code: answer by programs that the model writes, not by grids; null asks for grids.
         compare: evaluate without test-time fine-tuning too, side by side.
         engine: who writes the answers: "transformers" in this process, or "vllm" in one of its
             own, which is faster and needs pip install "arcflow[vllm]".
@@ -68,6 +70,7 @@ class PassN(Callback):
         task_seconds: float = 0.0,
         restart: bool = False,
         seed: int = 0,
+        code: CodeConfig | None = None,
     ) -> None:
         if task_seconds < 0:
             raise ConfigError(
@@ -78,6 +81,7 @@ class PassN(Callback):
             )
         read_deadline(deadline)  # refused before a model is loaded
         self.answer, self.compare, self.seed = answer, compare, seed
+        self.code = code
         self.engine, self.vllm, self.restart = engine, vllm, restart
         self.deadline, self.task_seconds = deadline, task_seconds
         self.clock: Callable[[], float] = time.time
@@ -85,6 +89,7 @@ class PassN(Callback):
         self._known: Results | None = None
         self._room: EngineRoom | None = None
         self._evaluation: Evaluation | None = None
+        self._programs: Programs | None = None
         self._writer: SubmissionWriter | None = None
         self._late: list[str] = []
 
@@ -153,7 +158,11 @@ class PassN(Callback):
         data = _datamodule(trainer)
         tasks = data.tasks(part)
         hidden = [task.without_answers() for task in tasks]
-        check_context(data.encoder, hidden, self.answer, data.max_tokens)
+        programs = None
+        if self.code is not None:
+            programs = self._programs = Programs(data.tokenizer, data.text, self.code)
+        asked = data.encoder if programs is None else programs.encoder
+        check_context(asked, hidden, self.answer, data.max_tokens)
         tuner = self._tuner(trainer)
         if tuner is not None:
             tuner.check(module, hidden, data.wave_size)
@@ -166,6 +175,8 @@ class PassN(Callback):
         }
         if self.engine == "vllm":
             options |= {f"pass_n.vllm.{name}": getattr(self.vllm, name) for name in _VLLM_SAYS}
+        if programs is not None:
+            options |= programs.record()
         known = self._known = Results(
             trainer.default_root_dir,
             _NAMES[part],
@@ -196,6 +207,8 @@ class PassN(Callback):
                 expected="a time to come",
                 next_step=f"Set a later --pass_n.deadline. {self._what_there_is(len(tasks))}",
             )
+        if programs is not None:
+            programs.open()  # refused before an engine is started for it
         room = self._room = open_engine(
             self.engine,
             self.vllm,
@@ -221,6 +234,7 @@ class PassN(Callback):
             room.trained,
             room.folder,
             bar.tell if isinstance(bar, RunProgress) else _unheard,
+            programs,
         )
 
     def _tuner(self, trainer: Trainer) -> TestTimeFineTuning | None:
@@ -257,8 +271,13 @@ class PassN(Callback):
 
     def _close(self) -> None:
         room, self._room, self._evaluation = self._room, None, None
-        if room is not None:
-            room.close()
+        programs, self._programs = self._programs, None
+        try:
+            if room is not None:
+                room.close()
+        finally:
+            if programs is not None:
+                programs.close()
 
     def _finish(self, trainer: Trainer) -> None:
         known = self._known

@@ -10,6 +10,7 @@ from lightning.pytorch import Trainer
 
 from arcflow.callbacks.evaluation import Outcome, Outcomes
 from arcflow.callbacks.measures import ARCMeasures
+from arcflow.callbacks.written import CODE_MEASURES, code_shares
 from arcflow.core.journal import Journal, check_run, read_journal, write_journal
 from arcflow.core.task import Task
 from arcflow.core.vote import Candidate, candidate_from_dict, candidate_to_dict
@@ -130,7 +131,11 @@ class Results:
         }
 
     def measures(self) -> dict[str, dict[str, float]]:
-        """By variant, the loss and all measures over the finished tasks with known answers."""
+        """By variant, the loss and all measures over the finished tasks with known answers.
+
+        Where programs were asked for, their shares too: over all finished tasks, since train
+        pairs are always known.
+        """
         measured = {}
         for variant in self.variants:
             # Every process has everything already.
@@ -146,9 +151,19 @@ class Results:
                     nats, tokens = nats + loss[0], tokens + loss[1]
             values = metric.compute()
             if values:
-                loss_of_all = nats / tokens if tokens else float("nan")
-                measured[variant] = {"loss": loss_of_all, **values}
+                values = {"loss": nats / tokens if tokens else float("nan"), **values}
+            values |= self._of_programs(variant)
+            if values:
+                measured[variant] = values
         return measured
+
+    def _of_programs(self, variant: str) -> dict[str, float]:
+        """The mean of each share of programs over tasks; {} where none were asked for."""
+        entries = [self._entries.get((task.id, variant)) for task in self.tasks]
+        shares = [code_shares(entry["code"]) for entry in entries if entry and "code" in entry]
+        if not shares:
+            return {}
+        return {name: math.fsum(s[name] for s in shares) / len(shares) for name in CODE_MEASURES}
 
     def write(self, measured: Mapping[str, Mapping[str, float]]) -> None:
         """``NAME.results.json``: what the table shows, for programs."""
@@ -189,4 +204,4 @@ def _entry(task_id: str, variant: str, outcome: Outcome) -> dict[str, Any]:
         "loss": list(loss) if loss is not None and math.isfinite(loss[0]) else None,
         "steps": outcome.steps,
         "views": outcome.views,
-    }
+    } | ({} if outcome.code is None else {"code": outcome.code})

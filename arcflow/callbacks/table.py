@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
+from arcflow.callbacks.written import CODE_MEASURES
+
 _PERCENT = (
     "accuracy",
     "correct_pixels",
@@ -15,6 +17,7 @@ _PERCENT = (
     "pass_n",
     "vote_1",
     "vote_2",
+    *CODE_MEASURES,
 )
 
 

@@ -1,0 +1,92 @@
+"""Trials: what programs that nobody trusts do with the pairs of a task, in the sandbox."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from arcflow.core.grid import Grid
+from arcflow.core.task import Task
+from arcflow.omniarc.feedback import result_feedback
+from arcflow.sandbox import BadOutput, Grids, Nondeterministic, Raised, Result
+
+Run = Callable[[Sequence[str], Sequence[Sequence[Grid]]], Sequence[Result]]
+"""Runs each program on its own grids, as ``Sandbox.run`` does."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """What a program did with a task: its train pairs and its test inputs.
+
+    Attributes:
+        runs: it ended without an error on every input.
+        valid: it gave a grid for every input.
+        right: for each train pair whether its output was reproduced.
+        outputs: for each test input the grid it gave, None where it gave none.
+        problem: what is wrong, in words, of the first input where something is; "" where every
+            train pair is reproduced and every test input has a grid.
+    """
+
+    runs: bool
+    valid: bool
+    right: tuple[bool, ...]
+    outputs: tuple[Grid | None, ...]
+    problem: str
+
+    @property
+    def solves(self) -> bool:
+        """Whether all train pairs are reproduced."""
+        return all(self.right)
+
+
+def try_programs(run: Run, programs: Sequence[str], tasks: Sequence[Task]) -> list[Trial]:
+    """Run each program on all inputs of its own task.
+
+    Programs get inputs alone. What fails on all inputs together is run on each of them too,
+    where it failed by itself and was not killed: it may be right about some.
+
+    Args:
+        run: the sandbox's.
+        programs: texts.
+        tasks: the task of each program; test outputs play no part (law 7).
+    """
+    inputs = [[pair.input for pair in (*task.train, *task.test)] for task in tasks]
+    results = run(programs, inputs)
+    parts = [
+        (i, grid)
+        for i, result in enumerate(results)
+        if isinstance(result, Raised | BadOutput)
+        for grid in inputs[i]
+    ]
+    singles = iter(run([programs[i] for i, _ in parts], [[grid] for _, grid in parts]))
+    trials = []
+    for task, grids, result in zip(tasks, inputs, results, strict=True):
+        if isinstance(result, Grids):
+            each: list[Result] = [Grids((grid,)) for grid in result.outputs]
+        elif isinstance(result, Raised | BadOutput):
+            each = [next(singles) for _ in grids]
+        else:
+            each = [result] * len(grids)
+        trials.append(_trial(task, result, each))
+    return trials
+
+
+def _trial(task: Task, whole: Result, each: Sequence[Result]) -> Trial:
+    """The trial of one program from what came of all inputs together and of each."""
+    n = len(task.train)
+    right, problems = [], []
+    for pair, result in zip(task.train, each, strict=False):
+        assert pair.output is not None
+        right.append(isinstance(result, Grids) and np.array_equal(result.outputs[0], pair.output))
+        problems.append(result_feedback(result, [pair.output]))
+    outputs = [result.outputs[0] if isinstance(result, Grids) else None for result in each[n:]]
+    problems += [
+        result_feedback(result, []) for result in each[n:] if not isinstance(result, Grids)
+    ]
+    return Trial(
+        isinstance(whole, Grids | BadOutput | Nondeterministic),
+        isinstance(whole, Grids),
+        tuple(right),
+        tuple(outputs),
+        next((problem for problem in problems if problem), ""),
+    )
