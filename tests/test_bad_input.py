@@ -495,8 +495,8 @@ class Interrupt(Callback):
 
 @pytest.fixture
 def keep_sigint() -> Iterator[None]:
-    """Lightning ignores SIGINT from the first one on."""
-    handler = signal.getsignal(signal.SIGINT)
+    """Lightning ignores SIGINT from the first one on; shells let background jobs ignore it."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, handler)
 

@@ -345,7 +345,9 @@ def _alive(pid: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_killed_build_leaves_no_pool_and_no_process(tmp_path: Path, number: int) -> None:
     words = ["build", str(tmp_path / "p"), "--source=tests.test_pool.Slow", "--processes=2"]
-    code = f"import sys\nfrom arcflow.tools.pool import main\nsys.exit(main({words}))"
+    # A shell lets its background jobs ignore SIGINT, and so would what they start.
+    heed = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heed}\nimport sys\nfrom arcflow.tools.pool import main\nsys.exit(main({words}))"
     build = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     while build.poll() is None and len(_children(build.pid)) < 3:
         time.sleep(0.05)

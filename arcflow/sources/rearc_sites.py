@@ -4,6 +4,7 @@ import ast
 import functools
 import linecache
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType
@@ -18,6 +19,8 @@ _COLORS = ("cols", "colopts", "fullcols")
 # Functions of the generators' language that give some of the items of an argument.
 _PARTS = {"remove": 1, "difference": 0, "sfilter": 0, "totuple": 0, "dedupe": 0}
 _PARTS |= {"tuple": 0, "list": 0, "set": 0, "frozenset": 0, "sorted": 0, "intersection": 0}
+# Python 3.11 counts the depth of all threads' parsing in one place, and fails where they meet.
+_parsing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def color_sites(generator: Callable[..., Any]) -> Sites:
         body.append(lines[end])  # the last statement's lines that are no instructions
         end += 1
     try:
-        tree = ast.parse(textwrap.dedent("".join(body)))
+        with _parsing:
+            tree = ast.parse(textwrap.dedent("".join(body)))
     except SyntaxError:
         return Sites(code, {})
     if not tree.body or not isinstance(tree.body[0], ast.FunctionDef):
