@@ -81,6 +81,36 @@ def fit_two_pieces_into_a_square(grid):
     raise DslError("the pieces do not fit")
 
 
+@program("137eaa0f")
+def join_pieces_at_the_shared_color(grid):
+    """Every piece has a colour of its own and one cell of a colour that all share.
+
+    The pieces are laid over each other so that their shared cells coincide.
+    """
+    best_spread, best = None, None
+    for shared in colors_of(grid, ignore=0):
+        anchors = positions(grid, shared)
+        others = colors_of(grid, ignore=(0, shared))
+        if len(anchors) != len(others):
+            continue
+        spread, used, cells = 0, set(), {(0, 0): shared}
+        for color in others:
+            piece = positions(grid, color)
+            reach, anchor = min(
+                (sum(abs(row - r) + abs(column - c) for row, column in piece), (r, c))
+                for r, c in anchors
+            )
+            used.add(anchor)
+            spread += reach
+            cells |= {(row - anchor[0], column - anchor[1]): color for row, column in piece}
+        if len(used) == len(anchors) and (best is None or spread < best_spread):
+            best_spread, best = spread, cells
+    rows, columns = np.array(list(best)).T
+    result = new_grid(np.ptp(rows) + 1, np.ptp(columns) + 1)
+    result[rows - rows.min(), columns - columns.min()] = list(best.values())
+    return result
+
+
 @program("bc1d5164")
 def overlay_the_corners(grid):
     """The four corners of the grid are laid over each other."""

@@ -23,6 +23,34 @@ def bodies_move_onto_their_dots(grid):
     return result
 
 
+@program("57aa92db")
+def complete_shapes_around_markers(grid):
+    """All objects show one shape around a marker of a common colour, in their own colour and size.
+
+    One object is complete; the others are completed after it, as large as their markers tell.
+    """
+    objects = find_objects(grid, by_color=False)
+    marker = most_common([color for obj in objects for color in obj.colors])
+    found, shape = [], set()
+    for block in find_objects(np.where(grid == marker, marker, 0), diagonal=False):
+        own = draw(np.zeros_like(grid), block) > 0
+        around = grid[grow(own) & (grid != marker)]
+        body = most_common_color(around, ignore=0)
+        whole = next(part for part in components(own | (grid == body)) if part[own].all())
+        size = block.width
+        cells = positions(whole & ~own)
+        steps = {((row - block.top) // size, (col - block.left) // size) for row, col in cells}
+        shape = max(shape, steps, key=len)
+        found.append((block, body))
+    result = grid.copy()
+    for block, body in found:
+        size = block.width
+        for down, across in shape:
+            piece = new_grid(size, size, body)
+            result = paste(result, piece, block.top + down * size, block.left + across * size)
+    return result
+
+
 @program("447fd412")
 def complete_shapes_at_every_scale(grid):
     """One shape has a body and anchors; the other anchors, some larger, get bodies likewise."""

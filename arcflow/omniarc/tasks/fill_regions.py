@@ -82,22 +82,29 @@ def fill_rooms_on_lines(grid):
 
     Where walls run on past a corner they are crossing lines; rooms may be cut off at the edge.
     """
+
+    def inside(row, column):
+        return 0 <= row < grid.shape[0] and 0 <= column < grid.shape[1]
+
+    def wall(row, column):
+        return inside(row, column) and grid[row, column] != 0
+
     result = grid.copy()
-    walls = pad(grid != 0, 2)
-    for room in find_objects(grid == 0, diagonal=False):
-        if not is_rectangle(room):
-            continue
-        corners = crossings = 0
-        for row, outward_row in ((room.top - 1, -1), (room.bottom + 1, 1)):
-            for column, outward_column in ((room.left - 1, -1), (room.right + 1, 1)):
-                inside = 0 <= row < grid.shape[0] and 0 <= column < grid.shape[1]
-                corner = inside and grid[row, column] != 0
-                corners += inside
-                further = walls[row + 2 + outward_row, column + 2]
-                sideways = walls[row + 2, column + 2 + outward_column]
-                crossings += inside and (not corner or further or sideways)
-        if corners and not crossings:
-            result = draw(result, room, 4)
+    for space in filter(is_rectangle, find_objects(grid == 0, diagonal=False)):
+        corners = [
+            (row, column, up_or_down, aside)
+            for row, up_or_down in ((space.top - 1, -1), (space.bottom + 1, 1))
+            for column, aside in ((space.left - 1, -1), (space.right + 1, 1))
+            if inside(row, column)
+        ]
+        ends = [
+            wall(row, column)
+            and not wall(row + up_or_down, column)
+            and not wall(row, column + aside)
+            for row, column, up_or_down, aside in corners
+        ]
+        if corners and all(ends):
+            result = draw(result, space, 4)
     return result
 
 

@@ -78,6 +78,23 @@ def fill_the_largest_black_rectangle(grid):
     return paste(grid, new_grid(height, width, 6), top, left)
 
 
+@program("a8d7556c", rearc="RE-ARC paints every black 2x2 square, also those that overlap others.")
+def fill_the_largest_black_rectangles(grid):
+    """Black rectangles at least two cells wide and high become red, the largest one first.
+
+    Each is cut out whole, so a strip one cell wide that is left beside it stays black.
+    """
+    result = grid.copy()
+    while True:
+        black = result == 0
+        squares = black & shift(black, -1, 0) & shift(black, 0, -1) & shift(black, -1, -1)
+        if not squares.any():
+            return result
+        # A rectangle of h x w places at which 2x2 squares begin has h + 1 rows and w + 1 columns.
+        top, left, height, width = largest_rectangle(squares)
+        result = paste(result, new_grid(height + 1, width + 1, 2), top, left)
+
+
 @program("4347f46a")
 def hollow_out_rectangles(grid):
     """Of every full rectangle only the edge stays."""
