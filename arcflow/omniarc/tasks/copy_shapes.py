@@ -23,6 +23,44 @@ def bodies_move_onto_their_dots(grid):
     return result
 
 
+@program("6aa20dc0")
+def complete_copies_of_the_model(grid):
+    """The model's two marked cells occur elsewhere as pairs of squares: there it is completed.
+
+    Its copies may be turned, mirrored and enlarged by the side of the squares; no square belongs
+    to two of them, so squares that fit only one other are paired first.
+    """
+    background = most_common_color(grid)
+    colors = colors_of(grid, background)
+    boxes = [bounding_box(grid == color) for color in colors]
+    full = [box for box in boxes if set(colors) <= set(colors_of(crop(grid, *box)))]
+    top, left, height, width = min(full, key=lambda box: box[2] * box[3])
+    body = colors[boxes.index((top, left, height, width))]
+    model = crop(grid, top, left, height, width)
+    marked = np.where(model == body, background, model)
+    result = grid.copy()
+    free = paste(grid, new_grid(height, width, body), top, left)
+    for size in range(min(grid.shape) // min(model.shape), 0, -1):
+        marks = [upscale(turned, size) for turned in eight_turns(marked)]
+        copies = [upscale(turned, size) for turned in eight_turns(model)]
+        while True:
+            places, chances = [], {}
+            for pattern, copy in zip(marks, copies, strict=True):
+                for top, left in find_pattern(free, pattern):
+                    cells = [(top + r, left + c) for r, c in positions(pattern != background)]
+                    places.append((cells, top, left, copy))
+                    for cell in cells:
+                        chances.setdefault(cell, set()).add((top, left))
+            if not places:
+                break
+            _, top, left, copy = min(
+                places, key=lambda place: min(len(chances[cell]) for cell in place[0])
+            )
+            result = paste(result, copy, top, left)
+            free = paste(free, np.full_like(copy, body), top, left)
+    return result
+
+
 @program("57aa92db")
 def complete_shapes_around_markers(grid):
     """All objects show one shape around a marker of a common colour, in their own colour and size.
