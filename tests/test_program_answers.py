@@ -2,25 +2,28 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
 from arcflow.callbacks.answer import AnswerConfig
 from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.programs import CodeConfig
 from arcflow.callbacks.submission import SubmissionWriter
+from arcflow.callbacks.test_time import TestTimeFineTuning
 from arcflow.callbacks.written import CODE_MEASURES
 from arcflow.core.errors import ArcflowError, CheckpointError, ConfigError
 from arcflow.core.journal import read_journal
 from arcflow.core.submission import read_submission
 from arcflow.core.vote import read_answers
 from arcflow.datamodules.arc import ARCDataModule
+from arcflow.modules.adapters import LoRAConfig
 from arcflow.modules.backbone import BackboneConfig
 from arcflow.modules.lora import LoRAModule
 from arcflow.sources.arc import find_task
@@ -42,6 +45,7 @@ def evaluate(
     answer: AnswerConfig | None = None,
     seed: int = 0,
     max_tokens: int = 512,
+    callbacks: Sequence[Callback] = (),
     **options: Any,
 ) -> PassN:
     answer = answer or AnswerConfig(views=4, samples=2, temperature=0.7)
@@ -52,7 +56,8 @@ def evaluate(
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=str(folder),
-        callbacks=[pass_n, SubmissionWriter()],
+        callbacks=[pass_n, SubmissionWriter(), *callbacks],
+        inference_mode=False,
     )
     data = ARCDataModule(
         val=TaskSelection("arc-agi-1/training", ids=HALF_TURNS),
@@ -302,3 +307,50 @@ def test_the_sandbox_ends_with_the_evaluation_also_where_it_fails(tmp_path: Path
         with pytest.raises(RuntimeError, match="the engine failed"):
             evaluate(tmp_path, Failing(by_seed))
     assert made[0]._programs is None
+
+
+@pytest.mark.parametrize(("compare", "background"), [(True, False), (True, True), (False, False)])
+def test_hindsight_tunes_on_the_tasks_own_programs(
+    tmp_path: Path, compare: bool, background: bool
+) -> None:
+    """Frozen programs are written before tuning, and are the frozen answers."""
+    turn = "def task(grid):\n    return np.rot90(grid, {})\n"
+    engine = ScriptedEngine(lambda prompt, seed, k: turn.format(k + 1), background)
+    code = replace(CODE, hindsight=True, rounds=1)
+    steps: list[str] = []
+
+    class Tuner(TestTimeFineTuning):
+        def tune(self, module: Any, encoder: Any, tasks: Any, **options: Any) -> Any:
+            known = options["samples"].tasks
+            steps.extend(f"{id_} {len(found)}" for id_, found in known.items())
+            return super().tune(module, encoder, tasks, **options)
+
+    tuner = Tuner(2, tokens_per_step=512, lora=LoRAConfig(rank=2))
+    result = evaluate(
+        tmp_path, engine, code, compare=compare, callbacks=[tuner], max_tokens=1024
+    ).results
+    assert steps == [f"{task_id} 8" for task_id in HALF_TURNS]
+    assert len(engine.requests) == 16  # four views of two tasks, before and after tuning
+    tuned = [request.adapter for request in engine.requests[8:]]
+    assert all(adapter is not None and adapter.steps == 2 for adapter in tuned)
+    assert {request.adapter for request in engine.requests[:8]} == {None}
+    assert list(result) == ["frozen", "tuned"] if compare else ["tuned"]
+    for variant in result.values():
+        assert variant["code_solves"] == 0.5
+        assert variant["vote_1"] == 1.0
+    assert [e["steps"] for e in entries(tmp_path)] == ([0, 2] if compare else [2]) * 2
+    assert {e["views"] for e in entries(tmp_path)} == {4}
+
+
+def test_hindsight_without_programs_that_run_answers_as_trained(tmp_path: Path) -> None:
+    engine = ScriptedEngine(lambda prompt, seed, k: "no program\n")
+    tuner = TestTimeFineTuning(2, tokens_per_step=512, lora=LoRAConfig(rank=2))
+    code = replace(CODE, hindsight=True)
+    evaluate(tmp_path, engine, code, callbacks=[tuner])
+    assert {request.adapter for request in engine.requests} == {None}
+    assert [e["steps"] for e in entries(tmp_path)] == [0, 0] * 2
+
+
+def test_hindsight_needs_test_time_fine_tuning(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no test-time fine-tuning that could learn from it"):
+        evaluate(tmp_path, ScriptedEngine(by_seed), replace(CODE, hindsight=True))

@@ -1,7 +1,7 @@
 """Evaluation of waves: tune, ask, collect, journal; the next wave is tuned meanwhile."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from arcflow.callbacks.answer import AnswerConfig, Name, Questions, answer_loss, answer_tokens
+from arcflow.callbacks.hindsight import Hindsight, hindsight_tasks
 from arcflow.callbacks.pace import Pace, Plan
 from arcflow.callbacks.program_questions import ProgramQuestions, correct_programs
 from arcflow.callbacks.programs import Programs
@@ -66,6 +67,7 @@ class _Wave:
         answers: waits for its answers.
         began: clock at that moment.
         written: programs so far, by (task id, variant).
+        ahead: of these, (task id, variant) of those that were written before tuning.
     """
 
     tasks: Sequence[Task]
@@ -78,6 +80,7 @@ class _Wave:
     answers: Callable[[], Answers] | None = None
     began: float = 0.0
     written: dict[Name, list[Written]] = field(default_factory=dict)
+    ahead: tuple[Name, ...] = ()
 
 
 class Evaluation:
@@ -139,8 +142,11 @@ class Evaluation:
         work = self._work(tasks)
         steps = self.tuner.steps if self.tuner is not None else 0
         plan = self.pace.plan(len(tasks), left, steps, self.answer.views, work)
-        refs = self._tune(tasks, plan)
+        first = self._first_programs(tasks, plan)
+        refs = self._tune(tasks, plan, first)
         wave = _Wave(tasks, refs, plan, work, self._losses(tasks, refs))
+        if FROZEN in self.variants and not plan.probing:
+            wave.written, wave.ahead = first, tuple(first)
         self.collect()
         if plan.probing and plan.views > _PROBE_VIEWS:
             self._probe(wave)
@@ -158,9 +164,33 @@ class Evaluation:
             self._receive(wave)
             self._hand_on(wave)
 
-    def _tune(self, tasks: Sequence[Task], plan: Plan) -> Sequence[AdapterRef | None]:
+    def _first_programs(self, tasks: Sequence[Task], plan: Plan) -> dict[Name, list[Written]]:
+        """Programs of the model as it was trained, where tuning learns from them."""
+        programs = self.programs
+        if programs is None or not programs.config.hindsight:
+            return {}
+        self.collect()  # the engine is asked here and now
+        questions = self._program_questions(programs)
+        views = range(min(plan.views, _PROBE_VIEWS) if plan.probing else plan.views)
+        for task in tasks:
+            questions.ask((task.id, FROZEN), task.without_answers(), self.trained, views)
+        self.tell(f"answering {len(questions.requests)} prompts")
+        until, now = plan.tune_until, self.pace.clock()
+        seconds = None if until is None else max(0.0, until - now)
+        answers = self.engine.generate(questions.requests, questions.sampling, seconds)
+        return questions.written(answers, lambda: self.pace.over)
+
+    def _tune(
+        self, tasks: Sequence[Task], plan: Plan, first: Mapping[Name, Sequence[Written]]
+    ) -> Sequence[AdapterRef | None]:
         if self.tuner is None:
             return [None] * len(tasks)
+        samples, tuned = None, tasks
+        if self.programs is not None and self.programs.config.hindsight:
+            known = {id_: hindsight_tasks(written) for (id_, _), written in first.items()}
+            encoder = self.programs.encoder
+            samples = Hindsight(encoder, known, self.max_tokens, self.tuner.seed)
+            tuned = [task for task in tasks if known[task.id]]
         if not self.engine.in_background:
             self.engine.rest()
         clock, until = self.pace.clock, plan.tune_until
@@ -168,7 +198,7 @@ class Evaluation:
         refs = self.tuner.tune(
             self.module,
             self.encoder,
-            [task.without_answers() for task in tasks],
+            [task.without_answers() for task in tuned],
             max_tokens=self.max_tokens,
             on_step=lambda _task, step, loss: self.tell(
                 f"tuning, step {step + 1}, loss {loss:.3f}"
@@ -176,10 +206,12 @@ class Evaluation:
             steps=plan.steps,
             expired=None if until is None else lambda: clock() >= until,
             folder=self.folder,
+            samples=samples,
         )
         # Tasks may share an adapter.
         self.pace.tuned(sum({ref.id: ref.steps for ref in refs}.values()), clock() - began)
-        return refs
+        of_task = dict(zip([task.id for task in tuned], refs, strict=True))
+        return [of_task.get(task.id) for task in tasks]
 
     def _losses(self, tasks: Sequence[Task], refs: Sequence[AdapterRef | None]) -> Outcomes:
         """Outcomes with the losses of known answers, and no candidates yet."""
@@ -207,7 +239,8 @@ class Evaluation:
         for task in wave.tasks:
             for variant in self.variants:
                 name = (task.id, variant)
-                questions.ask(name, task.without_answers(), adapters[name], views)
+                if name not in wave.ahead:
+                    questions.ask(name, task.without_answers(), adapters[name], views)
         wave.questions, wave.views, wave.began = questions, len(views), self.pace.clock()
         seconds = self._seconds(wave)
         self.tell(f"answering {len(questions.requests)} prompts")
@@ -222,7 +255,7 @@ class Evaluation:
     def _adapters(self, wave: _Wave) -> dict[Name, AdapterRef | None]:
         """Who answers, by task and variant."""
         return {
-            (task.id, variant): ref if variant == TUNED else self.trained
+            (task.id, variant): ref if variant == TUNED and ref is not None else self.trained
             for task, ref in zip(wave.tasks, wave.refs, strict=True)
             for variant in self.variants
         }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from arcflow.callbacks.leave_one_out import LeaveOneOut
+from arcflow.callbacks.leave_one_out import Samples
 from arcflow.callbacks.tuning import EarlyStop, Job, Learned, OnStep, Recipe, Row, row_batch
 from arcflow.modules.adapters import LoRAConfig, State
 from arcflow.modules.joint_adapters import JointAdapters, joint_adapters
@@ -61,7 +61,7 @@ def learn_together(
     config: LoRAConfig,
     start: State | None,
     jobs: Sequence[Job],
-    stream: LeaveOneOut,
+    stream: Samples,
     recipe: Recipe,
     forward_context: Callable[[], AbstractContextManager[Any]],
     on_step: OnStep | None = None,

@@ -8,7 +8,7 @@ from torch import nn
 
 from arcflow.callbacks.isolation import isolated_random_state, precision, training_mode
 from arcflow.callbacks.joint_tuning import learn_together
-from arcflow.callbacks.leave_one_out import LeaveOneOut
+from arcflow.callbacks.leave_one_out import Samples
 from arcflow.callbacks.tuning import Job, Learned, OnStep, Recipe, learn
 from arcflow.modules.adapters import LoRAConfig, State, adapter_parameters, temporary_adapter
 from arcflow.modules.lora import LoRAModule
@@ -39,7 +39,7 @@ class Plan:
     module: LoRAModule
     config: LoRAConfig | None
     start: State | None
-    stream: LeaveOneOut
+    stream: Samples
     recipe: Recipe
     on_step: OnStep | None = None
     expired: Callable[[], bool] | None = None

@@ -1,7 +1,9 @@
 """A task's own train pairs as training samples: one is asked, the others are the examples."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from arcflow.callbacks.views import task_key
 from arcflow.core.sample_augment import AugmentConfig, sample_training_view
@@ -11,6 +13,14 @@ from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder, Example
 
 _PATIENCE = 8
+
+
+class Samples(Protocol):
+    """What test-time fine-tuning learns from."""
+
+    def rows(self, task: Task, tokens: int) -> Iterator[Sequence[Example]]:
+        """The task's samples, as many in a row as ``tokens`` hold, at least one; may be endless."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,21 +76,35 @@ class LeaveOneOut:
         ended when eight samples of each pair in a row do not fit ``max_tokens``.
         """
         if len(task.train) < 2:
-            return
+            return iter(())
         task = task.without_answers()
-        row: list[Example] = []
-        held = index = missed = 0
-        while missed < _PATIENCE * len(task.train):
-            example = self.example(task, index)
-            index += 1
-            if example is None:
-                missed += 1
-                continue
-            missed = 0
-            if row and held + len(example.input_ids) > tokens:
-                yield row
-                row, held = [], 0
-            row.append(example)
-            held += len(example.input_ids)
-        if row:
+        samples = (self.example(task, index) for index in itertools.count())
+        return fill_rows(samples, tokens, _PATIENCE * len(task.train))
+
+
+def fill_rows(
+    samples: Iterable[Example | None], tokens: int, patience: int
+) -> Iterator[Sequence[Example]]:
+    """Samples in order, as many in a row as ``tokens`` hold, at least one.
+
+    Args:
+        samples: None for one that is too long.
+        tokens: of a row.
+        patience: so many in a row that are too long are the end.
+    """
+    row: list[Example] = []
+    held = missed = 0
+    for example in samples:
+        if example is None:
+            missed += 1
+            if missed >= patience:
+                break
+            continue
+        missed = 0
+        if row and held + len(example.input_ids) > tokens:
             yield row
+            row, held = [], 0
+        row.append(example)
+        held += len(example.input_ids)
+    if row:
+        yield row

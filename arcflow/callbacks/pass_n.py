@@ -166,6 +166,13 @@ class PassN(Callback):
         tuner = self._tuner(trainer)
         if tuner is not None:
             tuner.check(module, hidden, data.wave_size)
+        if self.code is not None and self.code.hindsight and tuner is None:
+            raise ConfigError(
+                "pass_n.code.hindsight: there is no test-time fine-tuning that could learn from it",
+                value={"hindsight": True, "test_time.steps": 0},
+                expected="test_time.steps above 0",
+                next_step="Set --test_time.steps, or leave hindsight out.",
+            )
         check_engine(self.engine, module, tuner)
         variants = (FROZEN,) * (tuner is None or self.compare) + (TUNED,) * (tuner is not None)
         options = {

@@ -33,6 +33,8 @@ class CodeConfig:
             only for tasks of which no program reproduces all train pairs.
         corrected: failing programs of a task that go back in a round: those that reproduce most.
         token_budget: most tokens of a task's corrections, prompts and answers of all rounds.
+        hindsight: test-time fine-tuning learns programs in place of grids: those that the model
+            as it was trained writes for a task, each as the answer to the outputs that it gives.
     """
 
     kind: Literal["code-from-examples", "code-from-examples-and-test"] = "code-from-examples"
@@ -43,6 +45,7 @@ class CodeConfig:
     rounds: int = 0
     corrected: int = 4
     token_budget: int = 16384
+    hindsight: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""

@@ -20,7 +20,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from arcflow.callbacks import tuning_checks as checks
 from arcflow.callbacks.learn_jobs import Plan, learn_jobs
-from arcflow.callbacks.leave_one_out import LeaveOneOut
+from arcflow.callbacks.leave_one_out import LeaveOneOut, Samples
 from arcflow.callbacks.tuning import Job, OnStep, Recipe
 from arcflow.callbacks.views import task_key
 from arcflow.core.sample_augment import AugmentConfig
@@ -194,6 +194,7 @@ class TestTimeFineTuning(Callback):
         steps: int | None = None,
         expired: Callable[[], bool] | None = None,
         folder: Path | None = None,
+        samples: Samples | None = None,
     ) -> list[AdapterRef]:
         """Train the tasks' adapters.
 
@@ -207,6 +208,7 @@ class TestTimeFineTuning(Callback):
             expired: asked before each step; True ends tuning with what there is.
             folder: where each adapter gets a new folder in PEFT's format; None writes nothing.
                 Whole weights are not written.
+            samples: what is learned; None takes leave-one-out views.
 
         Returns:
             One reference a task, in order, its tensors on the CPU; tasks that share an adapter
@@ -226,12 +228,13 @@ class TestTimeFineTuning(Callback):
             checks.check_recipe(recipe)
         if self.tasks_together > 1:
             checks.check_together(module, config, self.optimizer)
-        stream = LeaveOneOut(encoder, self.augment, self.leave_out, max_tokens, self.seed)
+        if samples is None:
+            samples = LeaveOneOut(encoder, self.augment, self.leave_out, max_tokens, self.seed)
         plan = Plan(
             module,
             config,
             self._start(module),
-            stream,
+            samples,
             recipe,
             on_step,
             expired,

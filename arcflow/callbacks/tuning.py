@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from arcflow.callbacks.isolation import Precision
-from arcflow.callbacks.leave_one_out import LeaveOneOut
+from arcflow.callbacks.leave_one_out import Samples
 from arcflow.core.task import Task
 from arcflow.modules.objective import causal_loss
 from arcflow.modules.optim import OptimizerConfig, ScheduleConfig, build_optimizer, build_schedule
@@ -68,7 +68,7 @@ class Job:
     tasks: tuple[Task, ...]
     seed: int
 
-    def rows(self, stream: LeaveOneOut, recipe: Recipe) -> Iterator[tuple[str, Row]]:
+    def rows(self, stream: Samples, recipe: Recipe) -> Iterator[tuple[str, Row]]:
         """Task ids and rows: ``recipe.steps`` of each task, the tasks in turn.
 
         A task whose rows end early drops out, and a warning says so unless it has a single
@@ -90,7 +90,7 @@ class Job:
                 elif done[task.id] < recipe.steps and len(task.train) > 1:
                     _log.warning(
                         "task %s: test-time fine-tuning ended after %d of %d steps, for want of a "
-                        "leave-one-out view that fits.",
+                        "view that fits.",
                         task.id,
                         done[task.id],
                         recipe.steps,
@@ -145,7 +145,7 @@ def learn(
     model: PreTrainedModel,
     parameters: Mapping[str, nn.Parameter],
     job: Job,
-    stream: LeaveOneOut,
+    stream: Samples,
     recipe: Recipe,
     precision: Precision,
     on_step: OnStep | None = None,

@@ -22,7 +22,7 @@ class Trial:
         runs: it ended without an error on every input.
         valid: it gave a grid for every input.
         right: for each train pair whether its output was reproduced.
-        outputs: for each test input the grid it gave, None where it gave none.
+        grids: for each input, those of the train pairs first, what it gave; None where no grid.
         problem: what is wrong, in words, of the first input where something is; "" where every
             train pair is reproduced and every test input has a grid.
     """
@@ -30,8 +30,13 @@ class Trial:
     runs: bool
     valid: bool
     right: tuple[bool, ...]
-    outputs: tuple[Grid | None, ...]
+    grids: tuple[Grid | None, ...]
     problem: str
+
+    @property
+    def outputs(self) -> tuple[Grid | None, ...]:
+        """For each test input the grid it gave, None where it gave none."""
+        return self.grids[len(self.right) :]
 
     @property
     def solves(self) -> bool:
@@ -79,7 +84,7 @@ def _trial(task: Task, whole: Result, each: Sequence[Result]) -> Trial:
         assert pair.output is not None
         right.append(isinstance(result, Grids) and np.array_equal(result.outputs[0], pair.output))
         problems.append(result_feedback(result, [pair.output]))
-    outputs = [result.outputs[0] if isinstance(result, Grids) else None for result in each[n:]]
+    grids = [result.outputs[0] if isinstance(result, Grids) else None for result in each]
     problems += [
         result_feedback(result, []) for result in each[n:] if not isinstance(result, Grids)
     ]
@@ -87,6 +92,6 @@ def _trial(task: Task, whole: Result, each: Sequence[Result]) -> Trial:
         isinstance(whole, Grids | BadOutput | Nondeterministic),
         isinstance(whole, Grids),
         tuple(right),
-        tuple(outputs),
+        tuple(grids),
         next((problem for problem in problems if problem), ""),
     )
