@@ -122,5 +122,5 @@ def _source(function: Callable[[Any], Any]) -> str:
     """The function's text, less its decorator, by the name of ``task``."""
     lines = textwrap.dedent(inspect.getsource(function)).splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("def "))
-    lines[start] = lines[start].replace(f"def {function.__name__}(", "def task(", 1)
-    return "\n".join(lines[start:]) + "\n"
+    # A program may call itself.
+    return re.sub(rf"\b{function.__name__}\b", "task", "\n".join(lines[start:])) + "\n"

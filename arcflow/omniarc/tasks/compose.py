@@ -87,27 +87,24 @@ def join_pieces_at_the_shared_color(grid):
 
     The pieces are laid over each other so that their shared cells coincide.
     """
-    best_spread, best = None, None
+    overlays = []
     for shared in colors_of(grid, ignore=0):
         anchors = positions(grid, shared)
         others = colors_of(grid, ignore=(0, shared))
         if len(anchors) != len(others):
             continue
-        spread, used, cells = 0, set(), {(0, 0): shared}
+        spread, cells = 0, {(0, 0): shared}
         for color in others:
-            piece = positions(grid, color)
-            reach, anchor = min(
-                (sum(abs(row - r) + abs(column - c) for row, column in piece), (r, c))
-                for r, c in anchors
-            )
-            used.add(anchor)
-            spread += reach
-            cells |= {(row - anchor[0], column - anchor[1]): color for row, column in piece}
-        if len(used) == len(anchors) and (best is None or spread < best_spread):
-            best_spread, best = spread, cells
-    rows, columns = np.array(list(best)).T
+            piece = np.array(positions(grid, color))
+            nearest = min(anchors, key=lambda anchor: abs(piece - anchor).sum())
+            spread += abs(piece - nearest).sum()
+            cells |= {tuple(cell): color for cell in piece - nearest}
+        overlays.append((spread, cells))
+    # More than one colour may be as frequent: the right one lies closest to its pieces.
+    _, cells = min(overlays, key=lambda overlay: overlay[0])
+    rows, columns = np.array(list(cells)).T
     result = new_grid(np.ptp(rows) + 1, np.ptp(columns) + 1)
-    result[rows - rows.min(), columns - columns.min()] = list(best.values())
+    result[rows - rows.min(), columns - columns.min()] = list(cells.values())
     return result
 
 

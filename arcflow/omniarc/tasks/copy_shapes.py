@@ -30,24 +30,25 @@ def complete_copies_of_the_model(grid):
     Its copies may be turned, mirrored and enlarged by the side of the squares; no square belongs
     to two of them, so squares that fit only one other are paired first.
     """
-    background = most_common_color(grid)
+    background, anything = most_common_color(grid), -1
     colors = colors_of(grid, background)
     boxes = [bounding_box(grid == color) for color in colors]
     full = [box for box in boxes if set(colors) <= set(colors_of(crop(grid, *box)))]
-    top, left, height, width = min(full, key=lambda box: box[2] * box[3])
-    body = colors[boxes.index((top, left, height, width))]
-    model = crop(grid, top, left, height, width)
-    marked = np.where(model == body, background, model)
+    model_box = min(full, key=lambda box: box[2] * box[3])
+    body = colors[boxes.index(model_box)]
+    model = crop(grid, *model_box)
+    missing = np.select([model == background, model == body], [anything, background], model)
     result = grid.copy()
-    free = paste(grid, new_grid(height, width, body), top, left)
+    free = paste(grid, new_grid(*model.shape, body), *model_box[:2])
     for size in range(min(grid.shape) // min(model.shape), 0, -1):
-        marks = [upscale(turned, size) for turned in eight_turns(marked)]
+        patterns = [upscale(turned, size) for turned in eight_turns(missing)]
         copies = [upscale(turned, size) for turned in eight_turns(model)]
         while True:
             places, chances = [], {}
-            for pattern, copy in zip(marks, copies, strict=True):
-                for top, left in find_pattern(free, pattern):
-                    cells = [(top + r, left + c) for r, c in positions(pattern != background)]
+            for pattern, copy in zip(patterns, copies, strict=True):
+                marked = positions(np.isin(pattern, (anything, background), invert=True))
+                for top, left in find_pattern(free, pattern, ignore=anything):
+                    cells = [(top + row, left + column) for row, column in marked]
                     places.append((cells, top, left, copy))
                     for cell in cells:
                         chances.setdefault(cell, set()).add((top, left))
@@ -56,8 +57,9 @@ def complete_copies_of_the_model(grid):
             _, top, left, copy = min(
                 places, key=lambda place: min(len(chances[cell]) for cell in place[0])
             )
-            result = paste(result, copy, top, left)
-            free = paste(free, np.full_like(copy, body), top, left)
+            result = paste(result, copy, top, left, transparent=background)
+            taken = np.where(copy == background, background, body)
+            free = paste(free, taken, top, left, transparent=background)
     return result
 
 

@@ -97,13 +97,12 @@ def fill_rooms_on_lines(grid):
             for column, aside in ((space.left - 1, -1), (space.right + 1, 1))
             if inside(row, column)
         ]
-        ends = [
-            wall(row, column)
-            and not wall(row + up_or_down, column)
-            and not wall(row, column + aside)
+        runs_on = [
+            wall(row + up_or_down, column) or wall(row, column + aside)
             for row, column, up_or_down, aside in corners
         ]
-        if corners and all(ends):
+        closed = all(wall(row, column) for row, column, *_ in corners)
+        if corners and closed and not any(runs_on):
             result = draw(result, space, 4)
     return result
 

@@ -30,6 +30,22 @@ def color_the_nine_fields(grid):
     return result
 
 
+@program("cbded52d")
+def connect_marks_across_blocks(grid):
+    """Marks at the same place of two blocks in one row or column of blocks are joined: the
+    blocks between them get the mark at that place too."""
+    height, width = full_rows(grid)[0] + 1, full_columns(grid)[0] + 1
+    base = most_common_color(grid, ignore=int(grid[height - 1, 0]))
+    result = grid.copy()
+    for row in range(height - 1):
+        for col in range(width - 1):
+            same_place = grid[row::height, col::width]
+            for mark in colors_of(same_place, ignore=base):
+                joined = connect(same_place, mark, background=base)
+                result[row::height, col::width][joined == mark] = mark
+    return result
+
+
 @program("1e32b0e9")
 def fill_up_the_panels(grid):
     """The panels show parts of one picture; what is missing is added in the lines' colour."""

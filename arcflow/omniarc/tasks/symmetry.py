@@ -250,3 +250,18 @@ def reflect_downwards(grid):
 def reflect_to_the_right(grid):
     """The grid is continued to the right by its mirror image."""
     return join_panels([[grid, flip_left_right(grid)]])
+
+
+@program("73251a56")
+def repair_diagonal_mirror(grid):
+    """The pattern is its own mirror image along a diagonal: spoilt cells take the colour of
+    their image. Where that is spoilt too, the colour runs on along the diagonal."""
+    turned = flip_left_right(grid)
+    if np.sum(turned == transpose(turned)) > np.sum(grid == transpose(grid)):
+        return flip_left_right(repair_diagonal_mirror(turned))
+    hole = most_common_color(grid[grid != transpose(grid)])
+    result = np.where(grid == hole, transpose(grid), grid)
+    for _ in range(max(grid.shape)):
+        for step in (1, -1):
+            result = np.where(result == hole, shift(result, step, step, fill=hole), result)
+    return result
