@@ -104,6 +104,8 @@ def _check(options: argparse.Namespace) -> None:
             f"{task_id} {program.name}: {'solved' if verdict.counts else 'NOT SOLVED'}, "
             f"RE-ARC {verdict.rearc_share:.0%}"
         )
+        if verdict.reason:
+            print(f"  RE-ARC: {verdict.reason}")
         wrong = [(f"pair {n}", what) for n, what in enumerate(verdict.original) if what]
         rearc = [(f"RE-ARC pair {n}", what) for n, what in enumerate(verdict.rearc) if what]
         for where, what in (*wrong, *rearc[:5]):
