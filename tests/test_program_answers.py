@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,12 @@ from arcflow.datamodules.arc import ARCDataModule
 from arcflow.modules.adapters import LoRAConfig
 from arcflow.modules.backbone import BackboneConfig
 from arcflow.modules.lora import LoRAModule
+from arcflow.sandbox import Sandbox
 from arcflow.sources.arc import find_task
 from arcflow.sources.select import TaskSelection
 from arcflow.text.encode import TextConfig
 from tests.scripted import RIGHT, WRITINGS, WRONG, ScriptedEngine, by_seed, use_engine
+from tests.test_deadline import TickingClock
 from tests.tiny import LIGHTNING_WARNINGS, SIZES
 
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in LIGHTNING_WARNINGS]
@@ -46,10 +49,12 @@ def evaluate(
     seed: int = 0,
     max_tokens: int = 512,
     callbacks: Sequence[Callback] = (),
+    clock: Callable[[], float] | None = None,
     **options: Any,
 ) -> PassN:
     answer = answer or AnswerConfig(views=4, samples=2, temperature=0.7)
     pass_n = PassN(answer, code=code, seed=seed, **options)
+    pass_n.clock = clock or pass_n.clock
     trainer = Trainer(
         accelerator="cpu",
         logger=CSVLogger(folder),
@@ -215,12 +220,13 @@ def test_failing_programs_go_back_with_what_is_wrong_until_one_fits(tmp_path: Pa
     code = replace(CODE, rounds=4, corrected=2)
     result = evaluate(tmp_path, engine, code, max_tokens=1024).results["frozen"]
     assert result["vote_1"] == 1.0
-    # Two tasks: four views, then twice two corrections, then none: there is a program that fits.
-    assert len(engine.requests) == 2 * (4 + 2 + 2)
-    assert result["code_solves"] == 4 / 16
+    # Two tasks: four views, which have one program, then a correction of this one and of the
+    # corrected one, then none: there is a program that fits.
+    assert len(engine.requests) == 2 * (4 + 1 + 1)
+    assert result["code_solves"] == 2 / 12
     assert engine.prompts[8].count("def task") == 1
     assert "should be" in engine.prompts[8]
-    assert all(entry["code"]["programs"] == 16 for entry in entries(tmp_path))
+    assert all(entry["code"]["programs"] == 12 for entry in entries(tmp_path))
     for task_id, attempts in read_submission(tmp_path / "submission.json").items():
         assert np.array_equal(attempts[0][0], find(task_id).test[0].output)
 
@@ -290,23 +296,45 @@ def test_options_that_cannot_work(options: dict[str, Any], message: str) -> None
         CodeConfig(**options)
 
 
-def test_the_sandbox_ends_with_the_evaluation_also_where_it_fails(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_sandbox_ends_with_the_evaluation(tmp_path: Path, fails: bool) -> None:
     class Failing(ScriptedEngine):
         def _complete(self, request: Any, sampling: Any) -> Any:
-            raise RuntimeError("the engine failed")
+            if fails and len(self.prompts) == 3:
+                raise RuntimeError("the engine failed")
+            return super()._complete(request, sampling)
 
-    made: list[PassN] = []
-    remember = PassN.__init__
+    opened: list[Sandbox] = []
 
-    def init(self: PassN, *args: Any, **options: Any) -> None:
-        made.append(self)
-        remember(self, *args, **options)
+    class Watched(Sandbox):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            opened.append(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PassN, "__init__", init)
-        with pytest.raises(RuntimeError, match="the engine failed"):
+        patch.setattr("arcflow.callbacks.programs.Sandbox", Watched)
+        with pytest.raises(RuntimeError) if fails else nullcontext():
             evaluate(tmp_path, Failing(by_seed))
-    assert made[0]._programs is None
+    assert [sandbox.closed for sandbox in opened] == [True]
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_corrections_take_the_time_that_is_left(tmp_path: Path, background: bool) -> None:
+    asked = []
+    for seconds in (1e6, 2.0):
+        engine = ScriptedEngine(lambda prompt, seed, k: WRONG, background)
+        folder = tmp_path / str(seconds)
+        clock = TickingClock()
+        clock.now = 1_000_000_000.0 - seconds
+        code = replace(CODE, rounds=2, corrected=1)
+        evaluate(folder, engine, code, clock=clock, deadline="2001-09-09T01:46:40+00:00")
+        assert clock.now < 1_000_000_000.0
+        assert len(read_submission(folder / "submission.json")) == 2
+        asked.append(len(engine.requests))
+    # Each task: four views, of which two are asked first; then one wrong program goes back once,
+    # since what comes back is the same.
+    assert asked[0] == 2 * (4 + 1)
+    assert 4 <= asked[1] <= asked[0]
 
 
 @pytest.mark.parametrize(("compare", "background"), [(True, False), (True, True), (False, False)])

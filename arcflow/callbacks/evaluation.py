@@ -265,6 +265,16 @@ class Evaluation:
         until = wave.plan.until
         return None if until is None else max(0.0, until - self.pace.clock())
 
+    def _correcting(self, wave: _Wave) -> Callable[[], float | None]:
+        """What is left of the time for corrections, which begin now."""
+        until, clock = wave.plan.until, self.pace.clock
+        if until is None:
+            return lambda: None
+        if self.engine.in_background:  # the next wave was tuned meanwhile, in its own time
+            until = clock() + max(0.0, until - wave.began)
+        end = until if self.pace.end is None else min(until, self.pace.end)
+        return lambda: max(0.0, end - clock())
+
     def _receive(self, wave: _Wave) -> None:
         assert wave.answers is not None
         assert wave.questions is not None
@@ -302,7 +312,7 @@ class Evaluation:
             self.engine,
             partial(self._program_questions, programs),
             programs.config,
-            partial(self._seconds, wave),
+            self._correcting(wave),
         )
         for key, written in wave.written.items():
             wave.outcomes[key].candidates = [c for w in written for c in w.candidates()]

@@ -231,7 +231,7 @@ def correct_programs(
         config: rounds, programs and tokens.
         seconds: that are left; None for no limit.
     """
-    before: dict[Name, set[tuple[str, str]]] = {name: set() for name in written}
+    before: dict[Name, set[str]] = {name: set() for name in written}
     left = dict.fromkeys(written, config.token_budget)
     for turn in range(config.rounds):
         asked, limit = questions(), seconds()

@@ -75,14 +75,13 @@ class Written:
         ]
 
 
-def to_correct(
-    written: Sequence[Written], before: set[tuple[str, str]], most: int
-) -> list[Written]:
+def to_correct(written: Sequence[Written], before: set[str], most: int) -> list[Written]:
     """Programs of one task that are worth correcting, the most promising first.
 
     Args:
         written: all so far; where one reproduces all train pairs, none is corrected.
-        before: views and programs that went back already; those chosen are added.
+        before: programs that went back already; those chosen are added. One that was written in
+            several views goes back in the best of them.
         most: how many are chosen.
     """
     if any(w.solves for w in written):
@@ -91,9 +90,8 @@ def to_correct(
     chosen: list[Written] = []
     # Stable: of equals the first one.
     for w in sorted(failing, key=lambda w: (-w.reproduced, -w.candidates()[0].score)):
-        key = (w.view.name, w.code or "")
-        if key not in before and len(chosen) < most:
-            before.add(key)
+        if w.code is not None and w.code not in before and len(chosen) < most:
+            before.add(w.code)
             chosen.append(w)
     return chosen
 
