@@ -3,23 +3,32 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import arcflow.callbacks.pass_n
+from arcflow.callbacks.answer import AnswerConfig
+from arcflow.callbacks.engines import EngineRoom
 from arcflow.callbacks.hindsight import Hindsight, hindsight_tasks
+from arcflow.callbacks.programs import CodeConfig
+from arcflow.callbacks.test_time import TestTimeFineTuning
 from arcflow.callbacks.written import Written
 from arcflow.core.augment import IDENTITY, Chain, Dihedral
 from arcflow.core.task import Task
-from arcflow.engines.base import Completion
+from arcflow.engines.base import Answers, Completion
+from arcflow.modules.optim import OptimizerConfig
 from arcflow.omniarc.trial import try_programs
 from arcflow.sandbox import Sandbox
 from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.kinds import get_kind
 from arcflow.text.tokenizer import load_tokenizer
-from tests.scripted import RIGHT, WRONG
+from tests.scripted import RIGHT, WRONG, ScriptedEngine, by_seed
+from tests.test_program_answers import evaluate
 from tests.test_trial import HALF_TURN
+from tests.tiny import LIGHTNING_WARNINGS
 
 TURN = "def task(grid):\n    return np.rot90(grid)\n"
 SAME_TURN = "def task(grid):\n    return np.rot90(grid, 5)\n"
@@ -96,3 +105,42 @@ def test_true_test_outputs_are_not_among_the_samples(sandbox: Sandbox) -> None:
         for pair in task.test:
             assert pair.output is not None
             assert not np.array_equal(pair.output, pair.input)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(*LIGHTNING_WARNINGS)
+def test_a_tuned_model_writes_the_programs_that_it_learned(tmp_path: Path) -> None:
+    """The model as it was trained is a script; the tuned one is real, and solves both tasks."""
+    real = arcflow.callbacks.pass_n.open_engine
+
+    class Half(ScriptedEngine):
+        def generate(self, requests: Any, sampling: Any, seconds: Any = None) -> Answers:
+            if any(request.adapter is not None for request in requests):
+                return self.model.generate(requests, sampling, seconds)
+            return super().generate(requests, sampling, seconds)
+
+    def open_half(*options: Any) -> EngineRoom:
+        engine = Half(lambda prompt, seed, k: (RIGHT, TURN)[seed % 2])
+        engine.model = real(*options).engine
+        return EngineRoom(engine)
+
+    tuner = TestTimeFineTuning(
+        100,
+        tokens_per_step=400,
+        tune="all",
+        optimizer=OptimizerConfig(name="adamw", lr=1e-2, weight_decay=0.0),
+    )
+    code = CodeConfig(hindsight=True, workers=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.test_program_answers.use_engine", lambda engine, patch: None)
+        patch.setattr(arcflow.callbacks.pass_n, "open_engine", open_half)
+        results = evaluate(
+            tmp_path,
+            ScriptedEngine(by_seed),
+            code,
+            AnswerConfig(views=4, samples=4, temperature=0.5),
+            callbacks=[tuner],
+            max_tokens=768,
+        ).results
+    assert 0 < results["tuned"]["code_solves"] <= 1.0
+    assert results["tuned"]["code_valid"] > 0.5
