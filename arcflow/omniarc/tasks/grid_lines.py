@@ -90,3 +90,18 @@ def sound_cells_green_leaky_yellow(grid):
         sound = is_rectangle(space) and space.size > 1
         result = draw(result, space, 3 if sound else 4)
     return result
+
+
+@program("39e1d7f9")
+def stamp_flower_on_lattice(grid):
+    """One cell of the lattice has its petals around it; all cells of its colour get the same."""
+    height, width = full_rows(grid)[0] + 1, full_columns(grid)[0] + 1
+    lines = grid[height - 1, 0]
+    cells = pad(grid[::height, ::width], 1)
+    crowd = np.where(cells != 0, count_neighbors(cells != 0), 0)
+    row, col = np.unravel_index(crowd.argmax(), crowd.shape)
+    flower = crop(cells, row - 1, col - 1, 3, 3)
+    for place in positions(cells, flower[1, 1]):
+        cells = paste(cells, flower, place[0] - 1, place[1] - 1, transparent=0)
+    filled = upscale(cells[1:-1, 1:-1], (height, width))[: grid.shape[0], : grid.shape[1]]
+    return np.where(grid == lines, lines, filled)

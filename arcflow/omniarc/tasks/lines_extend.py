@@ -205,13 +205,13 @@ def rays_from_the_step(grid):
 def shoot_into_walls(grid):
     """Each dot shoots at the walls next to it on either side, and each hit gets a ring in the
     colour of the wall around it."""
-    wall_rows = [row for row in full_rows(grid) if grid[row, 0]]
-    if not wall_rows:
-        return transpose(shoot_into_walls(transpose(grid)))
-    wall = int(grid[wall_rows[0], 0])
-    dot = most_common_color(grid, ignore=(0, wall))
-    result, hits = grid, []
-    for row, col in positions(grid, dot):
+    upright_walls = not any(grid[row, 0] for row in full_rows(grid))
+    result = transpose(grid if upright_walls else transpose(grid))
+    wall_rows = [row for row in full_rows(result) if result[row, 0]]
+    wall = int(result[wall_rows[0], 0])
+    dot = most_common_color(result, ignore=(0, wall))
+    hits = []
+    for row, col in positions(result, dot):
         above = [other for other in wall_rows if other < row][-1:]
         below = [other for other in wall_rows if other > row][:1]
         for hit in above + below:
@@ -221,7 +221,7 @@ def shoot_into_walls(grid):
         result = draw_rectangle(result, row - 1, col - 1, 3, 3, wall)
     for row, col in hits:
         result[row, col] = dot
-    return result
+    return transpose(result) if upright_walls else result
 
 
 @program("25d487eb")

@@ -20,6 +20,32 @@ def alternate_along_the_maze(grid):
     return np.where(way, np.where(even, centre, neighbor), grid)
 
 
+@program("2dd70a9a")
+def bounce_to_target(grid):
+    """The green bar grows straight ahead; where it hits something it turns left or right, until
+    it reaches the red bar. The way with the fewest turns is drawn."""
+    bar = positions(grid, 3)
+    first, last = bar[0], bar[-1]
+    upright = first[1] == last[1]
+    walks = [([first], UP if upright else LEFT), ([last], DOWN if upright else RIGHT)]
+    seen = set()
+    for walk, step in walks:
+        stretch = list(walk)
+        for cell in ray(grid, walk[-1], step):
+            if grid[cell] == 2:
+                result = grid.copy()
+                result[tuple(zip(*stretch, strict=True))] = 3
+                return result
+            if grid[cell]:
+                break
+            stretch.append(cell)
+        for turn in ((step[1], step[0]), (-step[1], -step[0])):
+            if (stretch[-1], turn) not in seen:
+                seen.add((stretch[-1], turn))
+                walks.append((stretch, turn))
+    raise DslError("bounce_to_target: no way leads to the red bar")
+
+
 @program("a3df8b1e")
 def bouncing_path(grid):
     """A path leaves the corner slantwise and bounces between the long sides."""

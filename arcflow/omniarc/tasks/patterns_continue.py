@@ -60,6 +60,28 @@ def continue_half_as_long_again(grid):
     return np.where(grid[rows] != 0, 2, 0)
 
 
+@program("90f3ed37")
+def continue_like_fullest(grid):
+    """The fullest pattern shows how the others, maybe a bit further left or right, go on to the
+    edge; the cells to add are blue."""
+    bands = components(np.tile((grid != 0).any(axis=1, keepdims=True), grid.shape[1]))
+    shapes = [trim_rows for trim_rows in (grid[band.any(axis=1)] for band in bands)]
+    model = max(shapes, key=lambda shape: np.count_nonzero(shape))
+    height, width = model.shape
+    wide = np.pad(model, ((0, 0), (width, width)), mode="edge")
+    result = np.concatenate([grid, np.zeros_like(model)])
+    for band in bands:
+        top = bounding_box(band)[0]
+        piece = result[top : top + height]
+        known = int(np.nonzero(piece.any(axis=0))[0][-1]) + 1
+        for moved in sorted(range(1 - width, width), key=abs):
+            whole = wide[:, width - moved : 2 * width - moved]
+            if same(whole[:, :known], piece[:, :known]):
+                piece[:, known:][whole[:, known:] != 0] = 1
+                break
+    return result[: grid.shape[0]]
+
+
 @program("caa06a1f")
 def continue_the_pattern_one_step_on(grid):
     """The pattern spreads over the border at two sides, and moves on by one cell."""

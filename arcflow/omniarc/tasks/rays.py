@@ -74,18 +74,19 @@ def blue_up_left_red_down_right(grid):
 @program("508bd3b6")
 def bounce_off_wall(grid):
     """The diagonal flies on towards the wall in green, bounces off it and leaves the grid."""
-    wall_rows = [row for row in full_rows(grid) if grid[row, 0]]
-    if not wall_rows:
-        return transpose(bounce_off_wall(transpose(grid)))
-    wall = grid[wall_rows[0], 0]
-    cells = positions((grid != 0) & (grid != wall))
+    upright_wall = not any(grid[row, 0] for row in full_rows(grid))
+    scene = transpose(grid) if upright_wall else grid
+    wall_rows = [row for row in full_rows(scene) if scene[row, 0]]
+    wall = scene[wall_rows[0], 0]
+    cells = positions((scene != 0) & (scene != wall))
     down = 1 if cells[0][0] < wall_rows[0] else -1
     tail, head = (cells[0], cells[-1]) if down == 1 else (cells[-1], cells[0])
     right = 1 if head[1] > tail[1] else -1
     gap = min(abs(row - head[0]) for row in wall_rows) - 1
     turning_point = (head[0] + down * gap, head[1] + right * gap)
-    result = shoot(grid, head, (down, right), 3)
-    return shoot(result, turning_point, (-down, right), 3)
+    scene = shoot(scene, head, (down, right), 3)
+    scene = shoot(scene, turning_point, (-down, right), 3)
+    return transpose(scene) if upright_wall else scene
 
 
 @program("3bd67248")

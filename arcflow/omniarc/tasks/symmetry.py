@@ -257,11 +257,11 @@ def repair_diagonal_mirror(grid):
     """The pattern is its own mirror image along a diagonal: spoilt cells take the colour of
     their image. Where that is spoilt too, the colour runs on along the diagonal."""
     turned = flip_left_right(grid)
-    if np.sum(turned == transpose(turned)) > np.sum(grid == transpose(grid)):
-        return flip_left_right(repair_diagonal_mirror(turned))
-    hole = most_common_color(grid[grid != transpose(grid)])
-    result = np.where(grid == hole, transpose(grid), grid)
+    turn = np.sum(turned == transpose(turned)) > np.sum(grid == transpose(grid))
+    result = turned if turn else grid
+    hole = most_common_color(result[result != transpose(result)])
+    result = np.where(result == hole, transpose(result), result)
     for _ in range(max(grid.shape)):
         for step in (1, -1):
             result = np.where(result == hole, shift(result, step, step, fill=hole), result)
-    return result
+    return flip_left_right(result) if turn else result
