@@ -65,7 +65,7 @@ def continue_like_fullest(grid):
     """The fullest pattern shows how the others, maybe a bit further left or right, go on to the
     edge; the cells to add are blue."""
     bands = components(np.tile((grid != 0).any(axis=1, keepdims=True), grid.shape[1]))
-    shapes = [trim_rows for trim_rows in (grid[band.any(axis=1)] for band in bands)]
+    shapes = [grid[band.any(axis=1)] for band in bands]
     model = max(shapes, key=lambda shape: np.count_nonzero(shape))
     height, width = model.shape
     wide = np.pad(model, ((0, 0), (width, width)), mode="edge")
