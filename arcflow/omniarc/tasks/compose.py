@@ -65,6 +65,34 @@ def fit_into_the_frame(grid):
     return result
 
 
+@program("6a1e5592")
+def fit_shapes_into_gaps(grid):
+    """The loose shapes move into the gaps of the big block, which they fill; they become blue."""
+    wall = most_common_color(grid, ignore=0)
+    turns = next(k for k in range(4) if (rotate(grid, k)[0] == wall).all())
+    scene = rotate(grid, turns)
+    _, _, height, _ = bounding_box(scene == wall)
+
+    def fit(cells, shapes):
+        gaps = positions(cells[:height] == 0)
+        if not gaps:
+            return cells
+        for shape in shapes:
+            first = shape.cells[0]
+            moved = shape.moved(gaps[0][0] - first[0], gaps[0][1] - first[1])
+            inside = moved.left >= 0 and moved.right < cells.shape[1]
+            if not inside or moved.bottom >= cells.shape[0]:
+                continue
+            if all(cells[cell] == 0 for cell in moved.cells):
+                others = [other for other in shapes if other != shape]
+                fitted = fit(draw(cells, moved, 1), others)
+                if fitted is not None:
+                    return fitted
+        return None
+
+    return rotate(fit(np.where(scene == wall, wall, 0), find_objects(scene, (0, wall))), -turns)
+
+
 @program("681b3aeb", rearc="some samples show a piece only in part, or not at all")
 def fit_two_pieces_into_a_square(grid):
     """The two pieces fit together to a full square."""
@@ -182,3 +210,24 @@ def shapes_laid_on_one_frame(grid):
     others = [shape for shape in shapes if shape is not frame]
     result = lay(frame, sorted(others, key=np.size, reverse=True))
     return np.where(result < 0, background, result)
+
+
+@program("150deff5")
+def split_into_squares_and_bars(grid):
+    """The shape is made of 2x2 squares and bars of three cells: squares become 8, bars 2."""
+    pieces = (2, 2, 8), (1, 3, 2), (3, 1, 2)
+    open_cell = 1
+
+    def cover(cells):
+        if open_cell not in cells:
+            return cells
+        row, col = positions(cells, open_cell)[0]
+        for height, width, color in pieces:
+            part = cells[row : row + height, col : col + width]
+            if part.shape == (height, width) and (part == open_cell).all():
+                covered = cover(paste(cells, new_grid(height, width, color), row, col))
+                if covered is not None:
+                    return covered
+        return None
+
+    return cover(np.where(grid != 0, open_cell, 0))

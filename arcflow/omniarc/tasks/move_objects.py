@@ -22,6 +22,27 @@ def cells_join_their_line(grid):
     return transpose(result) if upright else result
 
 
+@program("234bbc79")
+def couple_the_shapes(grid):
+    """Every shape moves so that its left coupling comes right beside the right coupling of the
+    shape before it. The couplings take the colour of their shape."""
+    shapes = sorted(find_objects(grid, by_color=False), key=lambda obj: obj.left)
+    shared = set.intersection(*(set(shape.colors) for shape in shapes))
+    coupling = min(shared, key=lambda color: count_color(grid, color))
+    result = np.zeros_like(grid)
+    target = None
+    for shape in shapes:
+        couplings = [cell for cell in shape.cells if grid[cell] == coupling]
+        left = min(couplings, key=lambda cell: cell[1])
+        right = max(couplings, key=lambda cell: cell[1])
+        d_row, d_col = (target[0] - left[0], target[1] + 1 - left[1]) if target else (0, 0)
+        target = right[0] + d_row, right[1] + d_col
+        color = next(color for color in shape.colors if color != coupling)
+        moved = shape.moved(d_row, d_col)
+        result = draw(result, moved, color)
+    return result[:, : moved.right + 1]
+
+
 @program("e48d4e1a")
 def cross_moves_away_from_marks(grid):
     """The cross moves away from the marks, by as many cells as there are; the marks go."""
@@ -178,6 +199,20 @@ def mirror_out_of_the_brackets(grid):
         wall = top if row - top < bottom - row else bottom
         result = paste(result, field[row : row + 1, column : column + 1], 2 * wall - row, column)
     return transpose(result) if turn else result
+
+
+@program("5168d44c")
+def move_box_one_dot(grid):
+    """The box moves on to the next dot of the dotted line: to the right, down or both."""
+    box = max(find_objects(grid), key=lambda obj: obj.size).color
+    dot = most_common_color(grid, ignore=(0, box))
+    dots = positions(grid, dot)
+    around = count_neighbors(grid == box)
+    row, col = max(dots, key=lambda place: around[place])
+    d_row = 2 if len({row for row, _ in dots}) > 1 else 0
+    d_col = 2 if len({col for _, col in dots}) > 1 else 0
+    without_box = np.where(grid == dot, dot, 0)
+    return draw_rectangle(without_box, row + d_row - 1, col + d_col - 1, 3, 3, box)
 
 
 @program("a1570a43")

@@ -75,3 +75,31 @@ def mend_the_wallpaper(grid):
     """One colour hides parts of a repeating pattern: it is the one that repeats least itself."""
     hidden = min(colors_of(grid), key=lambda color: smallest_tile(grid, hole=color).size)
     return complete_tiling(grid, hidden)
+
+
+@program("50846271")
+def repair_hidden_crosses(grid):
+    """Crosses of one size lie partly under the noise; their hidden cells become 8. The fewest
+    crosses that explain all marks are the right ones."""
+    mark = least_common_color(grid)
+    ways = []
+    for noise in colors_of(grid, ignore=mark):
+        for arm in range(1, 6):
+            steps = [(0, 0)] + [(d * n, e * n) for d, e in ORTHOGONAL for n in range(1, arm + 1)]
+            misfit = (grid != mark) & (grid != noise)
+            possible = ~np.any([shift(misfit, *step) for step in steps], axis=0)
+            unexplained = grid == mark
+            crosses, number = np.zeros(grid.shape, bool), 0
+            while unexplained.any():
+                marks = np.sum([shift(unexplained, *step) for step in steps], axis=0) * possible
+                middle = np.arange(grid.size).reshape(grid.shape) == marks.argmax()
+                if not marks.any():
+                    break
+                cross = np.any([shift(middle, *step) for step in steps], axis=0)
+                crosses |= cross
+                unexplained &= ~cross
+                number += 1
+            if not unexplained.any():
+                ways.append((number, np.count_nonzero(crosses), crosses))
+    _, _, crosses = min(ways, key=lambda way: way[:2])
+    return np.where(crosses & (grid != mark), 8, grid)

@@ -76,6 +76,27 @@ def bouncing_path_on_light_blue(grid):
     return transpose(result) if turn else result
 
 
+@program("28e73c20")
+def draw_green_spiral(grid):
+    """A green spiral runs clockwise from the top left corner inwards, always with a gap of one
+    cell to its own line."""
+    drawn = np.zeros(grid.shape, bool)
+    row, col, (d_row, d_col) = 0, 0, RIGHT
+    drawn[row, col] = True
+    turned = False
+    while True:
+        ahead = ray(grid, (row, col), (d_row, d_col))[:2]
+        if ahead and not any(drawn[cell] for cell in ahead):
+            row, col = ahead[0]
+            drawn[row, col] = True
+            turned = False
+        elif turned:
+            return np.where(drawn, 3, grid)
+        else:
+            d_row, d_col = d_col, -d_row
+            turned = True
+
+
 @program("239be575")
 def is_there_a_path_between_the_blocks(grid):
     """The path's colour where a path connects the two square blocks, else black."""

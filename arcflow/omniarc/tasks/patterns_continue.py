@@ -114,6 +114,19 @@ def cross_of_repeating_colors(grid):
     return result
 
 
+@program("05269061")
+def fill_with_stripes(grid):
+    """The stripes, mostly diagonal ones, are repeated over the whole grid."""
+    rows, cols = np.indices(grid.shape)
+    for period in range(2, sum(grid.shape)):
+        for lines in (rows + cols, rows - cols, rows, cols):
+            stripes = lines % period
+            shown = [colors_of(grid[stripes == stripe], ignore=0) for stripe in range(period)]
+            if all(len(found) == 1 for found in shown):
+                return np.array([found[0] for found in shown])[stripes]
+    raise DslError("fill_with_stripes: no direction fits")
+
+
 @program("2dee498d")
 def first_of_three_tiles(grid):
     """The grid shows the same tile three times side by side: one of them is kept."""

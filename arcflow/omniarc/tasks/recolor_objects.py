@@ -128,6 +128,21 @@ def shapes_of_six_cells(grid):
     return result
 
 
+@program("ddf7fa4f")
+def take_color_of_edge_dot(grid):
+    """Every block takes the colour of the dot at the grid's edge that lies in its columns (or
+    in its rows)."""
+    result = grid.copy()
+    objects = find_objects(grid, diagonal=False)
+    for block in objects:
+        for dot in objects:
+            above = block.left <= dot.left <= block.right
+            beside = block.top <= dot.top <= block.bottom
+            if block.size > 1 and dot.size == 1 and (above or beside):
+                result = draw(result, block, dot.color)
+    return result
+
+
 @program("aabf363d")
 def take_the_color_of_the_dot(grid):
     """The shape takes the colour of the single dot, which goes."""

@@ -13,6 +13,56 @@ def blue_if_a_half_mirrors_the_other(grid):
     return new_grid(1, 1, 1 if symmetric else 7)
 
 
+@program("e40b9e2f")
+def complete_pinwheel(grid):
+    """Quarter turns about its middle, a full block of 2x2 or 3x3 cells, should not change the
+    shape: it is completed with as few cells as possible."""
+    shape = {cell: grid[cell] for cell in positions(grid)}
+
+    def complete(row_sum, col_sum):
+        """Around the middle at half of these, if no two colours meet."""
+        middle = grid[(row_sum - 1) // 2 : row_sum // 2 + 2, (col_sum - 1) // 2 : col_sum // 2 + 2]
+        if not middle.all():
+            return None
+        whole = dict(shape)
+        for (row, col), color in shape.items():
+            for _ in range(3):
+                row, col = (row_sum - col_sum) // 2 + col, (row_sum + col_sum) // 2 - row
+                if whole.setdefault((row, col), color) != color:
+                    return None
+        return whole
+
+    height, width = grid.shape
+    sums = [(a, b) for a in range(1, 2 * height) for b in range(1 + (a + 1) % 2, 2 * width, 2)]
+    wholes = [whole for pair in sums if (whole := complete(*pair))]
+    result = grid.copy()
+    for (row, col), color in min(wholes, key=len).items():
+        if 0 <= row < height and 0 <= col < width:
+            result[row, col] = color
+    return result
+
+
+@program("11852cab")
+def complete_snowflakes(grid):
+    """Every snowflake of 5x5 cells is completed with as few cells as possible: it looks the
+    same in all turns and mirrors."""
+    cells = pad(grid, 2)
+    result = cells.copy()
+    while cells.any():
+        flakes = []
+        for row, col in positions(cells):
+            box = slice(row - 2, row + 3), slice(col - 2, col + 3)
+            turns = eight_turns(cells[box])
+            if all(((a == b) | (a == 0) | (b == 0)).all() for a in turns for b in turns):
+                flake = overlay(turns)
+                known = np.count_nonzero(cells[box])
+                flakes.append((known, -np.count_nonzero(flake), box, flake))
+        _, _, box, flake = max(flakes, key=lambda found: found[:2])
+        result[box] = flake
+        cells[box] = 0
+    return result[2:-2, 2:-2]
+
+
 @program("1b60fb0c")
 def complete_the_turning_shape(grid):
     """The shape looks the same after a quarter turn; what is missing for that becomes red."""
