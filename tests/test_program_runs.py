@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from arcflow.callbacks.written import CODE_MEASURES
 from arcflow.cli import main
 from arcflow.core.journal import read_journal
 from tests.runs import run_arcflow, run_together, start_arcflow
@@ -109,3 +110,18 @@ def test_code_options_that_cannot_work_are_told(
         main([*words, '--pass_n.code={"kind": "output-from-code"}'])
     assert ended.value.code == 2
     assert "code-from-examples" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_predict_shows_what_needs_no_answers(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", *ARGUMENTS[1:], *SCRIPTED, f"--trainer.default_root_dir={tmp_path}"]
+    assert run_arcflow(words, tmp_path) == 0
+    said = capfd.readouterr().out
+    assert "UserWarning" not in said
+    results = json.loads((tmp_path / "predict.results.json").read_text())["variants"]["frozen"]
+    assert set(results) == set(CODE_MEASURES)
+    assert 0 < results["code_solves"] < results["code_runs"] < 1
+    _, found = read_journal(tmp_path / "predict.journal.jsonl")
+    assert any(c["grid"] for entry in found for c in entry["candidates"])

@@ -149,7 +149,7 @@ class Results:
                 loss = self._entries[task.id, variant]["loss"]
                 if loss is not None:
                     nats, tokens = nats + loss[0], tokens + loss[1]
-            values = metric.compute()
+            values = metric.compute() if len(metric.rows) else {}
             if values:
                 values = {"loss": nats / tokens if tokens else float("nan"), **values}
             values |= self._of_programs(variant)
