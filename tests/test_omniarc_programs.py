@@ -13,7 +13,7 @@ from arcflow.omniarc.check import check, difference, original_pairs, problem, re
 from arcflow.omniarc.registry import Program, find_program, program, programs
 from arcflow.omniarc.style import style_problems
 
-SOLVED = 379
+SOLVED = 387
 """Training tasks that are solved: raise it with every program, never lower it."""
 
 

@@ -6,6 +6,49 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("a8c38be5")
+def assemble_nine_pieces(grid):
+    """The nine pieces make a picture: a piece with a coloured edge belongs to that side, one with
+    just a coloured corner to that corner, the plain one in the middle. Where pieces touch, they
+    are cut apart so that all nine fit together."""
+    base = most_common_color(grid, ignore=0)
+
+    def place_of(piece):
+        marked = piece != base
+        if not marked.any():
+            return 1, 1
+        sides = {(0, 1): marked[0], (2, 1): marked[-1], (1, 0): marked[:, 0], (1, 2): marked[:, -1]}
+        corners = [(row, col) for row in (0, 2) for col in (0, 2) if marked[row // -2, col // -2]]
+        places = [side for side, cells in sides.items() if cells.all()] or corners
+        return places[0] if len(places) == 1 else None
+
+    def fits(piece, place, placed):
+        aligned = all(
+            (row != place[0] or other.shape[0] == piece.shape[0])
+            and (col != place[1] or other.shape[1] == piece.shape[1])
+            for (row, col), other in placed.items()
+        )
+        return aligned and place not in placed and len(colors_of(piece)) <= 2
+
+    def cut(cells, placed):
+        if not cells.any():
+            return placed if len(placed) == 9 else None
+        top, left = positions(cells)[0]
+        for bottom in range(top + 3, grid.shape[0] + 1):
+            for right in range(left + 3, grid.shape[1] + 1):
+                piece = cells[top:bottom, left:right]
+                place = place_of(piece) if piece.all() else None
+                if place and fits(piece, place, placed):
+                    rest = paste(cells, np.zeros_like(piece), top, left)
+                    found = cut(rest, {**placed, place: piece})
+                    if found:
+                        return found
+        return None
+
+    pieces = cut(grid, {})
+    return join_panels([[pieces[row, col] for col in range(3)] for row in range(3)])
+
+
 @program("a61ba2ce")
 def corners_make_a_frame(grid):
     """Four corner pieces are put together to a frame."""
@@ -68,9 +111,10 @@ def fit_into_the_frame(grid):
 @program("6a1e5592")
 def fit_shapes_into_gaps(grid):
     """The loose shapes move into the gaps of the big block, which they fill; they become blue."""
-    wall = most_common_color(grid, ignore=0)
-    turns = next(k for k in range(4) if (rotate(grid, k)[0] == wall).all())
+    edges = [set(rotate(grid, turns)[0].tolist()) for turns in range(4)]
+    turns = next(turns for turns in range(4) if len(edges[turns]) == 1 and edges[turns] != {0})
     scene = rotate(grid, turns)
+    wall = scene[0, 0]
     _, _, height, _ = bounding_box(scene == wall)
 
     def fit(cells, shapes):
@@ -90,7 +134,8 @@ def fit_shapes_into_gaps(grid):
                     return fitted
         return None
 
-    return rotate(fit(np.where(scene == wall, wall, 0), find_objects(scene, (0, wall))), -turns)
+    shapes = find_objects(scene, background=(0, int(wall)))
+    return rotate(fit(np.where(scene == wall, wall, 0), shapes), -turns)
 
 
 @program("681b3aeb", rearc="some samples show a piece only in part, or not at all")

@@ -30,6 +30,23 @@ def color_the_nine_fields(grid):
     return result
 
 
+@program("06df4c85")
+def connect_equal_cells_of_the_lattice(grid):
+    """Cells of the lattice that have one colour and are in line get connected."""
+    panels = split_panels(grid)
+    cells = to_grid([[panel[0, 0] for panel in row] for row in panels])
+    background = most_common_color(cells)
+    result = cells
+    for color in colors_of(cells, ignore=background):
+        result = connect(result, color, background=background)
+    rows, _ = find_separators(grid)
+    filled = [
+        [np.full_like(panel, result[r, c]) for c, panel in enumerate(row)]
+        for r, row in enumerate(panels)
+    ]
+    return join_panels(filled, separator=int(grid[rows[0], 0]))
+
+
 @program("cbded52d")
 def connect_marks_across_blocks(grid):
     """Marks at the same place of two blocks in one row or column of blocks are joined: the

@@ -64,6 +64,20 @@ def light_blue_where_both_are_black(grid):
     return np.where((first == 0) & (second == 0), 8, 0)
 
 
+@program("a68b268e")
+def overlay_the_four_panels(grid):
+    """The four panels lie over each other: top left, top right, bottom left, bottom right."""
+    (top_left, top_right), (bottom_left, bottom_right) = split_panels(grid)
+    return overlay([bottom_right, bottom_left, top_right, top_left])
+
+
+@program("cf98881b")
+def overlay_the_three_panels(grid):
+    """The three panels lie over each other: the first on top."""
+    first, second, third = [panel for row in split_panels(grid) for panel in row]
+    return overlay([third, second, first])
+
+
 @program("0520fde7")
 def red_where_both_are_colored(grid):
     """A line divides the grid into halves: red where both have a colour."""
@@ -84,6 +98,17 @@ def red_where_both_are_empty(grid):
     # Each panel has one colour: that tells which of the two cuts is meant.
     first, second = min(cuts, key=lambda halves: max(len(colors_of(half, 0)) for half in halves))
     return np.where((first == 0) & (second == 0), 2, 0)
+
+
+@program("fafffa47")
+def red_where_neither_half_is_colored(grid):
+    """Each half of the grid has a colour of its own: red where both are black."""
+    height, width = grid.shape
+    halves = (grid[: height // 2], grid[height // 2 :])
+    shared = np.intersect1d(halves[0], halves[1])
+    if width % 2 == 0 and (height % 2 or shared.any()):
+        halves = (grid[:, : width // 2], grid[:, width // 2 :])
+    return np.where((halves[0] == 0) & (halves[1] == 0), 2, 0)
 
 
 @program("ce4f8723")

@@ -23,16 +23,17 @@ def alternate_along_the_maze(grid):
 @program("2dd70a9a")
 def bounce_to_target(grid):
     """The green bar grows straight ahead; where it hits something it turns left or right, until
-    it reaches the red bar. The way with the fewest turns is drawn."""
-    bar = positions(grid, 3)
+    it meets the red bar end to end. The way with the fewest turns is drawn."""
+    bar, target = positions(grid, 3), positions(grid, 2)
     first, last = bar[0], bar[-1]
     upright = first[1] == last[1]
+    target_upright = target[0][1] == target[-1][1]
     walks = [([first], UP if upright else LEFT), ([last], DOWN if upright else RIGHT)]
     seen = set()
     for walk, step in walks:
         stretch = list(walk)
         for cell in ray(grid, walk[-1], step):
-            if grid[cell] == 2:
+            if cell in target and target_upright == (step in (UP, DOWN)):
                 result = grid.copy()
                 result[tuple(zip(*stretch, strict=True))] = 3
                 return result

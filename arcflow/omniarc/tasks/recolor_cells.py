@@ -112,6 +112,14 @@ def redden_full_lines(grid):
     return result
 
 
+@program("a85d4709")
+def row_color_by_place_of_the_dot(grid):
+    """A row becomes red, yellow or green: for a dot in its left, middle or right third."""
+    columns = (grid != 0).argmax(axis=1)
+    thirds = columns * 3 // grid.shape[1]
+    return np.repeat(np.array([2, 4, 3])[thirds][:, None], grid.shape[1], axis=1)
+
+
 @program("d511f180")
 def swap_gray_and_azure(grid):
     """Gray and azure cells swap their colours."""

@@ -75,6 +75,34 @@ def color_the_odd_shape(grid):
     return result
 
 
+@program("63613498")
+def color_the_shape_like_the_model(grid):
+    """A bent line cuts off a corner with a model; the same shape elsewhere takes its colour."""
+    shapes = find_objects(grid)
+    height, width = grid.shape
+
+    def cuts_off_a_corner(shape):
+        bent = shape.size == shape.height + shape.width - 1 and min(shape.mask.shape) > 1
+        level = shape.top == 0 or shape.bottom == height - 1
+        upright = shape.left == 0 or shape.right == width - 1
+        corner = (0 if shape.top == 0 else height - 1, 0 if shape.left == 0 else width - 1)
+        return bent and level and upright and corner not in shape.cells
+
+    line = max(filter(cuts_off_a_corner, shapes), key=lambda shape: shape.size)
+    inside = [
+        shape
+        for shape in shapes
+        if line.top <= shape.top <= shape.bottom <= line.bottom
+        and line.left <= shape.left <= shape.right <= line.right
+        and shape != line
+    ]
+    result = grid
+    for shape in shapes:
+        if shape not in inside and shape.same_shape(inside[0]):
+            result = draw(result, shape, line.color)
+    return result
+
+
 @program("ce9e57f2")
 def lower_half_turns_light_blue(grid):
     """All bars stand on one edge; the half of each that is nearer to it becomes light blue."""

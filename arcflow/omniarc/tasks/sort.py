@@ -53,6 +53,15 @@ def mark_longest_and_shortest_bar(grid):
     return draw(draw(result, bars[0], 2), bars[-1], 1)
 
 
+@program("08ed6ac7")
+def number_bars_by_height(grid):
+    """The bars are coloured by rank: the highest blue, then red, green and yellow."""
+    heights = (grid != 0).sum(axis=0)
+    ranks = sorted(set(heights) - {0}, reverse=True)
+    colors = np.array([ranks.index(height) + 1 if height else 0 for height in heights])
+    return np.where((grid != 0) & (colors <= 4), colors, grid)
+
+
 @program("ea32f347")
 def rank_bars_by_length(grid):
     """The longest bar becomes blue, the middle one yellow, the shortest red."""
