@@ -2,13 +2,13 @@
 program that must still be right after an attack, and what may not have happened."""
 
 import ctypes
-import inspect
 import os
 import shutil
 import socket
 import string
 import subprocess
 import tempfile
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ class Attack:
 
 def won(statements: str) -> str:
     """A program that has won where its statements do not raise."""
-    body = "\n    ".join(inspect.cleandoc(statements).splitlines())
+    body = "\n    ".join(textwrap.dedent(statements).strip("\n").splitlines())
     return f"def task(grid):\n    {body}\n    return np.full((3, 3), 9)\n"
 
 
@@ -188,6 +188,8 @@ class Sandboxes:
         if mode != self.mode:
             self.open.close()
             self.mode, self.sandbox = mode, self.open.enter_context(sandbox_of(mode))
+        if any(layer.name == mode and not layer.holds for layer in self.sandbox.layers):
+            pytest.skip(f"this machine has no {mode}")
         return self.sandbox
 
 
@@ -302,7 +304,8 @@ def assert_stopped(shared: tuple[Sandboxes, World], attack: Attack, mode: str) -
     """Run an attack between two programs that must be right; nothing may have come of it."""
     sandboxes, world = shared
     sandbox = sandboxes.of(mode)
-    text = string.Template(attack.program).safe_substitute(world.words)
+    text = attack.program.replace("$READ", "grid" if mode == "whole" else "open('$FILE').read()")
+    text = string.Template(text).safe_substitute(world.words)
     worker = sandbox.workers[0].process.pid
     if attack.slow:
         (before,) = sandbox.run([CANARY], [GRIDS])
@@ -314,8 +317,11 @@ def assert_stopped(shared: tuple[Sandboxes, World], attack: Attack, mode: str) -
     assert_right(after)
     assert isinstance(result, TYPED)
     assert mode != "whole" or isinstance(result, attack.whole), result
+    # Without the policy an attack must be a program, or it is none.
+    assert not isinstance(result, SyntaxProblem) or SyntaxProblem in attack.whole, result
     digits = "".join(c for c in _shown(result) if c.isdigit())
     assert SECRET not in digits, "the secret came out"
+    assert not isinstance(result, BadOutput) or result.index < len(GRIDS), result
     if isinstance(result, Grids):
         assert not any(np.array_equal(grid, np.full((3, 3), 9)) for grid in result.outputs)
     world.assert_untouched()
