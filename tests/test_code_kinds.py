@@ -211,7 +211,8 @@ def test_the_longer_prompts_tell_what_programs_may_use() -> None:
 def test_the_answer_is_not_in_the_prompt(name: str, form: str, template: str, kind: str) -> None:
     made = encoder(name, form, template, kind)
     prompt = made.prompt(SMALL)
-    assert np.array_equal(prompt, made.prompt(SMALL.without_answers()))
+    hidden = replace(SMALL.without_answers(), code=SMALL.code, attempt=SMALL.attempt)
+    assert np.array_equal(prompt, made.prompt(hidden))
     if kind in WRITTEN:
         assert np.array_equal(prompt, made.prompt(replace(SMALL, code=None)))
 
@@ -230,10 +231,16 @@ def test_a_task_without_what_is_asked_is_named() -> None:
         encoder("characters", "compact", "", "code-from-feedback").prompt(
             replace(SMALL, attempt=None)
         )
-    hidden = SMALL.without_answers()
+    hidden = replace(SMALL.without_answers(), code=SMALL.code)
     with pytest.raises(DataError, match="task small, test pair 0: the answer is not known"):
         encoder("characters", "compact", "", "output-from-code").example(hidden)
     assert len(encoder("characters", "compact", "", "code-from-examples").example(hidden).labels)
+
+
+def test_a_task_without_answers_has_no_program() -> None:
+    hidden = SMALL.without_answers()
+    assert (hidden.code, hidden.attempt) == (None, None)
+    assert all(pair.output is None for pair in hidden.test)
 
 
 def test_an_attempt_that_is_the_answer_is_refused() -> None:

@@ -73,7 +73,7 @@ class ProgramQuestions:
             adapter: who answers; None for the model as it was trained.
             views: numbers of the views; None for all of ``config.views``.
         """
-        task = replace(task.without_answers(), code=None, attempt=None)
+        task = task.without_answers()
         wanted = range(self._config.views) if views is None else views
         asked = self._asked.setdefault(name, [])
         shown = evaluation_views(task, wanted.stop, self._config.augment, self._seed)

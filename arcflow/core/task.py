@@ -77,8 +77,12 @@ class Task:
                 yield pair.output
 
     def without_answers(self) -> "Task":
-        """The same task with every test output hidden (law 7: answers are never in reach)."""
-        return replace(self, test=tuple(Pair(pair.input, None) for pair in self.test))
+        """The same task with every test output hidden, and the program that would make them.
+
+        Law 7: answers are never in reach.
+        """
+        test = tuple(Pair(pair.input, None) for pair in self.test)
+        return replace(self, test=test, code=None, attempt=None)
 
     def to_json(self) -> dict[str, Any]:
         """``{"train": [{"input", "output"}], "test": [...]}``; hidden outputs are left out."""
