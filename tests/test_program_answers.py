@@ -19,6 +19,7 @@ from arcflow.callbacks.programs import CodeConfig
 from arcflow.callbacks.submission import SubmissionWriter
 from arcflow.callbacks.test_time import TestTimeFineTuning
 from arcflow.callbacks.written import CODE_MEASURES
+from arcflow.core.code_digest import code_digest
 from arcflow.core.errors import ArcflowError, CheckpointError, ConfigError
 from arcflow.core.journal import read_journal
 from arcflow.core.submission import read_submission
@@ -267,6 +268,31 @@ def test_a_finished_evaluation_asks_nothing_and_another_one_is_refused(
     ):
         with pytest.raises(CheckpointError, match=f"{name} differs"):
             evaluate(tmp_path, silent, changed, max_tokens=1024)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("arcflow.omniarc.dsl", "the DSL's code"),
+        ("arcflow.sandbox.policy", "the sandbox's policy"),
+        ("arcflow.omniarc.feedback", "the feedback's code"),
+    ],
+)
+def test_a_journal_is_refused_once_programs_mean_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, name: str
+) -> None:
+    evaluate(tmp_path, ScriptedEngine(by_seed))
+    before = (tmp_path / "validate.journal.jsonl").read_bytes()
+
+    def changed(*names: str) -> str:
+        return code_digest(*names) + "changed" * (module in names)
+
+    monkeypatch.setattr("arcflow.callbacks.programs.code_digest", changed)
+    silent = ScriptedEngine(by_seed)
+    with pytest.raises(CheckpointError, match=f"the journal of another run, {name} differs: got"):
+        evaluate(tmp_path, silent)
+    assert silent.requests == []
+    assert (tmp_path / "validate.journal.jsonl").read_bytes() == before
 
 
 def test_a_wave_of_which_a_part_is_known_is_asked_again_whole(tmp_path: Path) -> None:

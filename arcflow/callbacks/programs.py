@@ -4,15 +4,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from arcflow.core.code_digest import code_digest
 from arcflow.core.errors import ConfigError
 from arcflow.core.grid import Grid
 from arcflow.sandbox import Limits, Result, Sandbox
+from arcflow.sandbox.pool import API
 from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.kinds import get_kind
 from arcflow.text.tokenizer import load_tokenizer
 
 _FEEDBACK = "code-from-feedback"
 _LIMITS = Limits()
+_POLICY = tuple(f"arcflow.sandbox.{name}" for name in ("names", "offer", "policy", "results"))
+_WORDS = ("arcflow.omniarc.feedback", "arcflow.omniarc.trial")
+"""What decides which programs may run, and what a failing one is told."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,13 @@ class Programs:
         record = {f"pass_n.code.{name}": value for name, value in options.items()}
         encoders = [self.encoder, *([self.corrector] if self.corrector is not None else [])]
         texts = {encoder.kind.name: encoder.identity() for encoder in encoders}
-        tokens = self.encoder.config.code_tokens
-        return record | {"pass_n.code text": texts, "data.text.code_tokens": tokens}
+        return record | {
+            "pass_n.code text": texts,
+            "data.text.code_tokens": self.encoder.config.code_tokens,
+            "the DSL's code": code_digest(API),
+            "the sandbox's policy": code_digest(*_POLICY),
+            "the feedback's code": code_digest(*_WORDS),
+        }
 
     def open(self) -> None:
         """Start the sandbox.

@@ -1,0 +1,34 @@
+"""The version of a part of the code, for records of what a run depends on."""
+
+import functools
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+
+@functools.cache
+def code_digest(*names: str) -> str:
+    """A digest of the sources of modules, and of all modules in packages.
+
+    Nothing is imported but the packages around them. Equal sources give equal
+    digests wherever they are installed.
+
+    Args:
+        names: dotted, e.g. ``"arcflow.omniarc.dsl"``.
+
+    Raises:
+        ModuleNotFoundError: there is none of that name.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for name in names:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"no module {name} with a source", name=name)
+        path = Path(spec.origin)
+        is_package = spec.submodule_search_locations is not None
+        files = sorted(path.parent.rglob("*.py")) if is_package else [path]
+        for file in files:
+            source = file.read_bytes()
+            place = file.relative_to(path.parent).as_posix()
+            digest.update(f"{name} {place} {len(source)}\0".encode() + source)
+    return digest.hexdigest()
