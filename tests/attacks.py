@@ -166,14 +166,17 @@ class _Starter:
 
 @contextmanager
 def sandbox_of(mode: str) -> Iterator[Sandbox]:
-    """One warm worker, whole or with layers switched off."""
+    """One warm worker, whole or with layers switched off.
+
+    Whole, programs share a process; it is the policy that lets them.
+    """
     with pytest.MonkeyPatch.context() as patch:
         if mode != "whole":
             patch.setattr(process, "subprocess", _Starter(_OFF[mode]))
             patch.setattr(pool, "judge", lambda layers, strict: None)
             if "filter_calls" in _OFF[mode]:
                 patch.setattr(process, "compile_filters", lambda: Filters(missing="off"))
-        with Sandbox(1, LIMITS) as sandbox:
+        with Sandbox(1, LIMITS, per_process=16 if mode == "whole" else 1) as sandbox:
             yield sandbox
 
 

@@ -102,9 +102,9 @@ def test_programs_that_do_not_run(sandbox: Sandbox, program: str, problem: str) 
 def test_known_test_outputs_play_no_part(sandbox: Sandbox) -> None:
     seen: list[object] = []
 
-    def run(programs: object, inputs: object) -> object:
+    def run(programs: object, inputs: object, **options: int) -> object:
         seen.append((programs, [[g.tolist() for g in grids] for grids in inputs]))  # type: ignore[attr-defined]
-        return sandbox.run(programs, inputs)  # type: ignore[arg-type]
+        return sandbox.run(programs, inputs, **options)  # type: ignore[arg-type]
 
     secret = make_grid([[6, 6, 6]])
     known = Task(
@@ -135,3 +135,19 @@ def test_errors_are_one_short_line_of_ascii_without_addresses(message: str, line
     assert "7f00deadbeef" not in words
     assert len(words) <= MESSAGE + 40
     assert words.startswith("ValueError" + (f" in line {line}" if line else ""))
+
+
+def test_what_solves_has_run_in_a_process_of_its_own(sandbox: Sandbox) -> None:
+    calls: list[tuple[list[str], int | None]] = []
+
+    def run(programs: list[str], inputs: object, per_process: int | None = None) -> object:
+        calls.append((programs, per_process))
+        results = sandbox.run(programs, inputs, per_process=per_process)  # type: ignore[arg-type]
+        # Alone it turns out to be another one.
+        return results if per_process != 1 else sandbox.run([WRONG], inputs)  # type: ignore[arg-type]
+
+    tasks = [HALF_TURN] * 2
+    [wrong, found] = try_programs(run, [WRONG, RIGHT], tasks)  # type: ignore[arg-type]
+    assert calls[:2] == [([WRONG, RIGHT], None), ([RIGHT], 1)]
+    assert not found.solves
+    assert found.problem == wrong.problem

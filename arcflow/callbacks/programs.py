@@ -121,11 +121,17 @@ class Programs:
             config = self.config
             self._sandbox = Sandbox(config.workers, config.limits(), strict=config.strict)
 
-    def run(self, programs: Sequence[str], inputs: Sequence[Sequence[Grid]]) -> list[Result]:
+    def run(
+        self,
+        programs: Sequence[str],
+        inputs: Sequence[Sequence[Grid]],
+        *,
+        per_process: int | None = None,
+    ) -> list[Result]:
         """Run each program on its own grids; see :meth:`arcflow.sandbox.Sandbox.run`."""
         self.open()
         assert self._sandbox is not None
-        return self._sandbox.run(programs, inputs)
+        return self._sandbox.run(programs, inputs, per_process=per_process)
 
     def close(self) -> None:
         """End the sandbox."""

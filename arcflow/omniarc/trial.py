@@ -1,7 +1,8 @@
 """Trials: what programs that nobody trusts do with the pairs of a task, in the sandbox."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -10,8 +11,19 @@ from arcflow.core.task import Task
 from arcflow.omniarc.feedback import result_feedback
 from arcflow.sandbox import BadOutput, Grids, Nondeterministic, Raised, Result
 
-Run = Callable[[Sequence[str], Sequence[Sequence[Grid]]], Sequence[Result]]
-"""Runs each program on its own grids, as ``Sandbox.run`` does."""
+
+class Run(Protocol):
+    """Runs each program on its own grids, as ``Sandbox.run`` does."""
+
+    def __call__(
+        self,
+        programs: Sequence[str],
+        inputs: Sequence[Sequence[Grid]],
+        *,
+        per_process: int | None = None,
+    ) -> Sequence[Result]:
+        """At most ``per_process`` programs share a process."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +59,9 @@ class Trial:
 def try_programs(run: Run, programs: Sequence[str], tasks: Sequence[Task]) -> list[Trial]:
     """Run each program on all inputs of its own task.
 
-    Programs get inputs alone. What fails on all inputs together is run on each of them too,
-    where it failed by itself and was not killed: it may be right about some.
+    Programs get inputs alone. What reproduces all train pairs is run again in a process that it
+    shares with no other program, and that counts. What fails on all inputs together is run on
+    each of them too, where it failed by itself and was not killed: it may be right about some.
 
     Args:
         run: the sandbox's.
@@ -56,7 +69,12 @@ def try_programs(run: Run, programs: Sequence[str], tasks: Sequence[Task]) -> li
         tasks: the task of each program; test outputs play no part (law 7).
     """
     inputs = [[pair.input for pair in (*task.train, *task.test)] for task in tasks]
-    results = run(programs, inputs)
+    results = list(run(programs, inputs))
+    fit = [i for i, result in enumerate(results) if _fits(result, tasks[i])]
+    if fit:
+        again = run([programs[i] for i in fit], [inputs[i] for i in fit], per_process=1)
+        for i, result in zip(fit, again, strict=True):
+            results[i] = result
     parts = [
         (i, grid)
         for i, result in enumerate(results)
@@ -74,6 +92,15 @@ def try_programs(run: Run, programs: Sequence[str], tasks: Sequence[Task]) -> li
             each = [result] * len(grids)
         trials.append(_trial(task, result, each))
     return trials
+
+
+def _fits(result: Result, task: Task) -> bool:
+    """Whether a program reproduces all train pairs."""
+    return isinstance(result, Grids) and all(
+        np.array_equal(grid, pair.output)
+        for grid, pair in zip(result.outputs, task.train, strict=False)
+        if pair.output is not None
+    )
 
 
 def _trial(task: Task, whole: Result, each: Sequence[Result]) -> Trial:

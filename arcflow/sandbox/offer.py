@@ -55,6 +55,35 @@ class Offer:
             *(vars(module).keys() for module in self.modules.values()),
             *(_public(value) for value in offered.values() if isinstance(value, type)),
         )
+        self._shared: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def seal(self) -> None:
+        """Remember what programs that share a process have in common, for :meth:`intact`.
+
+        That is what they can name, and what stands behind it in numpy, in the api and here; not
+        all of numpy's inner modules, which would take five times as long as a program.
+        """
+        inner = tuple(f"{name}." for name in (self.api, __package__) if name)
+        outer = {"builtins", "numpy", "numpy.linalg", self.api}
+        shared = [
+            *map(vars, self.modules.values()),
+            *(
+                vars(m)
+                for name, m in sys.modules.items()
+                if name in outer or name.startswith(inner)
+            ),
+            self.builtins,
+            self.names,
+        ]
+        self._shared = [(values, dict(values)) for values in shared]
+
+    def intact(self) -> bool:
+        """Whether every name of every module still means what it meant at :meth:`seal`."""
+        try:
+            # Equal where they are the same object; whatever else was put there may not compare.
+            return all(now == before for now, before in self._shared)
+        except Exception:  # noqa: BLE001 - a comparison of anything with anything
+            return False
 
     def _add_chain(self, api: str, offered: Mapping[str, Any]) -> None:
         """Make ``import a.b.c`` work, each part holding only the next."""

@@ -14,6 +14,7 @@ from arcflow.sandbox.results import Limits, Result, SandboxError
 from arcflow.sandbox.schedule import Run
 
 API = "arcflow.omniarc.dsl"
+PER_PROCESS = 16
 
 
 class Sandbox:
@@ -24,6 +25,8 @@ class Sandbox:
         limits: of each program, where :meth:`run` is given no others.
         api: the module whose ``__all__`` programs may use without an import; "" for none.
         strict: refuse to run where the kernel lacks a layer; else one missing layer is told once.
+        per_process: programs that run in one process, one after the other; 1 gives each a process
+            of its own, which takes five times as long.
 
     Raises:
         SandboxError: too many layers are missing, or workers do not start.
@@ -35,14 +38,10 @@ class Sandbox:
         limits: Limits | None = None,
         api: str = API,
         strict: bool = False,
+        per_process: int = PER_PROCESS,
     ) -> None:
-        if n_workers < 1:
-            raise SandboxError(
-                "n_workers is too small",
-                value=n_workers,
-                expected="1 or more",
-                next_step="Choose the number of cores.",
-            )
+        _check_positive("n_workers", n_workers, "Choose the number of cores.")
+        _check_positive("per_process", per_process, f"Leave it out for {PER_PROCESS}.")
         if sys.platform != "linux":
             raise SandboxError(
                 "there is no sandbox on this system",
@@ -51,7 +50,7 @@ class Sandbox:
                 next_step="Run programs on Linux: a virtual machine or a container will do.",
             )
         self.limits = limits or Limits()
-        self._api, self._strict = api, strict
+        self._api, self._strict, self._per_process = api, strict, per_process
         self._lock = threading.Lock()
         self._workers: list[Worker] = []
         self._closed = False
@@ -77,6 +76,7 @@ class Sandbox:
         programs: Sequence[str],
         inputs: Sequence[Sequence[Grid]],
         limits: Limits | None = None,
+        per_process: int | None = None,
     ) -> list[Result]:
         """Run each program on its own grids.
 
@@ -84,6 +84,7 @@ class Sandbox:
             programs: texts that define ``task(grid)``.
             inputs: for each program the grids to run it on.
             limits: of each program; None takes the sandbox's.
+            per_process: programs that may share a process; None takes the sandbox's.
 
         Returns:
             One result per program, in order. What is wrong with a program is a result.
@@ -92,6 +93,9 @@ class Sandbox:
             SandboxError: the call itself is wrong, the sandbox is closed, or no worker starts.
         """
         limits = limits or self.limits
+        if per_process is None:
+            per_process = self._per_process
+        _check_positive("per_process", per_process, f"Leave it out for {self._per_process}.")
         if len(programs) != len(inputs):
             raise SandboxError(
                 "programs and inputs differ in number",
@@ -114,7 +118,7 @@ class Sandbox:
                     expected=f"a call in process {self._owner}, which made it",
                     next_step="Make a Sandbox in each process, after the fork.",
                 )
-            return Run(self, programs, inputs, limits).results()
+            return Run(self, programs, inputs, limits, per_process or self._per_process).results()
 
     def close(self) -> None:
         """End all workers; may be called twice."""
@@ -161,6 +165,13 @@ def _kill(workers: Sequence[Worker], owner: int) -> None:
     if os.getpid() == owner:
         for worker in workers:
             worker.kill()
+
+
+def _check_positive(name: str, value: int, next_step: str) -> None:
+    if value < 1:
+        raise SandboxError(
+            f"{name} is too small", value=value, expected="1 or more", next_step=next_step
+        )
 
 
 def run_programs(

@@ -8,13 +8,21 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from arcflow.sandbox.filters import compile_filters
 from arcflow.sandbox.layers import Layer
-from arcflow.sandbox.protocol import MAX_ANSWER, ProtocolError, frame, take_frame
-from arcflow.sandbox.results import SandboxError
+from arcflow.sandbox.protocol import (
+    MAX_ANSWER,
+    Ask,
+    ProtocolError,
+    frame,
+    pack_request,
+    take_frame,
+)
+from arcflow.sandbox.results import Limits, SandboxError
 
 START_SECONDS = 60.0
 _CHUNK = 1 << 16
@@ -30,9 +38,9 @@ class Worker:
     Attributes:
         process: the parser; the zygote dies with it.
         layers: what it gave up.
-        waiting: numbers of the requests it has not answered, the oldest first.
+        waiting: numbers of the programs it has not answered for, the oldest first.
         since: when it began with the oldest one, at the latest.
-        alone: it gets one request at a time, so that a death tells whose fault it was.
+        alone: it gets one program at a time, so that a death tells whose fault it was.
     """
 
     process: subprocess.Popen[bytes]
@@ -60,12 +68,12 @@ class Worker:
         """Whether bytes wait to be written."""
         return bool(self._out)
 
-    def ask(self, number: int, body: bytes) -> None:
+    def ask(self, asks: Sequence[Ask], limits: Limits) -> None:
         """Queue a request."""
         if not self.waiting:
             self.since = time.monotonic()
-        self.waiting.append(number)
-        self._out += frame(number, body)
+        self.waiting.extend(ask.number for ask in asks)
+        self._out += frame(0, pack_request(asks, limits))
 
     def send(self) -> None:
         """Write what the pipe takes.
@@ -94,9 +102,9 @@ class Worker:
         self._in += data
         found = []
         while (message := take_frame(self._in, MAX_ANSWER)) is not None:
-            if not self.waiting or message[0] != self.waiting[0]:
+            if message[0] not in self.waiting:
                 raise ProtocolError("an answer that nobody asked for")
-            self.waiting.popleft()
+            self.waiting.remove(message[0])
             self.since = time.monotonic()
             found.append(message)
         return found

@@ -5,7 +5,7 @@ Nothing is unpickled. The parent takes every byte of an answer as if the program
 
 import struct
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ MAX_INPUTS = 1000
 MAX_ANSWER = 1 << 20
 """Bytes of an answer: 1000 grids of 30x30 and their sides fit."""
 MAX_REQUEST = 2 << 20
-"""Bytes of a request: a program of 1 MB and 1000 grids fit."""
+"""Bytes of a request: a program of 1 MB and 1000 grids fit, or many small ones together."""
 MAX_WORDS = 500
 """Characters of a message."""
 
@@ -36,7 +36,8 @@ GRIDS, SYNTAX, REFUSED, RAISED, TIMED_OUT, MEMORY, BAD, UNSTEADY = range(1, 9)
 """An answer's first byte."""
 
 _FRAME = struct.Struct("<II")
-_REQUEST = struct.Struct("<dIIIIH")
+_REQUEST = struct.Struct("<dIIIH")
+_ASK = struct.Struct("<IIIH")
 _WORDS = struct.Struct("<II")
 _OUTPUTS = ("type", "shape", "values")
 _COLORS = bytes(range(N_COLORS))
@@ -120,23 +121,46 @@ def unpack_grids(data: bytes, count: int) -> list[Grid]:
     return grids
 
 
-def pack_request(text: bytes, grids: bytes, count: int, limits: Limits) -> bytes:
-    """A program, the packed grids it runs on, and its limits."""
-    return (
-        _REQUEST.pack(
-            limits.seconds, limits.memory_mb, limits.nodes, limits.depth, len(text), count
-        )
-        + text
-        + grids
-    )
+class Ask(NamedTuple):
+    """One program to run.
+
+    Attributes:
+        number: by which the parent knows it.
+        text: the program; behind the parser what the parser made of it.
+        grids: packed inputs.
+        n_grids: how many.
+    """
+
+    number: int
+    text: bytes
+    grids: bytes
+    n_grids: int
 
 
-def unpack_request(body: bytes) -> tuple[bytes, bytes, int, Limits]:
-    """Text, packed grids, their number and the limits."""
-    seconds, memory, nodes, depth, size, count = _REQUEST.unpack_from(body)
-    at = _REQUEST.size + size
+def ask_bytes(ask: Ask) -> int:
+    """What one program takes of a request."""
+    return _ASK.size + len(ask.text) + len(ask.grids)
+
+
+def pack_request(asks: Sequence[Ask], limits: Limits) -> bytes:
+    """Programs that may share a process, and the limits of each."""
+    parts = [_REQUEST.pack(limits.seconds, limits.memory_mb, limits.nodes, limits.depth, len(asks))]
+    for number, text, grids, n_grids in asks:
+        parts += [_ASK.pack(number, len(text), len(grids), n_grids), text, grids]
+    return b"".join(parts)
+
+
+def unpack_request(body: bytes) -> tuple[list[Ask], Limits]:
+    """The inverse of :func:`pack_request`; of the limits those that a worker needs."""
+    seconds, memory, nodes, depth, programs = _REQUEST.unpack_from(body)
     limits = Limits(seconds=seconds, memory_mb=memory, nodes=nodes, depth=depth)
-    return body[_REQUEST.size : at], body[at:], count, limits
+    asks, at = [], _REQUEST.size
+    for _ in range(programs):
+        number, size, packed, n_grids = _ASK.unpack_from(body, at)
+        text, grids = at + _ASK.size, at + _ASK.size + size
+        at = grids + packed
+        asks.append(Ask(number, body[text:grids], body[grids:at], n_grids))
+    return asks, limits
 
 
 def pack_words(kind: int, first: str, second: str = "", number: int = 0) -> bytes:
@@ -183,3 +207,10 @@ def unpack_answer(body: bytes, count: int, limits: Limits) -> Result:
     if first not in _OUTPUTS:
         raise ProtocolError("an output that is bad in an unknown way")
     return BadOutput(first, second, number)
+
+
+def write_all(stream: BinaryIO, data: bytes) -> None:
+    """Write all of it: an unbuffered stream may take less at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[stream.write(view) :]

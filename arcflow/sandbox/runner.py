@@ -1,29 +1,52 @@
-"""The process of one program: drops its last rights, runs the program, leaves bytes, ends."""
+"""The process that runs programs: one after the other, each leaves bytes."""
 
 import marshal
-import mmap
+from collections.abc import Sequence
 from types import CodeType, TracebackType
 from typing import Any
 
 import numpy as np
 
 from arcflow.core.grid import MAX_SIDE, Grid
+from arcflow.sandbox.board import Board
 from arcflow.sandbox.offer import Offer
 from arcflow.sandbox.policy import FILE
 from arcflow.sandbox.protocol import (
     BAD,
     GRIDS,
-    MAX_ANSWER,
     MEMORY,
     RAISED,
     UNSTEADY,
+    Ask,
     pack_grids,
     pack_words,
+    unpack_grids,
 )
 
 
 class _NotAGridError(Exception):
     """Args: what is wrong, and what was found."""
+
+
+def run_programs(asks: Sequence[Ask], offer: Offer, board: Board) -> None:
+    """Run programs until one is left that needs a process without a past.
+
+    That is one after a program that changed what it shares with others, and one that may have
+    failed because of those before it.
+
+    Args:
+        asks: compiled programs.
+        offer: what they may name.
+        board: where answers go.
+    """
+    for ask in asks:
+        board.begin()
+        answer = run_program(ask.text, unpack_grids(ask.grids, ask.n_grids), offer)
+        alone = ask is asks[0]
+        if not alone and answer[0] in (MEMORY, UNSTEADY):
+            return
+        if not board.leave(answer) or not offer.intact():
+            return
 
 
 def run_program(code: bytes, grids: list[Grid], offer: Offer) -> bytes:
@@ -39,7 +62,7 @@ def run_program(code: bytes, grids: list[Grid], offer: Offer) -> bytes:
     """
     index = 0
     try:
-        namespace = {**offer.names, "__builtins__": offer.builtins, "__name__": "program"}
+        namespace = {**offer.names, "__builtins__": {**offer.builtins}, "__name__": "program"}
         program: CodeType = marshal.loads(code)
         exec(program, namespace)
         task: Any = namespace.get("task")
@@ -101,11 +124,3 @@ def _line(error: BaseException) -> int:
             line = trace.tb_lineno
         trace = trace.tb_next
     return line
-
-
-def leave(answer: bytes, shared: mmap.mmap) -> None:
-    """Put an answer where the zygote looks once this process is gone."""
-    size = len(answer)
-    if size + 4 <= MAX_ANSWER:
-        shared[4 : 4 + size] = answer
-        shared[:4] = size.to_bytes(4, "little")

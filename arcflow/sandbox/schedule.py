@@ -12,9 +12,11 @@ from arcflow.core.grid import MAX_SIDE, Grid
 from arcflow.sandbox.process import Worker
 from arcflow.sandbox.protocol import (
     MAX_INPUTS,
+    MAX_REQUEST,
+    Ask,
     ProtocolError,
+    ask_bytes,
     pack_grids,
-    pack_request,
     unpack_answer,
 )
 from arcflow.sandbox.results import (
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 GRACE = 0.5
 """Seconds after which the parent kills a worker that itself should have killed a program."""
 _AHEAD = 16
-"""Requests that a worker has beyond the one it runs, so that it never waits for the parent."""
+"""Programs that a worker has beyond those it runs, so that it never waits for the parent."""
 
 
 class Run:
@@ -45,20 +47,20 @@ class Run:
         programs: Sequence[str],
         inputs: Sequence[Sequence[Grid]],
         limits: Limits,
+        per_process: int,
     ) -> None:
-        self.sandbox, self.limits = sandbox, limits
+        self.sandbox, self.limits, self.per_process = sandbox, limits, per_process
         self.inputs = inputs
         self.found: list[Result | None] = [None] * len(programs)
-        self.bodies: dict[int, bytes] = {}
+        self.asks: dict[int, Ask] = {}
         for number, (text, grids) in enumerate(zip(programs, inputs, strict=True)):
             _check_inputs(grids, number)
             data = _encoded(text, limits)
             if isinstance(data, bytes):
-                packed = pack_grids(grids)
-                self.bodies[number] = pack_request(data, packed, len(grids), limits)
+                self.asks[number] = Ask(number, data, pack_grids(grids), len(grids))
             else:
                 self.found[number] = data
-        self.todo = deque(self.bodies)
+        self.todo = deque(self.asks)
 
     def results(self) -> list[Result]:
         """Run until every program has a result; a worker with open requests never outlives it."""
@@ -77,9 +79,19 @@ class Run:
         return [result for result in self.found if result is not None]
 
     def _feed(self, worker: Worker) -> None:
-        while self.todo and len(worker.waiting) < (1 if worker.alone else 1 + _AHEAD):
-            number = self.todo.popleft()
-            worker.ask(number, self.bodies[number])
+        while self.todo and len(worker.waiting) <= (0 if worker.alone else _AHEAD):
+            worker.ask(self._next(1 if worker.alone else self.per_process), self.limits)
+
+    def _next(self, most: int) -> list[Ask]:
+        """The next programs for one process; the last ones are shared among the workers."""
+        most = min(most, -(-len(self.todo) // len(self.sandbox.workers)))
+        asks, room = [self.asks[self.todo.popleft()]], MAX_REQUEST // 2
+        while self.todo and len(asks) < most:
+            room -= ask_bytes(asks[-1])
+            if ask_bytes(self.asks[self.todo[0]]) > room:
+                break
+            asks.append(self.asks[self.todo.popleft()])
+        return asks
 
     def _step(self) -> None:
         """Wait for one event of any worker: room in a pipe, answers, or that its time is up."""
@@ -118,7 +130,7 @@ class Run:
             self.found[number] = unpack_answer(body, len(self.inputs[number]), self.limits)
         except ProtocolError as error:
             self.found[number] = Raised("Crash", f"the program's answer is broken: {error}")
-        del self.bodies[number]
+        del self.asks[number]
 
     def _bury(self, worker: Worker, verdict: Result) -> None:
         """Ask again for what a worker still had; what was alone in it gets the verdict."""
@@ -127,7 +139,7 @@ class Run:
             if waiting:
                 number = waiting.pop(0)
                 self.found[number] = verdict
-                del self.bodies[number]
+                del self.asks[number]
             self.sandbox.replace(worker, alone=bool(waiting))
         else:
             self.sandbox.replace(worker, alone=True)

@@ -1,8 +1,7 @@
-"""A worker: a parser that reads programs, and a zygote that forks a fresh process for each.
+"""A worker: a parser that reads programs, and a zygote that forks processes for them.
 
-The parser parses and compiles, and never runs what it compiled. The zygote never looks into a
-program: it forks, waits, kills on time, and passes bytes on. Each program has a copy-on-write
-process of its own, so nothing it does to numpy, to the interpreter or to memory reaches the next.
+The parser parses and compiles, and never runs what it compiled. It goes on with the next programs
+while processes of the zygote run what it made.
 """
 
 import base64
@@ -11,8 +10,6 @@ import json
 import marshal
 import mmap
 import os
-import signal
-import time
 import warnings
 from collections.abc import Callable
 from types import CodeType
@@ -24,13 +21,10 @@ from arcflow.sandbox.offer import Offer
 from arcflow.sandbox.policy import check
 from arcflow.sandbox.protocol import (
     GRIDS,
-    MAX_ANSWER,
     MAX_REQUEST,
-    MEMORY,
-    RAISED,
     REFUSED,
     SYNTAX,
-    TIMED_OUT,
+    Ask,
     ProtocolError,
     frame,
     pack_request,
@@ -38,9 +32,11 @@ from arcflow.sandbox.protocol import (
     read_frame,
     unpack_grids,
     unpack_request,
+    write_all,
 )
 from arcflow.sandbox.results import Limits, SyntaxProblem
-from arcflow.sandbox.runner import leave, run_program
+from arcflow.sandbox.runner import run_program
+from arcflow.sandbox.zygote import CODE, VERDICT, Zygote
 
 REQUESTS, ANSWERS = 0, 1
 PARSER_BYTES = 512 << 20
@@ -76,8 +72,6 @@ def task(grid):
 """
 """Uses at least once what numpy imports or makes at first use: programs find no file to import."""
 
-_CODE, _VERDICT = b"c", b"v"
-
 
 def main() -> None:
     """Read the set-up, drop all rights, serve until the requests end."""
@@ -99,6 +93,7 @@ def main() -> None:
         failure = {"error": f"{type(error).__name__}: {error}"}
         answers.write(frame(0, json.dumps(failure).encode()))
         return
+    offer.seal()
     base = _address_space()
     layers = [
         restrict.clear_environment(),
@@ -123,7 +118,7 @@ def main() -> None:
         layers.append(restrict.filter_calls(zygote, setup["missing"]))
         report = [[layer.name, layer.holds, layer.detail] for layer in layers]
         answers.write(frame(0, json.dumps({"layers": report}).encode()))
-        _serve(lambda: _fork_for_each(inner, answers, offer, program, base))
+        _serve(Zygote(inner, answers, offer, program, base).serve)
     inner.close()
     os.close(ANSWERS)
     gc.enable()
@@ -162,86 +157,27 @@ def _warm(offer: Offer) -> None:
 def _parse_each(requests: BinaryIO, inner: BinaryIO, offer: Offer) -> None:
     """The parser: programs in, compiled code or a verdict out."""
     while (message := read_frame(requests, MAX_REQUEST)) is not None:
-        number, body = message
-        text, grids, count, limits = unpack_request(body)
-        code = check(text, limits, offer)
-        if isinstance(code, CodeType):
-            data = _CODE + pack_request(marshal.dumps(code), grids, count, limits)
-        elif isinstance(code, SyntaxProblem):
-            data = _VERDICT + pack_words(SYNTAX, code.message, number=code.line)
-        else:
-            data = _VERDICT + pack_words(REFUSED, code.construct, number=code.line)
-        _write(inner, frame(number, data))
+        asks, limits = unpack_request(message[1])
+        parsed = [_parsed(ask, limits, offer) for ask in asks]
+        write_all(inner, frame(0, pack_request(parsed, limits)))
 
 
-def _fork_for_each(
-    inner: BinaryIO, answers: BinaryIO, offer: Offer, program: bytes, base: int
-) -> None:
-    """The zygote: one process per program."""
-    shared = mmap.mmap(-1, MAX_ANSWER)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    while (message := read_frame(inner, 2 * MAX_REQUEST)) is not None:
-        number, body = message
-        if body[:1] == _VERDICT:
-            _write(answers, frame(number, body[1:]))
-            continue
-        code, packed, count, limits = unpack_request(body[1:])
-        shared[:4] = bytes(4)
-        pid = os.fork()
-        if pid == 0:
-            os.close(inner.fileno())
-            os.close(ANSWERS)
-            restrict.die_with_parent()
-            restrict.limit_program(base + (limits.memory_mb << 20), limits.seconds)
-            if program and not restrict.filter_calls(program).holds:
-                os._exit(1)
-            leave(run_program(code, unpack_grids(packed, count), offer), shared)
-            os._exit(0)
-        status = _wait(pid, limits.seconds)
-        _write(answers, frame(number, _answer(status, shared)))
-
-
-def _wait(pid: int, seconds: float) -> int | None:
-    """The status with which a child ended; None where it had to be killed."""
-    end = time.monotonic() + seconds
-    while True:
-        signal.sigtimedwait({signal.SIGCHLD}, max(0.0, end - time.monotonic()))
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return status
-        if time.monotonic() >= end:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            return None
-
-
-def _answer(status: int | None, shared: mmap.mmap) -> bytes:
-    """What a program's process left, or how it ended."""
-    if status is None:
-        return bytes([TIMED_OUT])
-    size = int.from_bytes(shared[:4], "little")
-    if status == 0 and 0 < size <= MAX_ANSWER - 4:
-        return shared[4 : 4 + size]
-    ended = os.waitstatus_to_exitcode(status)
-    if ended == -signal.SIGXCPU:
-        return bytes([TIMED_OUT])
-    if ended == -signal.SIGKILL:  # not ours: the kernel was out of memory
-        return bytes([MEMORY])
-    how = signal.Signals(-ended).name if ended < 0 else f"exit code {ended}"
-    return pack_words(RAISED, "Crash", f"the program's process ended by {how}")
+def _parsed(ask: Ask, limits: Limits, offer: Offer) -> Ask:
+    """A program with its code in the place of its text, or with a verdict and no grids."""
+    code = check(ask.text, limits, offer)
+    if isinstance(code, CodeType):
+        return ask._replace(text=CODE + marshal.dumps(code))
+    if isinstance(code, SyntaxProblem):
+        answer = pack_words(SYNTAX, code.message, number=code.line)
+    else:
+        answer = pack_words(REFUSED, code.construct, number=code.line)
+    return ask._replace(text=VERDICT + answer, grids=b"")
 
 
 def _address_space() -> int:
     """Bytes of address space that this process has."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * mmap.PAGESIZE
-
-
-def _write(stream: BinaryIO, data: bytes) -> None:
-    """All of it: an unbuffered stream may take less at a time."""
-    view = memoryview(data)
-    while view:
-        view = view[stream.write(view) :]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,60 @@
+"""Board: memory that a process of programs shares with the zygote, for answers and progress.
+
+The zygote takes what stands there as if a program had written it: numbers are bounded, nothing is
+unpickled, and times only ever shorten what a program may take.
+"""
+
+import mmap
+import struct
+import time
+
+from arcflow.sandbox.protocol import MAX_ANSWER
+
+_HEAD = struct.Struct("<Id")
+_SIZE = struct.Struct("<I")
+
+
+class Board:
+    """Answers one after the other, how many there are, and since when the next one is worked on."""
+
+    def __init__(self) -> None:
+        self._shared = mmap.mmap(-1, _HEAD.size + MAX_ANSWER)
+        self.clear()
+
+    def clear(self) -> None:
+        """Wipe it for the next process."""
+        self._at, self._done = _HEAD.size, 0
+        self._shared[: _HEAD.size] = bytes(_HEAD.size)
+
+    def begin(self) -> None:
+        """Note that the next program starts now."""
+        _HEAD.pack_into(self._shared, 0, self._done, time.monotonic())
+
+    def leave(self, answer: bytes) -> bool:
+        """Write an answer; False where there is no room for it."""
+        end = self._at + _SIZE.size + len(answer)
+        if end > len(self._shared):
+            return False
+        self._shared[self._at : end] = _SIZE.pack(len(answer)) + answer
+        self._at, self._done = end, self._done + 1
+        # Last, so that what is counted is whole.
+        _HEAD.pack_into(self._shared, 0, self._done, time.monotonic())
+        return True
+
+    def take(self, most: int) -> tuple[list[bytes], float]:
+        """The answers that are new since the last call, at most ``most``.
+
+        Returns:
+            These, and since when (monotonic clock) the next program has been running.
+        """
+        done, since = _HEAD.unpack_from(self._shared)
+        found: list[bytes] = []
+        while self._done < done and len(found) < most:
+            start = self._at + _SIZE.size
+            size = int.from_bytes(self._shared[self._at : start], "little")
+            end = start + size
+            if size == 0 or end > len(self._shared):
+                break
+            found.append(self._shared[start:end])
+            self._at, self._done = end, self._done + 1
+        return found, since
