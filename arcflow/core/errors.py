@@ -1,5 +1,6 @@
 """The errors a person meets: what, the value, what was expected, the next step."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,7 +19,7 @@ class ArcflowError(ValueError):
 
     def __init__(self, what: str, *, value: object, expected: str, next_step: str) -> None:
         self.what, self.value, self.expected, self.next_step = what, value, expected, next_step
-        shown = repr(value)
+        shown = re.sub(r"\s*\n\s*", " ", repr(value))  # arrays have several lines
         if len(shown) > 200:
             shown = shown[:197] + "..."
         super().__init__(f"{what}: got {shown}. Expected {expected}. {next_step}")

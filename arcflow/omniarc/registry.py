@@ -64,7 +64,8 @@ def program(task_id: str, rearc: str = "") -> Callable[[Callable[[Any], Any]], C
                 next_step="Correct the id.",
             )
         known = _programs.get(task_id)
-        if known is not None and known.function.__module__ != function.__module__:
+        # A module that is loaded again brings its own once more.
+        if known is not None and _place(known.function) != _place(function):
             raise ConfigError(
                 f"{where}: the task has a program",
                 value=task_id,
@@ -113,9 +114,13 @@ def find_program(task_id: str) -> Program:
             "Omni-ARC: no program for this task",
             value=task_id,
             expected=f"one of {len(known)} ids, such as {', '.join(list(known)[:3])}",
-            next_step="`arcflow omniarc coverage` lists them.",
+            next_step="`arcflow omniarc coverage --samples 0` lists them.",
         )
     return known[task_id]
+
+
+def _place(function: Callable[[Any], Any]) -> tuple[str, str]:
+    return function.__module__, function.__qualname__
 
 
 def _source(function: Callable[[Any], Any]) -> str:

@@ -2,12 +2,18 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from arcflow.core.errors import ConfigError
 from arcflow.tools.run import run
+
+if TYPE_CHECKING:
+    from arcflow.omniarc.check import Verdict
 
 TASKS = 400
 """ARC-AGI-1's training tasks."""
@@ -31,10 +37,17 @@ def main(argv: Sequence[str]) -> int:
     )
     check = commands.add_parser(
         "check",
-        help="try the programs of some tasks and show what is wrong",
-        description="Try the programs of some tasks, and say of each pair what is wrong.",
+        help="try some programs, or those in files, and show what is wrong",
+        description="Try programs, and say of each pair what is wrong; ends with 1 where one does "
+        "not solve its task.",
     )
-    check.add_argument("ids", nargs="+", metavar="ID", help="of a task")
+    check.add_argument(
+        "programs",
+        nargs="+",
+        metavar="PROGRAM",
+        help="a task's id; or a file named for its task (ID.py) that holds task(grid) as `show` "
+        "prints it, or a folder of such files: these run in the sandbox",
+    )
     show = commands.add_parser(
         "show", help="print a task's program", description="Print programs as a model sees them."
     )
@@ -57,18 +70,23 @@ def main(argv: Sequence[str]) -> int:
 def _coverage(options: argparse.Namespace) -> None:
     from arcflow.omniarc.registry import programs
 
-    _check_number("--samples", options.samples, 0)
+    _check_numbers(options)
     _check_number("--jobs", options.jobs, 1)
     ids = list(programs())
     jobs = [(task_id, options.samples, options.seed) for task_id in ids]
     solved = 0
-    print(f"{'task':8}  {'pairs':>7}  {'RE-ARC':>6}  program")
-    with ProcessPoolExecutor(options.jobs) as pool:
+    print(f"{'task':8}  {'pairs':>7}  {'RE-ARC':>6}  program", flush=True)
+    # Ctrl-C goes to all processes of a terminal: these end at once, and say nothing.
+    ends = (signal.SIGINT, signal.SIG_DFL)
+    pool = ProcessPoolExecutor(min(options.jobs, len(ids)), None, signal.signal, ends)
+    try:
         for n, (counts, line) in enumerate(pool.map(_row, jobs, chunksize=4)):
             solved += counts
-            print(line)
+            print(line, flush=True)
             if sys.stderr.isatty():
                 print(f"{n + 1} of {len(ids)}", end="\r", file=sys.stderr)
+    finally:
+        pool.shutdown(cancel_futures=True)
     print(f"{solved} of {TASKS} training tasks")
 
 
@@ -92,35 +110,72 @@ def _row(job: tuple[str, int, int]) -> tuple[bool, str]:
 
 def _check(options: argparse.Namespace) -> None:
     from arcflow.omniarc.check import check
-    from arcflow.omniarc.registry import find_program
+    from arcflow.omniarc.program_files import LIMITS, ProgramFile, check_file, find_files
+    from arcflow.omniarc.registry import Program, find_program
+    from arcflow.sandbox import Sandbox
 
-    _check_number("--samples", options.samples, 0)
+    _check_numbers(options)
+    found: list[Program | ProgramFile] = []
+    for word in dict.fromkeys(options.programs):
+        found += find_files(word) if _is_path(word) else [find_program(word)]
     failed = 0
-    for task_id in options.ids:
-        program = find_program(task_id)
-        verdict = check(program, options.samples, options.seed)
-        failed += not verdict.counts
-        print(
-            f"{task_id} {program.name}: {'solved' if verdict.counts else 'NOT SOLVED'}, "
-            f"RE-ARC {verdict.rearc_share:.0%}"
-        )
-        if verdict.reason:
-            print(f"  RE-ARC: {verdict.reason}")
-        wrong = [(f"pair {n}", what) for n, what in enumerate(verdict.original) if what]
-        rearc = [(f"RE-ARC pair {n}", what) for n, what in enumerate(verdict.rearc) if what]
-        for where, what in (*wrong, *rearc[:5]):
-            print(f"  {where}: {what}")
-        for what in verdict.style:
-            print(f"  text: {what}")
+    with ExitStack() as stack:
+        sandbox: Sandbox | None = None
+        for one in found:
+            if isinstance(one, Program):
+                name = f"{one.task_id} {one.name}"
+                verdict = check(one, options.samples, options.seed)
+            else:
+                if sandbox is None:
+                    sandbox = stack.enter_context(Sandbox(limits=LIMITS))
+                name = str(one.path)
+                verdict = check_file(sandbox.run, one, options.samples, options.seed)
+            failed += not verdict.counts
+            _tell(name, verdict)
     if failed:
-        print(f"{failed} of {len(options.ids)} not solved")
+        print(f"{failed} of {len(found)} not solved")
+        raise SystemExit(1)
+
+
+def _tell(name: str, verdict: "Verdict") -> None:
+    """What came of one program."""
+    share = f"{verdict.rearc_share:.0%}" if verdict.rearc else "not tried"
+    print(f"{name}: {'solved' if verdict.counts else 'NOT SOLVED'}, RE-ARC {share}")
+    if verdict.reason:
+        print(f"  RE-ARC: {verdict.reason}")
+    for line in (*_grouped("pair", verdict.original), *_grouped("RE-ARC pair", verdict.rearc)[:5]):
+        print(f"  {line}")
+    for what in verdict.style:
+        print(f"  text: {what}")
+
+
+def _grouped(name: str, problems: Sequence[str]) -> list[str]:
+    """A line for each thing that is wrong, with the numbers of the pairs."""
+    numbers: dict[str, list[str]] = {}
+    for n, what in enumerate(problems):
+        if what:
+            numbers.setdefault(what, []).append(str(n))
+    return [
+        f"{name}{'s' * (len(which) > 1)} {', '.join(which)}: {what}"
+        for what, which in numbers.items()
+    ]
+
+
+def _is_path(word: str) -> bool:
+    """Whether a file or folder is meant, not a task's id."""
+    return "." in word or os.sep in word or os.path.exists(word)
 
 
 def _show(options: argparse.Namespace) -> None:
     from arcflow.omniarc.registry import find_program
 
-    for task_id in options.ids:
-        print(find_program(task_id).source)
+    for program in [find_program(task_id) for task_id in dict.fromkeys(options.ids)]:
+        print(program.source)
+
+
+def _check_numbers(options: argparse.Namespace) -> None:
+    _check_number("--samples", options.samples, 0)
+    _check_number("--seed", options.seed, 0)
 
 
 def _check_number(option: str, value: int, least: int) -> None:

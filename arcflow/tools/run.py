@@ -11,7 +11,7 @@ from arcflow.core.errors import ArcflowError, DataError
 from arcflow.core.grid import Grid, make_grid
 from arcflow.core.json_file import read_json
 
-USER_ERROR = 2
+USER_ERROR, INTERRUPTED = 2, 130
 
 WHERE_HELP = (
     "arc-agi-1/training, arc-agi-1/evaluation, arc-agi-2/training, arc-agi-2/evaluation, "
@@ -28,7 +28,7 @@ def run(
 
     Returns:
         0; 2 after a user's mistake, told in one message on stderr; 1 where whoever read the
-        output stopped reading, as ``| head`` does.
+        output stopped reading, as ``| head`` does; 130 where the user interrupted.
     """
     options = parser.parse_args(argv)
     collecting = gc.isenabled()
@@ -41,6 +41,9 @@ def run(
     except ArcflowError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return USER_ERROR
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted.", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         # Python flushes stdout once more when it ends, and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

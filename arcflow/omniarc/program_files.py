@@ -1,0 +1,135 @@
+"""Programs in files that anybody may have written: named for their task, run in the sandbox."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from arcflow.core.errors import DataError
+from arcflow.core.json_file import read_bytes
+from arcflow.core.task import Pair
+from arcflow.omniarc.check import Verdict, difference, original_pairs, rearc_pairs
+from arcflow.omniarc.feedback import result_feedback
+from arcflow.omniarc.style import style_problems
+from arcflow.omniarc.trial import Run
+from arcflow.sandbox import Grids, Limits, Refused, Result, SyntaxProblem
+from arcflow.sources.arc import load_split
+
+LIMITS = Limits(seconds=5.0)
+"""Of a program on one pair."""
+
+_NAME = re.compile(r"[0-9a-f]{8}\.py")
+_AS_SHOWN = "a file named for its task, such as 00d62c1b.py, that holds a function task(grid)"
+
+
+@dataclass(frozen=True)
+class ProgramFile:
+    """A program to try.
+
+    Attributes:
+        path: of the file.
+        task_id: of the ARC-AGI-1 training task that it is named for.
+        text: what is in it.
+    """
+
+    path: Path
+    task_id: str
+    text: str
+
+
+def find_files(where: str) -> list[ProgramFile]:
+    """The program in a file, or those in all files ``*.py`` of a folder, by name.
+
+    Raises:
+        DataError: nothing is there, or a file that is named for no task, is too long for a
+            program, or is no UTF-8 text.
+    """
+    path = Path(where).expanduser()
+    if not os.path.isdir(path):
+        return [_read(path)]
+    files = sorted(path.glob("*.py"))
+    if not files:
+        raise DataError(
+            f"{path}: no programs in this folder",
+            value=sorted(file.name for file in path.iterdir())[:5],
+            expected=_AS_SHOWN,
+            next_step="Name another folder; `arcflow omniarc show ID > ID.py` writes such a file.",
+        )
+    return [_read(file) for file in files]
+
+
+def _read(path: Path) -> ProgramFile:
+    is_file = os.path.isfile(path)  # unlike Path, of no path too long or locked away an error
+    if os.path.exists(path) and not is_file:
+        raise DataError(
+            f"{path}: neither a file nor a folder",
+            value=path.name,
+            expected=_AS_SHOWN,
+            next_step="Check the path.",
+        )
+    if is_file and path.stat().st_size > LIMITS.text_bytes:
+        raise DataError(
+            f"{path}: too long for a program",
+            value=f"{path.stat().st_size} bytes",
+            expected=f"at most {LIMITS.text_bytes}",
+            next_step="A program tells a rule in some lines; remove grids and other data from it.",
+        )
+    raw = read_bytes(path)
+    if not _NAME.fullmatch(path.name):
+        raise DataError(
+            f"{path}: its name is no task's",
+            value=path.name,
+            expected=_AS_SHOWN,
+            next_step="Rename the file to the task's id and .py.",
+        )
+    if not any(task.id == path.stem for task in load_split("arc-agi-1/training")):
+        raise DataError(
+            f"{path}: there is no such task",
+            value=path.stem,
+            expected="the id of an ARC-AGI-1 training task",
+            next_step="Correct the file's name; `arcflow show arc-agi-1/training` shows the tasks.",
+        )
+    try:
+        return ProgramFile(path, path.stem, raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not UTF-8 text, at byte {error.start}",
+            value=raw[error.start : error.start + 4],
+            expected="a program, which is UTF-8 text",
+            next_step="Save the file as UTF-8.",
+        ) from None
+
+
+def check_file(run: Run, file: ProgramFile, samples: int, seed: int = 0) -> Verdict:
+    """Try a program on everything that it has to solve, each pair by itself.
+
+    RE-ARC's pairs are left out where those of the original are wrong.
+
+    Args:
+        run: the sandbox's, with `LIMITS`.
+        file: the program.
+        samples: RE-ARC pairs to try.
+        seed: of these.
+    """
+    pairs = original_pairs(file.task_id)
+    (first,) = run([file.text], [[pairs[0].input]])
+    if isinstance(first, SyntaxProblem | Refused):
+        return Verdict((), (), (_problem(first, pairs[0]),), "")
+    original = [_problem(first, pairs[0]), *_problems(run, file.text, pairs[1:])]
+    rearc: list[str] = []
+    if not any(original):
+        rearc = _problems(run, file.text, rearc_pairs(file.task_id, samples, seed))
+    return Verdict(tuple(original), tuple(rearc), tuple(style_problems(file.text)), "")
+
+
+def _problems(run: Run, text: str, pairs: Sequence[Pair]) -> list[str]:
+    results = run([text] * len(pairs), [[pair.input] for pair in pairs])
+    return [_problem(result, pair) for result, pair in zip(results, pairs, strict=True)]
+
+
+def _problem(result: Result, pair: Pair) -> str:
+    """What is wrong with what came of one pair, in a few words; "" where it is right."""
+    if isinstance(result, Grids):
+        return difference(result.outputs[0], pair.output)
+    return result_feedback(result, [])
