@@ -181,6 +181,25 @@ def join_pieces_at_the_shared_color(grid):
     return result
 
 
+@program("228f6490")
+def move_pieces_into_fitting_holes(grid):
+    """A piece that has the shape of a hole in a block moves into the hole. Of several it is the
+    one whose colour is rarest: there may be scattered pieces of another colour."""
+    block_color = max(
+        colors_of(grid, ignore=0), key=lambda color: np.count_nonzero(enclosed(grid == color))
+    )
+    pieces = find_objects(grid, background=(0, block_color))
+    colors = [piece.color for piece in pieces]
+    result = grid
+    for hole in components(enclosed(grid == block_color)):
+        target = object_from(grid, hole)
+        fitting = [piece for piece in pieces if piece.same_shape(target)]
+        if fitting:
+            piece = min(fitting, key=lambda piece: colors.count(piece.color))
+            result = draw(erase(result, piece), piece.moved_to(target.top, target.left))
+    return result
+
+
 @program("bc1d5164")
 def overlay_the_corners(grid):
     """The four corners of the grid are laid over each other."""

@@ -125,6 +125,13 @@ def line_by_number_of_colors(grid):
     return lines if number < 3 else flip_left_right(lines)
 
 
+@program("6773b310")
+def mark_panels_with_two_dots(grid):
+    """One cell for each panel: blue if it holds two dots."""
+    panels = split_panels(grid)
+    return to_grid([[int(np.count_nonzero(panel) == 2) for panel in row] for row in panels])
+
+
 @program("5582e5ca")
 def most_common_color_wins(grid):
     """The colour of most cells fills the whole grid."""

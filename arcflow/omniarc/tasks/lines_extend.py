@@ -113,6 +113,43 @@ def dots_run_right_and_down(grid):
     return result
 
 
+@program("5daaa586")
+def dots_run_to_their_line_inside(grid):
+    """The part that four lines enclose is cut out, lines included; its dots run to the line of
+    their colour."""
+
+    def find_lines(rows):
+        """Those of one colour, but for the two crossings."""
+        longest = [max(count_color(row, color) for color in range(1, 10)) for row in rows]
+        return [place for place, cells in enumerate(longest) if cells >= rows.shape[1] - 2]
+
+    top, bottom = find_lines(grid)
+    left, right = find_lines(grid.T)
+    inside = grid[top : bottom + 1, left : right + 1]
+    result = inside
+    sides = {UP: inside[0], DOWN: inside[-1], LEFT: inside[:, 0], RIGHT: inside[:, -1]}
+    for direction, side in sides.items():
+        color = int(side[1])
+        for row, col in positions(inside[1:-1, 1:-1], color):
+            result = shoot(result, (row + 1, col + 1), direction, color)
+    return result
+
+
+@program("d4f3cd78")
+def fill_the_box_and_pour_out(grid):
+    """The open box is filled with light blue, which runs out of its openings to the edge."""
+    top, left, height, width = bounding_box(grid != 0)
+    free = crop(grid, top, left, height, width) == 0
+    result = grid.copy()
+    result[top : top + height, left : left + width][free] = 8
+    for row, col in positions(free & edge_mask(height, width)):
+        sides = {UP: row == 0, DOWN: row == height - 1, LEFT: col == 0, RIGHT: col == width - 1}
+        for direction, open_there in sides.items():
+            if open_there:
+                result = shoot(result, (top + row, left + col), direction, 8)
+    return result
+
+
 @program("2bee17df")
 def green_through_free_lines(grid):
     """Every row and column that is black all the way between the grid's edges turns green."""
@@ -199,6 +236,23 @@ def rays_from_the_step(grid):
     for start, direction in ((step[0], (-1, -1)), (step[-1], (-1, 1))):
         result = shoot(result, (row, int(start)), direction, int(color))
     return rotate(result, -turns)
+
+
+@program("8d510a79")
+def red_to_the_wall_blue_away_from_it(grid):
+    """A wall divides the grid: red dots send a line to it, blue dots one away from it."""
+    rows, columns = find_separators(grid)
+    result = grid
+    for row, col in positions(grid):
+        if rows:
+            to_wall, away = (DOWN, UP) if row < rows[0] else (UP, DOWN)
+        else:
+            to_wall, away = (RIGHT, LEFT) if col < columns[0] else (LEFT, RIGHT)
+        if grid[row, col] == 2:
+            result = shoot(result, (row, col), to_wall, 2)
+        elif grid[row, col] == 1:
+            result = shoot(result, (row, col), away, 1)
+    return result
 
 
 @program("ecdecbb3")

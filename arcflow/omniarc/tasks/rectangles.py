@@ -6,6 +6,30 @@ from arcflow.omniarc.dsl import *
 from arcflow.omniarc.registry import program
 
 
+@program("b527c5c6")
+def blocks_beam_from_their_odd_cell(grid):
+    """Each block has a cell of another colour on its side: from there a beam runs to the edge,
+    that cell's line in the middle, on both sides of it one line less than the block is thick."""
+    result = grid.copy()
+    for block in find_objects(grid, by_color=False, diagonal=False):
+        odd = least_common_color(block.patch)
+        row, col = positions(block.patch, odd)[0]
+        row, col = block.top + row, block.left + col
+        sides = {
+            UP: row == block.top,
+            DOWN: row == block.bottom,
+            LEFT: col == block.left,
+            RIGHT: col == block.right,
+        }
+        d_row, d_col = direction = next(way for way, there in sides.items() if there)
+        reach = min(block.height, block.width) - 1
+        for aside in range(-reach, reach + 1):
+            start = (row + aside * abs(d_col), col + aside * abs(d_row))
+            for cell in ray(grid, start, direction):
+                result[cell] = block.color if aside else odd
+    return result
+
+
 @program("3aa6fb7a")
 def complete_corners(grid):
     """Each corner of three cells gets a blue cell in its notch, so that it becomes a square."""
@@ -41,6 +65,46 @@ def fill_between_four_corners(grid):
                 if corners.all() and np.count_nonzero(box) == 4:
                     result[top + 1 : bottom, left + 1 : right] = 2
     return result
+
+
+@program(
+    "a64e4611",
+    rearc="a row beside a narrow street may be blank by chance: its width cannot be told",
+)
+def fill_blank_streets(grid):
+    """A long blank street from an edge and the side streets that lead from it to other edges
+    are filled, but for a margin of one cell along their sides. Of the upright and the level street
+    it is the one that makes more filled cells."""
+
+    def without_margin(start, end, size):
+        return slice(start + (start > 0), end - (end < size))
+
+    def fill_upright_street(cells):
+        height, width = cells.shape
+        streets = []
+        lengths = range(height // 2, height + 1)
+        from_the_edges = [span for n in lengths for span in ((0, n), (height - n, height))]
+        for top, bottom in from_the_edges:
+            for run in components(~cells[top:bottom].any(axis=0, keepdims=True)):
+                _, left, _, columns = bounding_box(run)
+                if columns >= 3:
+                    area = (bottom - top) * columns
+                    streets.append((area, top, bottom, left, left + columns))
+        if not streets:
+            return cells
+        _, top, bottom, left, right = max(streets)
+        street = without_margin(left, right, width)
+        result = cells.copy()
+        result[without_margin(top, bottom, height), street] = 3
+        for side in (slice(0, street.start), slice(street.stop, width)):
+            for run in components(~cells[:, side].any(axis=1, keepdims=True)):
+                start, _, rows, _ = bounding_box(run)
+                if rows >= 3 and start < bottom and start + rows > top:
+                    result[without_margin(start, start + rows, height), side] = 3
+        return result
+
+    level = transpose(fill_upright_street(transpose(grid)))
+    return max(fill_upright_street(grid), level, key=lambda filled: count_color(filled, 3))
 
 
 @program("6d75e8bb")

@@ -200,6 +200,27 @@ def shrink_and_take_the_other_color(grid):
     return np.where(small, most_common_color(grid, ignore=(0, color)), 0)
 
 
+@program("ce602527")
+def small_shape_of_the_enlarged_one(grid):
+    """The large shape is a copy of a small one, twice as big and maybe cut off by the edges: the
+    small one is the answer."""
+    background = most_common_color(grid)
+    blank = np.zeros_like(grid)
+    shapes = [object_from(grid, grid == color) for color in colors_of(grid, ignore=background)]
+    shapes.sort(key=lambda shape: -shape.size)
+
+    def is_enlarged(small, large):
+        twice = small.recolored(1).turned(lambda cells: upscale(cells, 2))
+        tops = range(large.bottom - twice.height + 1, large.top + 1)
+        lefts = range(large.right - twice.width + 1, large.left + 1)
+        copies = [draw(blank, twice.moved_to(top, left)) for top in tops for left in lefts]
+        return any(same(copy, draw(blank, large, 1)) for copy in copies)
+
+    pairs = [(small, large) for large in shapes for small in shapes if small != large]
+    answer = next(small for small, large in pairs if is_enlarged(small, large))
+    return np.where(answer.mask, answer.color, background)
+
+
 @program("746b3537")
 def stripes_one_cell_wide(grid):
     """Rows and columns that repeat the one before them go."""

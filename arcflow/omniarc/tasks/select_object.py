@@ -139,6 +139,17 @@ def crop_the_smallest_rectangle(grid):
     return crop(grid, *bounding_box(grid == least_common_color(grid)))
 
 
+@program("fcb5c309")
+def frame_with_most_dots(grid):
+    """The frame that holds most dots is cut out, in the colour of the dots."""
+    frames = find_frames(grid)
+    color = most_common([grid[top, left] for top, left, _, _ in frames])
+    insides = [crop(grid, *frame) for frame in frames if grid[frame[:2]] == color]
+    best = max(insides, key=lambda part: np.count_nonzero((part != 0) & (part != color)))
+    [dot] = colors_of(best, ignore=(0, color))
+    return np.where(best != 0, dot, 0)
+
+
 @program("5117e062")
 def object_with_a_mark(grid):
     """The object with a cell of another colour is cut out; this mark takes the object's colour."""

@@ -61,6 +61,62 @@ def pattern_of_patterns(grid):
     return np.where(upscale(pattern != 0, side), tile(pattern, side, side), 0)
 
 
+@program("29ec7d0e")
+def repair_the_counting_table(grid):
+    """Patches of one colour hide parts of a table whose rows and columns repeat: it is repaired.
+    The patches' colour is the one without which the table repeats in the smallest tiles."""
+    repaired = []
+    for color in colors_of(grid):
+        result = complete_tiling(grid, hole=color)
+        if color not in result:
+            repaired.append(result)
+    return min(repaired, key=lambda result: smallest_tile(result).size)
+
+
+@program("0dfd9992")
+def repair_the_mirrored_mosaic(grid):
+    """Patches of one colour hide parts of a mosaic that repeats and is its own mirror image: it is
+    repaired. The patches' colour is the one without which the mosaic repeats in the smallest
+    tiles."""
+    height, width = grid.shape
+    repaired = []
+    for color in colors_of(grid):
+        mirrored = complete_symmetry(grid, color, "left_right", "up_down")
+        repeated = tile(smallest_tile(mirrored, color), height, width)[:height, :width]
+        result = complete_symmetry(repeated, color, "left_right", "up_down")
+        if color not in result:
+            repaired.append(result)
+    return min(repaired, key=lambda result: smallest_tile(result).size)
+
+
+@program("484b58aa")
+def repair_what_repeats_when_moved(grid):
+    """Patches of one colour hide parts of a pattern that repeats, maybe slanted. Wherever the
+    pattern moved fits on itself, what lies beside the patches shows what they hide."""
+    height, width = grid.shape
+
+    def repair(hole):
+        known = grid != hole
+        fitting = []
+        for d_row in range(-height // 2, height // 2 + 1):
+            for d_col in range(-width // 2, width // 2 + 1):
+                both = known & shift(known, d_row, d_col)
+                if not (both & (grid != shift(grid, d_row, d_col))).any():
+                    fitting.append((d_row, d_col))
+        result, before = grid, None
+        while before is None or not same(result, before):
+            before = result
+            for move in fitting:
+                result = np.where(result == hole, shift(result, *move, fill=hole), result)
+        return result
+
+    for hole in colors_of(grid):
+        repaired = repair(hole)
+        if hole not in repaired:
+            return repaired
+    return grid
+
+
 @program("a416b8f3")
 def repeat_side_by_side(grid):
     """The grid is put down twice, side by side."""
