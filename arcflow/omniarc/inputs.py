@@ -1,0 +1,201 @@
+"""Inputs for programs: the originals' in other turns and colours, or RE-ARC's."""
+
+import ast
+import functools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+
+from arcflow.core.augment import Augmentation, Chain, Dihedral, Recolor
+from arcflow.core.errors import ConfigError
+from arcflow.core.grid import N_COLORS, Grid, grid_key
+from arcflow.core.task import Task
+from arcflow.sources.arc import load_split
+from arcflow.sources.base import Source
+from arcflow.sources.pool import PoolSource
+from arcflow.sources.rearc import ReARC
+from arcflow.text.recent import Recent
+
+Augment = Literal["task", "pair", "none"]
+
+
+@dataclass(frozen=True)
+class InputWeights:
+    """How often a task's inputs come from where; only the proportions count.
+
+    Attributes:
+        original: the published task's own inputs.
+        rearc: RE-ARC's generator of the task, adapted; or ``pool``, where one is named.
+    """
+
+    original: float = 1.0
+    rearc: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_weights(self, "inputs")
+
+
+def check_weights(weights: Any, option: str) -> None:
+    """Refuse a dataclass of weights that are no numbers of 0 or more, or all 0.
+
+    Raises:
+        ConfigError: naming ``option`` and the field.
+    """
+    values = {field.name: getattr(weights, field.name) for field in fields(weights)}
+    for name, weight in values.items():
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not number or not 0 <= weight < float("inf"):
+            raise ConfigError(
+                f"Omni-ARC: {option}.{name}: not a weight",
+                value=weight,
+                expected="a number >= 0",
+                next_step=f"Set {option}.{name} to 0 to leave these out.",
+            )
+    if not any(values.values()):
+        raise ConfigError(
+            f"Omni-ARC: {option}: nothing to choose from",
+            value=values,
+            expected="at least one weight above 0",
+            next_step=f"Leave {option} out, or raise one of its weights.",
+        )
+
+
+class Inputs:
+    """Draws the inputs of tasks.
+
+    Args:
+        weights: where they come from.
+        augment: what happens to original inputs.
+        pairs: how many a task has, less one; or "original".
+        pool: a file of RE-ARC tasks; "" lets the generators draw.
+    """
+
+    def __init__(
+        self,
+        weights: InputWeights,
+        augment: Augment,
+        pairs: int | Literal["original"],
+        pool: str = "",
+    ) -> None:
+        self._rearc_share = weights.rearc / (weights.original + weights.rearc)
+        self._augment, self._pairs, self._path = augment, pairs, pool
+        self._pool = PoolSource(pool) if pool and weights.rearc else None
+        self._generators: dict[str, Source] = {}
+        self._recent: Recent[tuple[int, str, int], list[Grid]] = Recent(64)
+
+    def draw(
+        self,
+        task_id: str,
+        texts: Sequence[str],
+        seed: int,
+        visit: int,
+        random: np.random.Generator,
+    ) -> list[Grid]:
+        """Different inputs of one task.
+
+        Args:
+            task_id: whose.
+            texts: of the program that they are for: colours that it names stay what they are. A
+                second text is the program that the first is a variation of.
+            seed: of what RE-ARC draws.
+            visit: which of RE-ARC's draws, from 0.
+            random: of all else.
+        """
+        if self._rearc_share and random.random() < self._rearc_share:
+            drawn = self._rearc(task_id, seed, visit)
+            if len(drawn) > 2:
+                return drawn
+        known = original_inputs()[task_id]
+        n = self._wanted(task_id)
+        order = random.permutation(len(known))
+        if self._augment == "none":
+            return [known[i] for i in order[:n]]
+        if self._augment == "task":
+            view = _view(texts, random)
+            return [view.apply_grid(known[i]) for i in order[:n]]
+        # By turns, so that none comes again before all have come.
+        drawn = [_view(texts, random).apply_grid(known[order[i % len(known)]]) for i in range(n)]
+        return list({grid_key(grid): grid for grid in drawn}.values())
+
+    def plain(self, task_id: str) -> list[Grid]:
+        """The original inputs as they are, those of the train pairs first."""
+        return list(original_inputs()[task_id][: self._wanted(task_id)])
+
+    def identity(self, ids: Collection[str]) -> dict[str, str]:
+        """Of what RE-ARC gives; the originals' hash is the source's affair."""
+        found = {"augment": self._augment, "RE-ARC's share of inputs": repr(self._rearc_share)}
+        if self._rearc_share:
+            source = self._pool or ReARC(ids=sorted(ids), pairs=self._pairs)
+            found |= {f"RE-ARC {name}": value for name, value in source.identity().items()}
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_generators": {}}
+
+    def _wanted(self, task_id: str) -> int:
+        n = len(originals()[task_id].train) if self._pairs == "original" else self._pairs
+        return n + 1
+
+    def _rearc(self, task_id: str, seed: int, visit: int) -> list[Grid]:
+        def make(key: tuple[int, str, int]) -> list[Grid]:
+            source = self._generators.get(task_id)
+            if source is None:
+                source = self._generators[task_id] = self._source(task_id)
+            if not len(source):
+                return []
+            task = source.task(seed, visit)
+            grids = {grid_key(p.input): p.input for p in (*task.train, *task.test)}
+            return list(grids.values())[: self._wanted(task_id)]
+
+        return self._recent.get((seed, task_id, visit), make)
+
+    def _source(self, task_id: str) -> Source:
+        if self._pool is None:
+            return ReARC(ids=[task_id], pairs=self._pairs)
+        return self._pool.without([i for i in originals() if i != task_id])
+
+
+@functools.cache
+def originals() -> dict[str, Task]:
+    """Id -> task, of the ARC-AGI-1 training tasks."""
+    return {task.id: task for task in load_split("arc-agi-1/training")}
+
+
+@functools.cache
+def original_inputs() -> dict[str, list[Grid]]:
+    """Id -> different inputs, those of the train pairs first."""
+    return {
+        task.id: list({grid_key(p.input): p.input for p in (*task.train, *task.test)}.values())
+        for task in originals().values()
+    }
+
+
+@functools.lru_cache(maxsize=4096)
+def named_colors(text: str) -> frozenset[int]:
+    """The numbers 0 to 9 that a program's text has: any of them may be a colour that it means."""
+    constants = {n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant)}
+    return frozenset(c for c in constants if type(c) is int and 0 <= c < N_COLORS)
+
+
+def _view(texts: Sequence[str], random: np.random.Generator) -> Augmentation:
+    """A turn and a permutation of the colours that the program does not name, black apart."""
+    flip, turns = divmod(int(random.integers(8)), 4)
+    parts: list[Augmentation] = [Dihedral(bool(flip), turns)]
+    named = named_colors(texts[0])
+    if len(texts) > 1:
+        # Where a variation names another colour, it should find it in half of its tasks.
+        before = named_colors(texts[1])
+        gone, new = before - named, named - before
+        if len(gone) == len(new) == 1 and random.random() < 0.5:
+            parts.append(_recolor({min(gone): min(new), min(new): min(gone)}))
+    free = [color for color in range(1, N_COLORS) if color not in named]
+    if len(free) > 1:
+        moved = random.permutation(free).tolist()
+        parts.append(_recolor(dict(zip(free, moved, strict=True))))
+    return Chain(tuple(parts))
+
+
+def _recolor(mapping: dict[int, int]) -> Recolor:
+    return Recolor(tuple(mapping.get(color, color) for color in range(N_COLORS)))

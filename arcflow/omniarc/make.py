@@ -1,0 +1,199 @@
+"""Making one version of a task: drawn, checked for being well-posed, drawn again if it is not."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from arcflow.core.grid import Grid, grid_key
+from arcflow.core.seeds import derive, rng
+from arcflow.core.task import Pair, Task
+from arcflow.omniarc.compositions import composition
+from arcflow.omniarc.edits import without_docstring
+from arcflow.omniarc.execute import run
+from arcflow.omniarc.inputs import Inputs, original_inputs
+from arcflow.omniarc.primitives import primitive
+from arcflow.omniarc.registry import Program, programs
+from arcflow.omniarc.variations import variation
+
+ATTEMPTS = 4
+"""How often a task's own inputs are drawn."""
+CHANGES = 8
+"""How often a program is changed."""
+PARTNERS = 16
+"""How many second programs a composition tries: most fail on the first input."""
+LEAST = 3
+"""Pairs of a task, with the test pair."""
+
+Solve = Callable[[Grid], Grid | None]
+
+
+class Maker:
+    """Makes versions of tasks, each a pure function of (kind, unit, seed, version).
+
+    Args:
+        name: of the source.
+        ids: of the tasks whose programs and inputs are used.
+        inputs: draws these.
+    """
+
+    def __init__(self, name: str, ids: Sequence[str], inputs: Inputs) -> None:
+        self._name, self._ids, self._inputs = name, tuple(ids), inputs
+        self._held_out = frozenset(bare_texts()) - {bare_text(task_id) for task_id in ids}
+
+    def make(self, kind: str, unit: str, seed: int, version: int) -> Task:
+        """One version; the plain task where none of its kind is found.
+
+        Args:
+            kind: "task", "variation", "composition" or "primitive".
+            unit: a task's id; a primitive's name.
+            seed: of the run.
+            version: from 0.
+        """
+        made: Task | None = None
+        if kind == "variation":
+            made = self._variation(programs()[unit], seed, version)
+        elif kind == "composition":
+            made = self._composition(programs()[unit], seed, version)
+        elif kind == "primitive":
+            made = self._primitive(unit, seed, version)
+            if made is None:
+                random = rng(seed, f"omni-arc instead of {unit}", version)
+                unit = self._ids[int(random.integers(len(self._ids)))]
+        return made or self._plain(programs()[unit], seed, version)
+
+    def _plain(self, program: Program, seed: int, version: int) -> Task:
+        for attempt in range(ATTEMPTS):
+            random = rng(seed, f"omni-arc task {program.task_id}", version, attempt)
+            grids = self._draw(program.task_id, [program.source], seed, version, attempt, random)
+            pairs = solved(grids, functools.partial(run, program.source))
+            if pairs is not None:
+                break
+        else:
+            # As published, where an output may be its input.
+            grids = self._inputs.plain(program.task_id)
+            outputs = [run(program.source, grid) for grid in grids]
+            pairs = [Pair(a, b) for a, b in zip(grids, outputs, strict=True) if b is not None]
+        return self._task(f"{program.task_id}-{version}", pairs, program.source)
+
+    def _variation(self, program: Program, seed: int, version: int) -> Task | None:
+        task_id = program.task_id
+        for attempt in range(CHANGES):
+            random = rng(seed, f"omni-arc variation {task_id}", version, attempt)
+            text = variation(program.source, random)
+            if text is None:
+                return None
+            if text in bare_texts():  # a task of its own, which may be held out
+                continue
+            texts = [text, program.source]
+            grids = self._draw(task_id, texts, seed, version, attempt // 2, random)
+            pairs = solved(grids, functools.partial(run, text))
+            if pairs is None or _agrees(functools.partial(run, program.source), pairs[:-1]):
+                continue
+            return self._task(f"{task_id}-variation-{version}", pairs, text)
+        return None
+
+    def _composition(self, first: Program, seed: int, version: int) -> Task | None:
+        others = [task_id for task_id in self._ids if task_id != first.task_id]
+        order = rng(seed, f"omni-arc partners {first.task_id}").permutation(len(others))
+        for attempt in range(min(PARTNERS, len(others))):
+            # Versions try other partners until all have had their turn.
+            second = programs()[others[order[(version * PARTNERS + attempt) % len(others)]]]
+            text = composition(first, second)
+            random = rng(seed, f"omni-arc composition {first.task_id}", version, attempt)
+            grids = self._draw(first.task_id, [text], seed, version, attempt // 4, random)
+            middles: list[Grid | None] = []
+
+            def solve(
+                grid: Grid, middles: list[Grid | None] = middles, second: Program = second
+            ) -> Grid | None:
+                middle = run(first.source, grid)
+                if middle is None or _same(middle, grid):
+                    return None
+                output = run(second.source, middle)
+                return None if output is None or _same(output, middle) else output
+
+            pairs = solved(grids, solve)
+            if pairs is None or _agrees(functools.partial(run, second.source), pairs[:-1]):
+                continue
+            task_id = f"{first.task_id}+{second.task_id}-{version}"
+            return self._task(task_id, pairs, text)
+        return None
+
+    def _primitive(self, name: str, seed: int, version: int) -> Task | None:
+        for attempt in range(CHANGES):
+            random = rng(seed, f"omni-arc primitive {name}", version, attempt)
+            task_id = self._ids[int(random.integers(len(self._ids)))]
+            text = primitive(name, original_inputs()[task_id], random)
+            if text in self._held_out:
+                continue
+            grids = self._draw(task_id, [text], seed, version, attempt, random)
+            pairs = solved(grids, functools.partial(run, text))
+            if pairs is not None:
+                return self._task(f"{name}-{task_id}-{version}", pairs, text)
+        return None
+
+    def _draw(
+        self,
+        task_id: str,
+        texts: Sequence[str],
+        seed: int,
+        version: int,
+        attempt: int,
+        random: np.random.Generator,
+    ) -> list[Grid]:
+        visit = version * ATTEMPTS + attempt % ATTEMPTS
+        return self._inputs.draw(task_id, texts, _derived(seed), visit, random)
+
+    def _task(self, task_id: str, pairs: Sequence[Pair], code: str) -> Task:
+        train, test = tuple(pairs[:-1]), tuple(pairs[-1:])
+        return Task(f"{self._name}-{task_id}", train, test, self._name, code)
+
+
+def solved(grids: Sequence[Grid], solve: Solve) -> list[Pair] | None:
+    """Pairs of inputs and what a program makes of them; None where they are no good task.
+
+    A good one has three pairs or more, no output that is its input, and outputs that are not all
+    the same.
+    """
+    if len(grids) < LEAST:
+        return None
+    pairs = []
+    for grid in grids:
+        output = solve(grid)
+        if output is None or _same(output, grid):
+            return None
+        pairs.append(Pair(grid, output))
+    # The last is the test pair: what the others show has to tell the outputs apart.
+    outputs = {grid_key(pair.output) for pair in pairs[:-1] if pair.output is not None}
+    return pairs if len(outputs) > 1 else None
+
+
+@functools.cache
+def bare_texts() -> frozenset[str]:
+    """All programs of the registry, docstrings and comments left out."""
+    return frozenset(map(bare_text, programs()))
+
+
+@functools.cache
+def bare_text(task_id: str) -> str:
+    """A program's text, docstring and comments left out."""
+    return without_docstring(programs()[task_id].source)
+
+
+@functools.lru_cache(maxsize=64)
+def _derived(seed: int) -> int:
+    return derive(seed, "omni-arc inputs")
+
+
+def _same(one: Grid, other: Grid) -> bool:
+    return one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def _agrees(solve: Solve, pairs: Sequence[Pair]) -> bool:
+    """Whether a program makes all these outputs too."""
+    for pair in pairs:
+        output = solve(pair.input)
+        if output is None or pair.output is None or not _same(output, pair.output):
+            return False
+    return True
