@@ -50,6 +50,10 @@ class Text:
         start, end = self.span(node)
         return self._data[start:end].decode()
 
+    def between(self, edit: Edit) -> str:
+        """What an edit would replace."""
+        return self._data[edit.start : edit.end].decode()
+
     def replace(self, node: ast.expr | ast.stmt, text: str) -> Edit:
         """Another text for a node."""
         return Edit(*self.span(node), text)
