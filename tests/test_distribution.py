@@ -144,3 +144,6 @@ def test_study_of_re_arc(
         main(["study", "rearc-distribution", "--prompts", "0"])
     assert stop.value.code == 2
     assert "--prompts is too small: got 0" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["study", "rearc-distribution", "--seed", "-1"])
+    assert "--seed is too small: got -1" in capsys.readouterr().err

@@ -9,8 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from arcflow.core.errors import ConfigError
-from arcflow.tools.run import run
+from arcflow.tools.run import check_number, run
 
 if TYPE_CHECKING:
     from arcflow.omniarc.check import Verdict
@@ -71,7 +70,7 @@ def _coverage(options: argparse.Namespace) -> None:
     from arcflow.omniarc.registry import programs
 
     _check_numbers(options)
-    _check_number("--jobs", options.jobs, 1)
+    check_number("--jobs", options.jobs, 1)
     ids = list(programs())
     jobs = [(task_id, options.samples, options.seed) for task_id in ids]
     solved = 0
@@ -174,15 +173,5 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _check_numbers(options: argparse.Namespace) -> None:
-    _check_number("--samples", options.samples, 0)
-    _check_number("--seed", options.seed, 0)
-
-
-def _check_number(option: str, value: int, least: int) -> None:
-    if value < least:
-        raise ConfigError(
-            f"{option} is too small",
-            value=value,
-            expected=f"at least {least}",
-            next_step=f"Correct {option}.",
-        )
+    check_number("--samples", options.samples, 0)
+    check_number("--seed", options.seed, 0)

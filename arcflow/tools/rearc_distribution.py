@@ -9,13 +9,12 @@ from rich.console import Console
 from rich.progress import track
 
 from arcflow.core.compare import Sets, compare
-from arcflow.core.errors import ConfigError
 from arcflow.core.grid import Grid
 from arcflow.core.task import Task
 from arcflow.sources.arc import load_split
 from arcflow.sources.rearc import ReARC
 from arcflow.tools.distribution import summary, write_report
-from arcflow.tools.run import run
+from arcflow.tools.run import check_number, run
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,13 +41,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    if options.prompts < 1:
-        raise ConfigError(
-            "--prompts is too small",
-            value=options.prompts,
-            expected="at least 1",
-            next_step="Leave --prompts out, or give a larger number.",
-        )
+    check_number("--prompts", options.prompts, 1)
+    check_number("--seed", options.seed, 0)
     ids = tuple(options.ids.split(",")) if options.ids else ()
     adapted = ReARC(ids)
     generated = ReARC(ids, difficulty=(0.0, 1.0), background=False, roles=False)

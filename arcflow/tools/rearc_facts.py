@@ -12,7 +12,7 @@ from arcflow.core.task import Task
 from arcflow.sources.rearc_facts import TaskFacts, load_facts, write_facts
 from arcflow.sources.rearc_measure import Check, check, measure
 from arcflow.sources.rearc_package import load_backend
-from arcflow.tools.run import run
+from arcflow.tools.run import check_number, run
 
 Found = TypeVar("Found")
 
@@ -45,6 +45,9 @@ def _work(options: argparse.Namespace) -> None:
     from arcflow.core.errors import ConfigError
     from arcflow.sources.arc import load_split
 
+    for option, least in (("seed", 0), ("samples", 1), ("processes", 1), ("check", 1)):
+        if getattr(options, option) is not None:
+            check_number(f"--{option}", getattr(options, option), least)
     if (options.check is None) == (options.output is None):
         raise ConfigError(
             "nothing to do, or two things",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from arcflow.core.errors import ArcflowError, DataError
+from arcflow.core.errors import ArcflowError, ConfigError, DataError
 from arcflow.core.grid import Grid, make_grid
 from arcflow.core.json_file import read_json
 
@@ -96,3 +96,18 @@ def _outputs(path: Path, task_id: str, outputs: list[object]) -> list[Grid]:
             next_step="Check that the file holds ARC solutions.",
         )
     return [make_grid(rows, f"{where}, output {i}") for i, rows in enumerate(outputs)]  # type: ignore[arg-type]
+
+
+def check_number(option: str, value: int, least: int) -> None:
+    """Refuse an option's number.
+
+    Raises:
+        ConfigError: it is under ``least``.
+    """
+    if value < least:
+        raise ConfigError(
+            f"{option} is too small",
+            value=value,
+            expected=f"at least {least}",
+            next_step=f"Correct {option}, or leave it out.",
+        )
