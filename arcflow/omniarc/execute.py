@@ -25,6 +25,9 @@ MAX_WORK = 1_000_000
 call of a primitive, by the cells that it is given; about 0.2 s. The program that needs most for
 its own task needs half of it, all but three need less than a tenth of that."""
 
+MADE_WORK = 50_000
+"""The same for what was made of a program: where it needs more, another one is made sooner."""
+
 MAX_CELLS = 500_000
 """Of an array that a primitive is given or gives."""
 
@@ -44,14 +47,15 @@ class _HangsError(BaseException):
     """More time than a task may take."""
 
 
-def run(text: str, grid: Grid) -> Grid | None:
+def run(text: str, grid: Grid, work: int = MAX_WORK) -> Grid | None:
     """A program's output; None where it raises, works for too long or gives no grid.
 
     Args:
         text: defines ``task(grid)``: ours, as it is not held back from anything.
         grid: the input, read-only: a program that writes into it raises.
+        work: that it may do at most.
     """
-    _state.left = MAX_WORK
+    _state.left = work
     try:
         found = np.asarray(compiled(text)(grid))
     except (Exception, _EndlessError):  # noqa: BLE001 (of programs that nobody wrote: any)
@@ -72,6 +76,8 @@ def compiled(text: str) -> Callable[[Grid], Any]:
 @contextmanager
 def limits(where: str) -> Iterator[None]:
     """Around the runs of one task: warnings are errors, and what hangs all the same ends.
+
+    Python is stopped; a single call of numpy or a builtin is waited for.
 
     Args:
         where: names the task, for the message.
@@ -133,6 +139,11 @@ class _Counted(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._body(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        self.generic_visit(node)
+        node.body = ast.IfExp(_call(), node.body, ast.Constant(None))
+        return node
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         self.generic_visit(node)

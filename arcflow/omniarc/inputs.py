@@ -2,7 +2,7 @@
 
 import ast
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Set
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -88,20 +88,21 @@ class Inputs:
     def draw(
         self,
         task_id: str,
-        texts: Sequence[str],
+        named: Set[int],
         seed: int,
         visit: int,
         random: np.random.Generator,
+        exchange: tuple[int, int] | None = None,
     ) -> list[Grid]:
         """Different inputs of one task.
 
         Args:
             task_id: whose.
-            texts: of the program that they are for: colours that it names stay what they are. A
-                second text is the program that the first is a variation of.
+            named: colours that the program names, see :func:`named_colors`: they stay.
             seed: of what RE-ARC draws.
             visit: which of RE-ARC's draws, from 0.
             random: of all else.
+            exchange: two colours that may change places all the same, in half of the tasks.
         """
         if self._rearc_share and random.random() < self._rearc_share:
             drawn = self._rearc(task_id, seed, visit)
@@ -113,10 +114,13 @@ class Inputs:
         if self._augment == "none":
             return [known[i] for i in order[:n]]
         if self._augment == "task":
-            view = _view(texts, random)
+            view = _view(named, exchange, random)
             return [view.apply_grid(known[i]) for i in order[:n]]
         # By turns, so that none comes again before all have come.
-        drawn = [_view(texts, random).apply_grid(known[order[i % len(known)]]) for i in range(n)]
+        drawn = [
+            _view(named, exchange, random).apply_grid(known[order[i % len(known)]])
+            for i in range(n)
+        ]
         return list({grid_key(grid): grid for grid in drawn}.values())
 
     def plain(self, task_id: str) -> list[Grid]:
@@ -179,17 +183,15 @@ def named_colors(text: str) -> frozenset[int]:
     return frozenset(c for c in constants if type(c) is int and 0 <= c < N_COLORS)
 
 
-def _view(texts: Sequence[str], random: np.random.Generator) -> Augmentation:
+def _view(
+    named: Set[int], exchange: tuple[int, int] | None, random: np.random.Generator
+) -> Augmentation:
     """A turn and a permutation of the colours that the program does not name, black apart."""
     flip, turns = divmod(int(random.integers(8)), 4)
     parts: list[Augmentation] = [Dihedral(bool(flip), turns)]
-    named = named_colors(texts[0])
-    if len(texts) > 1:
-        # Where a variation names another colour, it should find it in half of its tasks.
-        before = named_colors(texts[1])
-        gone, new = before - named, named - before
-        if len(gone) == len(new) == 1 and random.random() < 0.5:
-            parts.append(_recolor({min(gone): min(new), min(new): min(gone)}))
+    if exchange is not None and random.random() < 0.5:
+        one, other = exchange
+        parts.append(_recolor({one: other, other: one}))
     free = [color for color in range(1, N_COLORS) if color not in named]
     if len(free) > 1:
         moved = random.permutation(free).tolist()

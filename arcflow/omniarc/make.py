@@ -1,7 +1,7 @@
 """Making one version of a task: drawn, checked for being well-posed, drawn again if it is not."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from arcflow.core.seeds import derive, rng
 from arcflow.core.task import Pair, Task
 from arcflow.omniarc.compositions import composition
 from arcflow.omniarc.edits import without_docstring
-from arcflow.omniarc.execute import run
-from arcflow.omniarc.inputs import Inputs, original_inputs
+from arcflow.omniarc.execute import MADE_WORK, run
+from arcflow.omniarc.inputs import Inputs, named_colors, original_inputs
 from arcflow.omniarc.primitives import primitive
 from arcflow.omniarc.registry import Program, programs
 from arcflow.omniarc.variations import variation
@@ -65,7 +65,8 @@ class Maker:
     def _plain(self, program: Program, seed: int, version: int) -> Task:
         for attempt in range(ATTEMPTS):
             random = rng(seed, f"omni-arc task {program.task_id}", version, attempt)
-            grids = self._draw(program.task_id, [program.source], seed, version, attempt, random)
+            named = named_colors(program.source)
+            grids = self._draw(program.task_id, named, seed, version, attempt, random)
             pairs = solved(grids, functools.partial(run, program.source))
             if pairs is not None:
                 break
@@ -85,10 +86,18 @@ class Maker:
                 return None
             if text in bare_texts():  # a task of its own, which may be held out
                 continue
-            texts = [text, program.source]
-            grids = self._draw(task_id, texts, seed, version, attempt // 2, random)
-            pairs = solved(grids, functools.partial(run, text))
-            if pairs is None or _agrees(functools.partial(run, program.source), pairs[:-1]):
+            before, named = named_colors(program.source), named_colors(text)
+            gone, new = before - named, named - before
+            # Where it looks for another colour, it should find that in half of its tasks.
+            alone = len(gone) == len(new) == 1 and 0 not in gone | new
+            exchange = (min(gone), min(new)) if alone else None
+            grids = self._draw(task_id, named, seed, version, attempt // 2, random, exchange)
+            # The first train pair has to tell it from the program that it varies: a quick look.
+            output = run(text, grids[0], MADE_WORK)
+            if output is None or _agrees(program.source, [Pair(grids[0], output)]):
+                continue
+            pairs = solved(grids, functools.partial(run, text, work=MADE_WORK))
+            if pairs is None:
                 continue
             return self._task(f"{task_id}-variation-{version}", pairs, text)
         return None
@@ -99,25 +108,14 @@ class Maker:
         for attempt in range(min(PARTNERS, len(others))):
             # Versions try other partners until all have had their turn.
             second = programs()[others[order[(version * PARTNERS + attempt) % len(others)]]]
-            text = composition(first, second)
             random = rng(seed, f"omni-arc composition {first.task_id}", version, attempt)
-            grids = self._draw(first.task_id, [text], seed, version, attempt // 4, random)
-            middles: list[Grid | None] = []
-
-            def solve(
-                grid: Grid, middles: list[Grid | None] = middles, second: Program = second
-            ) -> Grid | None:
-                middle = run(first.source, grid)
-                if middle is None or _same(middle, grid):
-                    return None
-                output = run(second.source, middle)
-                return None if output is None or _same(output, middle) else output
-
-            pairs = solved(grids, solve)
-            if pairs is None or _agrees(functools.partial(run, second.source), pairs[:-1]):
+            named = named_colors(first.source) | named_colors(second.source)
+            grids = self._draw(first.task_id, named, seed, version, attempt // 4, random)
+            pairs = solved(grids, functools.partial(_both, first.source, second.source))
+            if pairs is None or _agrees(second.source, pairs[:-1]):
                 continue
             task_id = f"{first.task_id}+{second.task_id}-{version}"
-            return self._task(task_id, pairs, text)
+            return self._task(task_id, pairs, composition(first, second))
         return None
 
     def _primitive(self, name: str, seed: int, version: int) -> Task | None:
@@ -127,8 +125,8 @@ class Maker:
             text = primitive(name, original_inputs()[task_id], random)
             if text in self._held_out:
                 continue
-            grids = self._draw(task_id, [text], seed, version, attempt, random)
-            pairs = solved(grids, functools.partial(run, text))
+            grids = self._draw(task_id, named_colors(text), seed, version, attempt, random)
+            pairs = solved(grids, functools.partial(run, text, work=MADE_WORK))
             if pairs is not None:
                 return self._task(f"{name}-{task_id}-{version}", pairs, text)
         return None
@@ -136,14 +134,15 @@ class Maker:
     def _draw(
         self,
         task_id: str,
-        texts: Sequence[str],
+        named: Set[int],
         seed: int,
         version: int,
         attempt: int,
         random: np.random.Generator,
+        exchange: tuple[int, int] | None = None,
     ) -> list[Grid]:
         visit = version * ATTEMPTS + attempt % ATTEMPTS
-        return self._inputs.draw(task_id, texts, _derived(seed), visit, random)
+        return self._inputs.draw(task_id, named, _derived(seed), visit, random, exchange)
 
     def _task(self, task_id: str, pairs: Sequence[Pair], code: str) -> Task:
         train, test = tuple(pairs[:-1]), tuple(pairs[-1:])
@@ -169,6 +168,15 @@ def solved(grids: Sequence[Grid], solve: Solve) -> list[Pair] | None:
     return pairs if len(outputs) > 1 else None
 
 
+def _both(first: str, second: str, grid: Grid) -> Grid | None:
+    """The output of two programs; None where the one or the other does nothing."""
+    middle = run(first, grid, MADE_WORK)
+    if middle is None or _same(middle, grid):
+        return None
+    output = run(second, middle, MADE_WORK)
+    return None if output is None or _same(output, middle) else output
+
+
 @functools.cache
 def bare_texts() -> frozenset[str]:
     """All programs of the registry, docstrings and comments left out."""
@@ -190,10 +198,10 @@ def _same(one: Grid, other: Grid) -> bool:
     return one.shape == other.shape and one.tobytes() == other.tobytes()
 
 
-def _agrees(solve: Solve, pairs: Sequence[Pair]) -> bool:
+def _agrees(text: str, pairs: Sequence[Pair]) -> bool:
     """Whether a program makes all these outputs too."""
     for pair in pairs:
-        output = solve(pair.input)
+        output = run(text, pair.input)
         if output is None or pair.output is None or not _same(output, pair.output):
             return False
     return True
