@@ -35,9 +35,11 @@ from arcflow.callbacks.test_time import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
 from arcflow.datamodules.arc import ARCDataModule
 from arcflow.datamodules.mixture import MixtureDataModule
+from arcflow.datamodules.omniarc import OmniARCDataModule
 from arcflow.datamodules.rearc import ReARCDataModule
 from arcflow.modules.adapters import LoRAConfig
 from arcflow.modules.lora import LoRAModule
+from arcflow.omniarc.source import OmniARC
 from arcflow.sources.arc_gen import ARCGen
 from arcflow.sources.counting import Counting
 from arcflow.sources.formats_dump import PairDump
@@ -58,6 +60,8 @@ __all__ = [
     "LoRAModule",
     "Mixed",
     "MixtureDataModule",
+    "OmniARC",
+    "OmniARCDataModule",
     "PairDump",
     "PoolSource",
     "ReARC",
@@ -123,6 +127,18 @@ class ArcflowCLI(LightningCLI):
                 expected="YAML in UTF-8",
                 next_step="Check the files after -c.",
             ) from error
+
+    def _set_seed(self) -> None:
+        """Lightning's, with an error of one line."""
+        seed = self.config[self.subcommand].get("seed_everything")
+        if isinstance(seed, int) and not 0 <= seed < 2**32:
+            raise ConfigError(
+                "seed_everything is out of range",
+                value=seed,
+                expected="0 to 4294967295",
+                next_step="Correct --seed_everything.",
+            )
+        super()._set_seed()
 
     def _parse_ckpt_path(self) -> None:
         """Keep the options of YAML and command line.

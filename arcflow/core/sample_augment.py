@@ -1,6 +1,6 @@
 """Drawing augmentations: each sample sees its task in a view of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,11 @@ class AugmentConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 _refuse(name, value, "a probability, 0 to 1")
+
+
+def order_alone(config: AugmentConfig) -> AugmentConfig:
+    """The same less all that changes grids: what leads from input to output stays the same."""
+    return replace(config, dihedral=False, recolor=False, compose=0.0)
 
 
 def sample_augmentation(config: AugmentConfig, task: Task, rng: np.random.Generator) -> Chain:

@@ -6,19 +6,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from arcflow.core.errors import ConfigError, located
-from arcflow.core.sample_augment import AugmentConfig
+from arcflow.core.sample_augment import AugmentConfig, order_alone
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
+from arcflow.datamodules.attempt_stream import FEEDBACK, AttemptStream
 from arcflow.datamodules.loader import Stream
 from arcflow.datamodules.mixture_stream import MixtureStream
 from arcflow.datamodules.selected import EVALUATION, SelectedDataModule
 from arcflow.datamodules.stream import TaskStream
+from arcflow.omniarc.source import OmniARC
 from arcflow.sources.base import Source
 from arcflow.sources.formats_source import load_source
 from arcflow.sources.mixture import check_temperature, sized_weights
 from arcflow.sources.select import TaskSelection
 from arcflow.text.encode import Encoder
-from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, get_kind
+from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, get_kind, needs_program
 from arcflow.text.tokenizer import load_tokenizer
 
 _log = logging.getLogger(__name__)
@@ -32,11 +34,16 @@ class Part:
 
     Attributes:
         tasks: published tasks or files; give this or ``source``.
-        source: class_path and init_args of a source: ReARC, Counting, PoolSource, JsonLines,
-            Mixed (several sources as one), GeneratedInputs or a class of your own.
+        source: class_path and init_args of a source: ReARC, OmniARC, Counting, PoolSource,
+            JsonLines, Mixed (several sources as one), GeneratedInputs or a class of your own.
         weight: of the part, 0 or more; only ratios count.
-        kinds: task kind to weight: output-from-examples, input-from-inputs, output-from-outputs.
-        augment: for this part alone; null takes the datamodule's.
+        kinds: task kind to weight: output-from-examples, input-from-inputs, output-from-outputs;
+            where tasks have programs, as OmniARC's have, also code-from-examples,
+            code-from-examples-and-test, code-from-inputs, code-from-feedback, output-from-code,
+            input-from-code.
+        augment: for this part alone; null takes the datamodule's. Kinds with a program take only
+            the order of pairs and which of them is asked of it: the others would make pairs
+            that the program does not make.
         template: prompt version for this part alone; null takes the datamodule's.
     """
 
@@ -103,10 +110,12 @@ class MixtureDataModule(SelectedDataModule):
                 if not weight:
                     continue
                 key = f"{name}, {kind}"
-                streams[key] = TaskStream(
+                augment = self.augment if part.augment is None else part.augment
+                makes_attempts = kind == FEEDBACK and isinstance(source, OmniARC)
+                streams[key] = (AttemptStream if makes_attempts else TaskStream)(
                     source,
                     self._encoder_for(kind, part.template),
-                    self.augment if part.augment is None else part.augment,
+                    order_alone(augment) if needs_program(kind) else augment,
                     derive(self.seed, f"part {name} {kind}"),
                     self.max_tokens,
                 )

@@ -44,13 +44,19 @@ class TaskStream:
     def view(self, index: int) -> tuple[Task, int] | None:
         """The augmented task and the number of the test pair to learn.
 
-        None where the view is too long even with a single train pair.
+        None where the view is too long even with a single train pair, or not to be had.
         """
         task, test_index = sample_training_view(
             self._augment, self.task(index), rng(self._seed, "train", index)
         )
-        fitted = fit_context(self._encoder, task, self.max_tokens, test_index)
+        seen = self.completed(task, index)
+        fitted = seen and fit_context(self._encoder, seen, self.max_tokens, test_index)
         return None if fitted is None else (fitted, test_index)
+
+    def completed(self, task: Task, index: int) -> Task | None:
+        """The augmented task with what a question needs besides; None where that is not to be
+        had. A subclass may add something."""
+        return task
 
     def sample(self, index: int) -> Example | None:
         """The encoded view; None where it is too long to be had."""

@@ -5,6 +5,7 @@ from typing import Any
 from arcflow.core.errors import ConfigError
 from arcflow.text.kinds.base import GridKind, T, TaskKind, Value, check_test_index
 from arcflow.text.kinds.code import (
+    FAMILY,
     CodeFromExamples,
     CodeFromExamplesAndTest,
     CodeFromFeedback,
@@ -25,6 +26,7 @@ __all__ = [
     "Value",
     "check_test_index",
     "get_kind",
+    "needs_program",
 ]
 
 OUTPUT_FROM_EXAMPLES = OutputFromExamples()
@@ -59,3 +61,13 @@ def get_kind(name: str) -> TaskKind[Any]:
             next_step="Correct the kind's name.",
         )
     return KINDS[name]
+
+
+def needs_program(name: str) -> bool:
+    """Whether a kind shows or asks for a task's program, so that its pairs have to stay as the
+    program makes them.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    return get_kind(name).family == FAMILY

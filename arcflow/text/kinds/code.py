@@ -16,13 +16,14 @@ from arcflow.text.kinds.base import GridKind, TaskKind, Value
 from arcflow.text.kinds.grids import examples, named_examples
 from arcflow.text.program_text import normal_text, read_program
 
-_FAMILY = ".code"
+FAMILY = ".code"
+"""Of all kinds in which there is a program."""
 
 
 class CodeKind(TaskKind[str]):
     """A kind whose answer is a program."""
 
-    family: ClassVar[str] = _FAMILY
+    family: ClassVar[str] = FAMILY
 
     def target(self, task: Task, test_index: int) -> str | None:
         """The task's program.
@@ -152,7 +153,7 @@ class OutputFromCode(GridKind):
     """The program and a test input are shown, the program's output is written."""
 
     name = "output-from-code"
-    family: ClassVar[str] = _FAMILY
+    family: ClassVar[str] = FAMILY
 
     def prompt_values(self, task: Task, test_index: int) -> list[Value]:
         """The program, then the test input."""
@@ -183,7 +184,7 @@ class InputFromCode(GridKind):
     """The program is shown, an input that it is made for is written."""
 
     name = "input-from-code"
-    family: ClassVar[str] = _FAMILY
+    family: ClassVar[str] = FAMILY
 
     def prompt_values(self, task: Task, test_index: int) -> list[Value]:
         """The program."""

@@ -1,0 +1,73 @@
+"""OmniARCDataModule: training on tasks with programs, in every kind of question."""
+
+from dataclasses import replace
+from typing import Any
+
+from arcflow.core.errors import ConfigError
+from arcflow.datamodules.mixture import MixtureDataModule, Part
+from arcflow.datamodules.selected import EVALUATION
+from arcflow.omniarc import dsl
+from arcflow.omniarc.source import OmniARC
+from arcflow.sources.select import TaskSelection
+
+KINDS = {
+    "code-from-examples": 4.0,
+    "code-from-examples-and-test": 1.0,
+    "code-from-inputs": 0.5,
+    "code-from-feedback": 2.0,
+    "output-from-code": 1.0,
+    "input-from-code": 0.5,
+    "output-from-examples": 2.0,
+    "input-from-inputs": 0.5,
+    "output-from-outputs": 0.5,
+}
+"""Every kind, with its weight."""
+
+PART = "omni-arc"
+
+
+class OmniARCDataModule(MixtureDataModule):
+    """ARC-AGI-1's training tasks in code: programs from examples, outputs from programs and more.
+
+    Kinds with grids alone take ``augment``; those with a program take its order of pairs only.
+    Programs to be corrected are made by breaking right ones, and told what is wrong with them
+    in the words of an evaluation by programs. The prompts that list primitives list the DSL's,
+    where ``text.primitives`` names no others.
+
+    Args:
+        omniarc: the source's options; null takes the defaults.
+        kinds: task kind to weight, 0 or more; only ratios count. null takes all nine, half of
+            the weight on programs from examples and their correction.
+        parts: other parts beside it, as MixtureDataModule's; each part's weight is its own.
+        weight: of the tasks with programs, beside other parts.
+        val: what ``fit`` measures the loss on and ``validate`` answers.
+        test: what ``test`` answers; None means the ``val`` tasks.
+        predict: what ``predict`` answers; None means the ``val`` tasks, answers hidden.
+    """
+
+    def __init__(
+        self,
+        omniarc: OmniARC | None = None,
+        kinds: dict[str, float] | None = None,
+        parts: dict[str, Part] | None = None,
+        weight: float = 1.0,
+        val: TaskSelection = EVALUATION,
+        test: TaskSelection | None = None,
+        predict: TaskSelection | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if parts and PART in parts:
+            raise ConfigError(
+                "data.parts: a name that is taken",
+                value=PART,
+                expected="another name: this one is that of the tasks with programs",
+                next_step="Rename the part, or set data.omniarc, data.kinds and data.weight.",
+            )
+        own = Part(
+            source=OmniARC() if omniarc is None else omniarc,
+            weight=weight,
+            kinds=dict(KINDS if kinds is None else kinds),
+        )
+        super().__init__({PART: own, **(parts or {})}, None, val, test, predict, **kwargs)
+        if not self.text.primitives:
+            self.text = replace(self.text, primitives=tuple(dsl.__all__))
