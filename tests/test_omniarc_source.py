@@ -23,6 +23,7 @@ from arcflow.omniarc import dsl, make
 from arcflow.omniarc import source as source_module
 from arcflow.omniarc.edits import without_docstring
 from arcflow.omniarc.inputs import InputWeights, original_inputs
+from arcflow.omniarc.own_inputs import OWN_INPUTS, own_input
 from arcflow.omniarc.registry import programs
 from arcflow.omniarc.source import OmniARC, TaskWeights
 from arcflow.sources.base import hash_tasks
@@ -278,6 +279,16 @@ def test_rearc_inputs() -> None:
     published = {grid_key(grid) for grid in original_inputs()["c8f0f002"]}
     assert not published & {grid_key(pair.input) for pair in task.train}
     assert task == pickle.loads(pickle.dumps(source)).task(0, 0)
+
+
+def test_own_inputs_where_rearc_fits_badly() -> None:
+    (task_id, *_) = OWN_INPUTS
+    source = OmniARC(ids=[task_id], inputs=InputWeights(0, 1), tasks=only("task"))
+    task = source.task(0, 0)
+    drawn = {grid_key(own_input(task_id, np.random.default_rng(i))) for i in range(3)}
+    assert len(drawn) == 3
+    published = {grid_key(grid) for grid in original_inputs()[task_id]}
+    assert not published & {grid_key(pair.input) for pair in task.train}
 
 
 def test_inputs_from_a_pool(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ MAX_CELLS = 500_000
 """Of an array that a primitive is given or gives."""
 
 MAX_SECONDS = 30.0
-"""Of this process's time on the processor for one task: a safety net behind the counted work."""
+"""Of this process's time on the processor for one run: a safety net behind the counted work."""
 
 _KEPT = 1024
 _STEP = "_step"
@@ -56,6 +56,8 @@ def run(text: str, grid: Grid, work: int = MAX_WORK) -> Grid | None:
         work: that it may do at most.
     """
     _state.left = work
+    if getattr(_state, "net", False):  # RE-ARC's generators, which have a net too, end this one
+        signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS)
     try:
         found = np.asarray(compiled(text)(grid))
     except (Exception, _EndlessError):  # noqa: BLE001 (of programs that nobody wrote: any)
@@ -94,16 +96,18 @@ def limits(where: str) -> Iterator[None]:
             return
         before = signal.signal(signal.SIGVTALRM, _stop)
         signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS)
+        _state.net = True
         try:
             yield
         except _HangsError:
             raise DataError(
                 f"{where}: its program hangs",
                 value=f"more than {MAX_SECONDS:g} s of computing",
-                expected="a task within seconds",
+                expected="an output within seconds",
                 next_step="Leave the task out (exclude).",
             ) from None
         finally:
+            _state.net = False
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             signal.signal(signal.SIGVTALRM, before)
 

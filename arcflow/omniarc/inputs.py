@@ -2,7 +2,7 @@
 
 import ast
 import functools
-from collections.abc import Collection, Set
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from arcflow.core.augment import Augmentation, Chain, Dihedral, Recolor
 from arcflow.core.errors import ConfigError
 from arcflow.core.grid import N_COLORS, Grid, grid_key
 from arcflow.core.task import Task
+from arcflow.omniarc.own_inputs import OWN_INPUTS, own_input
 from arcflow.sources.arc import load_split
 from arcflow.sources.base import Source
 from arcflow.sources.pool import PoolSource
@@ -27,7 +28,8 @@ class InputWeights:
 
     Attributes:
         original: the published task's own inputs.
-        rearc: RE-ARC's generator of the task, adapted; or ``pool``, where one is named.
+        rearc: RE-ARC's generator of the task, adapted, or the pool where one is named; our own
+            generator where RE-ARC's inputs do not fit the rule.
     """
 
     original: float = 1.0
@@ -105,7 +107,11 @@ class Inputs:
             exchange: two colours that may change places all the same, in half of the tasks.
         """
         if self._rearc_share and random.random() < self._rearc_share:
-            drawn = self._rearc(task_id, seed, visit)
+            if task_id in OWN_INPUTS:
+                drawn = [own_input(task_id, random) for _ in range(self._wanted(task_id))]
+            else:
+                drawn = self._rearc(task_id, seed, visit)
+            drawn = _different(drawn)
             if len(drawn) > 2:
                 return drawn
         known = original_inputs()[task_id]
@@ -121,7 +127,7 @@ class Inputs:
             _view(named, exchange, random).apply_grid(known[order[i % len(known)]])
             for i in range(n)
         ]
-        return list({grid_key(grid): grid for grid in drawn}.values())
+        return _different(drawn)
 
     def plain(self, task_id: str) -> list[Grid]:
         """The original inputs as they are, those of the train pairs first."""
@@ -150,8 +156,7 @@ class Inputs:
             if not len(source):
                 return []
             task = source.task(seed, visit)
-            grids = {grid_key(p.input): p.input for p in (*task.train, *task.test)}
-            return list(grids.values())[: self._wanted(task_id)]
+            return [p.input for p in (*task.train, *task.test)][: self._wanted(task_id)]
 
         return self._recent.get((seed, task_id, visit), make)
 
@@ -171,7 +176,7 @@ def originals() -> dict[str, Task]:
 def original_inputs() -> dict[str, list[Grid]]:
     """Id -> different inputs, those of the train pairs first."""
     return {
-        task.id: list({grid_key(p.input): p.input for p in (*task.train, *task.test)}.values())
+        task.id: _different([p.input for p in (*task.train, *task.test)])
         for task in originals().values()
     }
 
@@ -181,6 +186,10 @@ def named_colors(text: str) -> frozenset[int]:
     """The numbers 0 to 9 that a program's text has: any of them may be a colour that it means."""
     constants = {n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant)}
     return frozenset(c for c in constants if type(c) is int and 0 <= c < N_COLORS)
+
+
+def _different(grids: Sequence[Grid]) -> list[Grid]:
+    return list({grid_key(grid): grid for grid in grids}.values())
 
 
 def _view(

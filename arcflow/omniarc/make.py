@@ -25,6 +25,9 @@ PARTNERS = 16
 LEAST = 3
 """Pairs of a task, with the test pair."""
 
+_APART = 2**32
+"""Between RE-ARC's draws for one attempt and for the next: versions take those of each in order."""
+
 Solve = Callable[[Grid], Grid | None]
 
 
@@ -79,13 +82,15 @@ class Maker:
 
     def _variation(self, program: Program, seed: int, version: int) -> Task | None:
         task_id = program.task_id
+        tried = set(bare_texts())  # another task's program, which may be held out
         for attempt in range(CHANGES):
             random = rng(seed, f"omni-arc variation {task_id}", version, attempt)
             text = variation(program.source, random)
             if text is None:
                 return None
-            if text in bare_texts():  # a task of its own, which may be held out
+            if text in tried:
                 continue
+            tried.add(text)
             before, named = named_colors(program.source), named_colors(text)
             gone, new = before - named, named - before
             # Where it looks for another colour, it should find that in half of its tasks.
@@ -141,7 +146,7 @@ class Maker:
         random: np.random.Generator,
         exchange: tuple[int, int] | None = None,
     ) -> list[Grid]:
-        visit = version * ATTEMPTS + attempt % ATTEMPTS
+        visit = version + attempt % ATTEMPTS * _APART
         return self._inputs.draw(task_id, named, _derived(seed), visit, random, exchange)
 
     def _task(self, task_id: str, pairs: Sequence[Pair], code: str) -> Task:

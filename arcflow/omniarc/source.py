@@ -24,7 +24,10 @@ from arcflow.sources.select import share_of
 _CODE = ("arcflow.omniarc.dsl",)
 _MAKING = tuple(
     f"arcflow.omniarc.{name}"
-    for name in ("compositions", "edits", "execute", "inputs", "make", "meanings", "primitives")
+    for name in (
+        *("compositions", "edits", "execute", "inputs", "make", "meanings", "own_inputs"),
+        *("primitives", "signatures", "variations"),
+    )
 )
 MAX_KEPT = 256 * 2**20
 """Bytes of versions that a process keeps, about; what is made after that is made each time."""
@@ -71,17 +74,18 @@ class OmniARC(Source):
             a larger share's.
         fraction_seed: of the draw of ``fraction``.
         tasks: how often a task is a program's own, a variation, a composition or a primitive.
-        inputs: how often inputs are the published ones or RE-ARC's. A generator takes some
-            hundred times as long as a program: name a ``pool`` for many of them.
+        inputs: how often inputs are the published ones or RE-ARC's. A generator takes about 5 ms
+            a task, three times as long as most programs; a ``pool`` takes none.
         augment: what becomes of published inputs before the program makes the outputs: "task"
             turns and recolours all of a task alike; "pair" each by itself, which also gives more
             pairs than were published; "none" leaves them. Black and the colours that the program
             names stay what they are.
         pairs: train pairs of a task, 2 to 20, where there are as many inputs; or "original", as
             many as the original has.
-        variants: so many versions of each task are made, then they come again in another order;
-            null makes new ones without end. Versions are kept in memory, about 4 KB each: where
-            they come often, making them costs next to nothing.
+        variants: so many versions of each task, variation and the like are made, then they come
+            again in another order; null makes new ones without end, some 200 a second. Versions
+            are kept in memory, about 5 KB each, up to 256 MB in a process: what comes again costs
+            next to nothing.
         pool: a file of RE-ARC tasks that `arcflow pool build` made, for ``inputs.rearc``; tasks
             that it lacks get published inputs.
 
