@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ from arcflow.omniarc import source as source_module
 from arcflow.omniarc.edits import without_docstring
 from arcflow.omniarc.inputs import InputWeights, original_inputs
 from arcflow.omniarc.own_inputs import OWN_INPUTS, own_input
+from arcflow.omniarc.primitives import PRIMITIVES
 from arcflow.omniarc.registry import programs
 from arcflow.omniarc.source import OmniARC, TaskWeights
 from arcflow.sources.base import hash_tasks
@@ -158,6 +159,14 @@ def test_most_attempts_give_their_kind() -> None:
     assert found["variation"] > 0.55 * wanted["variation"]
     assert found["composition"] > 0.85 * wanted["composition"]
     assert found["primitive"] > 0.85 * wanted["primitive"]
+
+
+def test_every_primitive_is_taught() -> None:
+    functions = {name for name in dsl.__all__ if isinstance(getattr(dsl, name), FunctionType)}
+    assert set(PRIMITIVES) == functions
+    source = OmniARC(tasks=only("primitive"))
+    taught = {source.task(0, index).id.split("-")[2] for index in range(12 * len(PRIMITIVES))}
+    assert functions <= taught
 
 
 def test_the_same_in_every_process_and_after_pickling() -> None:

@@ -84,7 +84,7 @@ class OmniARC(Source):
             many as the original has.
         variants: so many versions of each task, variation and the like are made, then they come
             again in another order; null makes new ones without end, some 200 a second. Versions
-            are kept in memory, about 5 KB each, up to 256 MB in a process: what comes again costs
+            are kept in memory, about 3 KB each, up to 256 MB in a process: what comes again costs
             next to nothing.
         pool: a file of RE-ARC tasks that `arcflow pool build` made, for ``inputs.rearc``; tasks
             that it lacks get published inputs.
