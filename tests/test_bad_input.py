@@ -435,6 +435,7 @@ def test_a_new_run_over_an_old_one(arcflow: Run, trained: Path) -> None:
             "option data.train.max_side: Expected a int. Given value: many. See `arcflow fit",
         ),
         (["--test_time.steps=many"], "option test_time.steps: Expected a int. Got value: many."),
+        (["--seed_everything=-3"], "seed_everything is out of range: got -3. Expected 0 to 42949"),
         (["--trainer.max_stepz=3"], "unrecognized arguments: --trainer.max_stepz=3. See"),
         (["--data=my_data.Nope"], "option data: Problem with given class_path 'my_data.Nope'"),
         (["--trainer.max_steps=-3"], "the trainer cannot work so: `max_steps` must be"),
