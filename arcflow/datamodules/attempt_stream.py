@@ -15,6 +15,7 @@ _MAKING = tuple(
     for name in (
         "attempts",
         "edits",
+        "execute",
         "feedback",
         "in_process",
         "meanings",

@@ -34,12 +34,15 @@ MAX_CELLS = 500_000
 MAX_SECONDS = 30.0
 """Of this process's time on the processor for one run: a safety net behind the counted work."""
 
+FILE = "<program>"
+"""The file name that a program's frames carry."""
+
 _KEPT = 1024
 _STEP = "_step"
 _state = threading.local()
 
 
-class _EndlessError(BaseException):
+class EndlessError(BaseException):
     """More work than a program may do. No ``except`` of a program catches it."""
 
 
@@ -55,14 +58,28 @@ def run(text: str, grid: Grid, work: int = MAX_WORK) -> Grid | None:
         grid: the input, read-only: a program that writes into it raises.
         work: that it may do at most.
     """
+    try:
+        found = np.asarray(call(text, grid, work))
+    except (Exception, EndlessError):  # noqa: BLE001 (of programs that nobody wrote: any)
+        return None
+    return _as_grid(found)
+
+
+def call(text: str, grid: Grid, work: int = MAX_WORK) -> Any:
+    """What a program returns; what it raises is passed on.
+
+    Args:
+        text: see :func:`run`.
+        grid: what it is given.
+        work: that it may do at most.
+
+    Raises:
+        EndlessError: it would do more.
+    """
     _state.left = work
     if getattr(_state, "net", False):  # RE-ARC's generators, which have a net too, end this one
         signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS)
-    try:
-        found = np.asarray(compiled(text)(grid))
-    except (Exception, _EndlessError):  # noqa: BLE001 (of programs that nobody wrote: any)
-        return None
-    return _as_grid(found)
+    return compiled(text)(grid)
 
 
 @functools.lru_cache(maxsize=_KEPT)
@@ -70,7 +87,7 @@ def compiled(text: str) -> Callable[[Grid], Any]:
     """The function ``task`` of a text, its work counted."""
     tree = ast.fix_missing_locations(_Counted().visit(ast.parse(text)))
     space = dict(_names())
-    exec(compile(tree, "<program>", "exec"), space)
+    exec(compile(tree, FILE, "exec"), space)
     function: Callable[[Grid], Any] = space["task"]
     return function
 
@@ -128,7 +145,7 @@ def _as_grid(found: Any) -> Grid | None:
 def _step(work: int = 1) -> bool:
     _state.left -= work
     if _state.left < 0:
-        raise _EndlessError
+        raise EndlessError
     return True
 
 
@@ -191,5 +208,5 @@ def _cells(value: Any) -> int:
     if type(value) is not np.ndarray:
         return 0
     if value.size > MAX_CELLS:
-        raise _EndlessError
+        raise EndlessError
     return value.size
