@@ -286,6 +286,8 @@ def test_without_an_api_its_names_are_unknown() -> None:
 def test_wrong_calls_are_errors(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxError, match=r"1 programs, 0 lists of inputs.*one list of grids"):
         sandbox.run([TURN], [])
+    with pytest.raises(SandboxError, match=r"programs is one text.*Pass \[program\]"):
+        sandbox.run(TURN, [GRIDS])
     for cells in (np.zeros((2, 2)), np.zeros((31, 1), np.int8), np.full((1, 1), 10, np.int8)):
         with pytest.raises(SandboxError, match="program 0, input 0 is not a grid"):
             sandbox.run([TURN], [[cells]])  # type: ignore[list-item]

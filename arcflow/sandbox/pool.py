@@ -96,6 +96,13 @@ class Sandbox:
         if per_process is None:
             per_process = self._per_process
         _check_positive("per_process", per_process, f"Leave it out for {self._per_process}.")
+        if isinstance(programs, str):
+            raise SandboxError(
+                "programs is one text",
+                value=programs[:40],
+                expected="a list of texts",
+                next_step="Pass [program].",
+            )
         if len(programs) != len(inputs):
             raise SandboxError(
                 "programs and inputs differ in number",
