@@ -19,10 +19,8 @@ from arcflow.omniarc.signatures import primitives
 from arcflow.omniarc.variations import change
 from arcflow.text.recent import Recent
 
-VARIANTS = 16
+VARIANTS = 32
 """Broken versions of each program."""
-TRIES = 8
-"""Of a program's broken versions, how many are tried until one fails."""
 
 _COMPARED: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Lt: ("<", "<="),
@@ -70,7 +68,7 @@ class Attempts:
 
     def __init__(self, variants: int = VARIANTS) -> None:
         self._variants = variants
-        self._texts: Recent[tuple[str, int], str] = Recent(8192)
+        self._texts: Recent[tuple[str, int], str] = Recent(16_384)
         self._feedback: Recent[tuple[str, GridKey, GridKey], str] = Recent(65_536)
 
     def attempt(self, task: Task, random: np.random.Generator) -> Attempt | None:
@@ -83,12 +81,12 @@ class Attempts:
             random: draws the version.
 
         Returns:
-            None where none of :data:`TRIES` versions fails a pair.
+            None where no version fails a pair.
         """
         assert task.code is not None
         code = task.code
-        for _ in range(TRIES):
-            key = code, int(random.integers(self._variants))
+        for version in random.permutation(self._variants).tolist():
+            key = code, version
             text = self._texts.get(key, lambda key: broken(key[0], rng(key[1], "broken program")))
             for pair in task.train:
                 feedback = self._feedback_on(text, pair)
