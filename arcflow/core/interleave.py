@@ -22,6 +22,11 @@ _SAME = 1e-12
 """Shares that are no further apart are one: what binary numbers make of thirds and tenths."""
 
 
+_KEPT = 32
+"""Blocks that are remembered: looking ahead spans few, but a source that is asked in several ways
+has a seed for each of them. A block takes 25 ms to make, and 40 KB."""
+
+
 class _Block(NamedTuple):
     """Of each place the part that stands there, and how many of it stand before in the block."""
 
@@ -67,8 +72,8 @@ class Interleave:
         block = self._blocks.get(key)
         if block is None:
             block = self._order(seed, number)
-            # Looking ahead spans few blocks. A dict of its own: another thread may read the old.
-            self._blocks = dict([*list(self._blocks.items())[-3:], (key, block)])
+            # A dict of its own: another thread may read the old.
+            self._blocks = dict([*list(self._blocks.items())[1 - _KEPT :], (key, block)])
         part = int(block.parts[place])
         return part, number * self._turns[part] + int(block.ranks[place])
 

@@ -73,8 +73,9 @@ class Passes:
         order = self._orders.get(key)
         if order is None:
             order = rng(seed, "order", visit).permutation(self.n)
-            # Looking ahead spans few passes. A dict of its own: another thread may read the old.
-            self._orders = dict([*list(self._orders.items())[-3:], (key, order)])
+            # Looking ahead spans few passes, of each of several seeds. A dict of its own: another
+            # thread may read the old.
+            self._orders = dict([*list(self._orders.items())[-31:], (key, order)])
         return int(order[position])
 
 
