@@ -119,6 +119,18 @@ def test_evaluated_tasks_are_held_out_with_all_that_is_made_of_them() -> None:
             assert not any(task_id in task.id for task_id in held_out)
 
 
+def test_an_evaluation_of_what_was_learned_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    val = TaskSelection("arc-agi-1/training", ids=("3c9b0459", "a79310a0"))
+    for trainable, found in ((("3c9b0459",), "1 of 2"), (("arc-agi-1/training",), "2 of 2")):
+        data = OmniARCDataModule(OmniARC(IDS), val=val, trainable=trainable)
+        caplog.clear()
+        data.setup("validate")
+        assert f"{found} val tasks may have been learned" in caplog.text
+    caplog.clear()
+    OmniARCDataModule(OmniARC(IDS), val=val).setup("validate")
+    assert not caplog.text
+
+
 def test_sources_without_programs_are_refused_by_name() -> None:
     for kind, what in (("code-from-examples", "no program"), ("output-from-code", "no program")):
         data = MixtureDataModule({"a": Part(source=ReARC(["25ff71a9"]), kinds={kind: 1})}, val=VAL)
@@ -145,6 +157,20 @@ def test_other_parts_come_beside() -> None:
     assert shares["re, output-from-examples"] == pytest.approx(0.75, abs=0.01)
     with pytest.raises(ConfigError, match=r"a name that is taken: got 'omni-arc'"):
         module(parts={"omni-arc": Part(source=ReARC())})
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        ({"poetry": 1.0}, "data.kinds: unknown task kind: got 'poetry'"),
+        ({}, "data.kinds: weights that cannot be drawn by: got {}"),
+        ({"code-from-examples": -1.0}, "data.kinds: weights that cannot be drawn by"),
+    ],
+)
+def test_kinds_that_are_refused(kinds: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        OmniARCDataModule(OmniARC(IDS), kinds)
+    assert message in str(caught.value)
 
 
 def test_prompts_list_the_primitives() -> None:

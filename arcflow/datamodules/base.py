@@ -170,6 +170,15 @@ class ArcflowDataModule(LightningDataModule):
             evaluated = tuple(task.without_answers() for task in evaluated)
         self._check_ids(part, evaluated)
         self._tasks[part] = evaluated
+        learned = [task for task in evaluated if {task.id, task.source} & set(self.trainable)]
+        if stage != "fit" and learned:
+            _log.warning(
+                "%d of %d %s tasks may have been learned, as data.trainable allows it: what is "
+                "measured of them says nothing about new tasks.",
+                len(learned),
+                len(evaluated),
+                part,
+            )
         if stage == "fit":
             # All of them, not one for each id: published sets differ in the pairs of some ids.
             ahead = (*evaluated, *self.test_tasks(), *self.predict_tasks())

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from arcflow.core.errors import ConfigError
+from arcflow.core.errors import ConfigError, located
 from arcflow.datamodules.mixture import MixtureDataModule, Part
 from arcflow.datamodules.selected import EVALUATION
 from arcflow.omniarc import dsl
 from arcflow.omniarc.source import OmniARC
+from arcflow.sources.mixture import sized_weights
 from arcflow.sources.select import TaskSelection
+from arcflow.text.kinds import get_kind
 
 KINDS = {
     "code-from-examples": 4.0,
@@ -63,11 +65,12 @@ class OmniARCDataModule(MixtureDataModule):
                 expected="another name: this one is that of the tasks with programs",
                 next_step="Rename the part, or set data.omniarc, data.kinds and data.weight.",
             )
-        own = Part(
-            source=OmniARC() if omniarc is None else omniarc,
-            weight=weight,
-            kinds=dict(KINDS if kinds is None else kinds),
-        )
+        kinds = dict(KINDS if kinds is None else kinds)
+        sized_weights("data.kinds", kinds, {}, None)
+        for kind in kinds:
+            with located("data.kinds", of=ConfigError):
+                get_kind(kind)
+        own = Part(source=OmniARC() if omniarc is None else omniarc, weight=weight, kinds=kinds)
         super().__init__({PART: own, **(parts or {})}, None, val, test, predict, **kwargs)
         if not self.text.primitives:
             self.text = replace(self.text, primitives=tuple(dsl.__all__))
