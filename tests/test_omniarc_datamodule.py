@@ -2,6 +2,8 @@
 
 import hashlib
 import multiprocessing
+import re
+import textwrap
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -19,6 +21,7 @@ from arcflow.datamodules.stream import TaskStream
 from arcflow.omniarc import dsl
 from arcflow.omniarc.feedback import result_feedback
 from arcflow.omniarc.in_process import run_in_process
+from arcflow.omniarc.registry import programs
 from arcflow.omniarc.source import OmniARC, TaskWeights
 from arcflow.sandbox.results import Grids
 from arcflow.sources.mixture import Mixed
@@ -236,6 +239,18 @@ def test_the_shipped_config_draws_every_kind(tmp_path: Path) -> None:
     names = read_metrics(tmp_path)[-1].keys()
     for kind in KINDS:
         assert any(name.startswith(f"drawn_samples/omni-arc, {kind}: ") for name in names)
+
+
+def test_the_guide_names_every_kind_and_every_word() -> None:
+    guide = (Path(CONFIG).parent.parent / "docs" / "omniarc.md").read_text()
+    kinds = guide[guide.index("| kind | from | to |") : guide.index("- **Programs stay right.**")]
+    assert set(re.findall(r"`([a-z-]+)`", kinds)) == set(KINDS)
+    language = guide[guide.index("## The language") : guide.index("## Tasks without end")]
+    types = {"Direction", "DslError", "Grid", "Mask"}
+    assert set(dsl.__all__) - set(re.findall(r"\w+", language)) == types
+    assert programs()["b27ca6d3"].source.strip() in textwrap.dedent(
+        language[language.index("    def task") : language.index("| | |")]
+    )
 
 
 def test_streams_depend_on_the_seed() -> None:
