@@ -244,6 +244,17 @@ def test_versions_come_again_in_another_order() -> None:
     assert [endless.task(0, i) for i in range(2 * n)] == passes[0] + passes[1]
 
 
+def test_seeds_share_versions_in_orders_of_their_own() -> None:
+    source = OmniARC(ids=FEW, variants=1)
+    n = 20 * len(FEW)
+    one, other = ([source.task(seed, i) for i in range(n)] for seed in (0, 1))
+    by_id = {task.id: task for task in one}
+    shared = [task for task in other if task.id in by_id]
+    assert len(shared) > len(FEW)
+    assert all(task is by_id[task.id] for task in shared)
+    assert [task.id for task in one] != [task.id for task in other]
+
+
 def test_versions_beyond_the_memory_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     before = [OmniARC(ids=FEW, variants=3).task(0, i) for i in range(30)]
     monkeypatch.setattr(source_module, "MAX_KEPT", 1)

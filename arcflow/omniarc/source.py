@@ -139,7 +139,7 @@ class OmniARC(Source):
         return len(self._ids)
 
     def task(self, seed: int, index: int) -> Task:
-        """A task with its program; equal ids are equal tasks.
+        """A task with its program; of one seed, or with ``variants``, equal ids are equal tasks.
 
         The id is ``omni-arc-<original id>-<version>``; a variation's has ``-variation`` behind
         the original's id, a composition's both ids joined by ``+``, a primitive's
@@ -149,11 +149,13 @@ class OmniARC(Source):
             DataError: no task is left, or a program hangs.
         """
         kind, unit, version = self._at(seed, index)
-        key = seed, kind, unit, version
+        # A mixture asks with a seed for each task kind: versions that are kept serve all of them.
+        made = seed if self._variants is None else 0
+        key = made, kind, unit, version
         task = self._kept.get(key)
         if task is None:
             with limits(f"{self.name}, {kind} {unit}"):
-                task = self._maker.make(kind, unit, seed, version)
+                task = self._maker.make(kind, unit, made, version)
             if self._variants is not None and self._bytes < MAX_KEPT:
                 self._kept[key] = task
                 self._bytes += 500 + sum(200 + grid.nbytes for grid in task.grids())
