@@ -251,7 +251,7 @@ def test_seeds_share_versions_in_orders_of_their_own() -> None:
     by_id = {task.id: task for task in one}
     shared = [task for task in other if task.id in by_id]
     assert len(shared) > len(FEW)
-    assert all(task is by_id[task.id] for task in shared)
+    assert all(task == by_id[task.id] for task in shared)
     assert [task.id for task in one] != [task.id for task in other]
 
 
