@@ -1,75 +1,23 @@
-"""The stream of samples and the train loader: the same for any workers, after any interruption."""
+"""The train loader: the same batches for any workers, after any interruption."""
 
 import io
 import multiprocessing
 import os
 import signal
 import time
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from torch import Tensor, nn
 
 from arcflow.core.errors import CheckpointError, ConfigError, DataError
-from arcflow.core.sample_augment import AugmentConfig
-from arcflow.core.seeds import rng
-from arcflow.core.task import Task
 from arcflow.datamodules.loader import TrainLoader
 from arcflow.datamodules.samples import Samples
-from arcflow.datamodules.stream import TaskStream
-from arcflow.sources.arc import load_split
-from arcflow.sources.base import TaskList
-from arcflow.text.encode import Encoder, Example
+from arcflow.text.encode import Example
 from arcflow.text.pack import Packer
-from arcflow.text.tokenizer import load_tokenizer
-
-BUDGET = 64
-
-
-class Numbers:
-    """A stream of samples of 1 to 40 tokens; every seventh has none."""
-
-    max_tokens = 40
-
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
-
-    def length(self, index: int) -> int:
-        return 0 if index % 7 == 3 else int(rng(self.seed, "length", index).integers(1, 41))
-
-    def sample(self, index: int) -> Example | None:
-        if not self.length(index):
-            return None
-        ids = rng(self.seed, "ids", index).integers(0, 1000, self.length(index), dtype=np.int32)
-        return Example(ids, ids)
-
-    def part(self, index: int) -> str:
-        return ("even", "odd")[index % 2]
-
-    def identity(self) -> dict[str, str]:
-        return {"seed": str(self.seed)}
-
-
-def loader(seed: int = 0, **options) -> TrainLoader:
-    return TrainLoader(Numbers(seed), BUDGET, **options)
-
-
-def take(batches, n: int) -> list[dict[str, Tensor]]:
-    stream = iter(batches)
-    return [next(stream) for _ in range(n)]
-
-
-def same(left: list[dict[str, Tensor]], right: list[dict[str, Tensor]]) -> bool:
-    return len(left) == len(right) and all(
-        a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
-        for a, b in zip(left, right, strict=True)
-    )
+from tests.streams import BUDGET, Numbers, loader, same, take
 
 
 def test_a_batch_is_a_packed_row() -> None:
@@ -172,102 +120,6 @@ def test_the_state_of_another_stream_is_refused_by_name(change, message: str) ->
 def test_a_budget_below_the_longest_sample_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"smaller than the longest sample: got 39\. Expected"):
         TrainLoader(Numbers(), 39)
-
-
-# The stream of tasks.
-
-
-@cache
-def arc() -> tuple[Task, ...]:
-    return load_split("arc-agi-1/training")
-
-
-@cache
-def encoder() -> Encoder:
-    return Encoder(load_tokenizer("characters"))
-
-
-def tasks(n: int | None = None, seed: int = 0, max_tokens: int = 4096, **augment) -> TaskStream:
-    return TaskStream(TaskList(arc()[:n]), encoder(), AugmentConfig(**augment), seed, max_tokens)
-
-
-def length_of(stream: TaskStream, index: int) -> int:
-    example = stream.sample(index)
-    return 0 if example is None else len(example.input_ids)
-
-
-def test_every_pass_visits_every_task_once_in_an_order_of_its_own() -> None:
-    stream = tasks(20)
-    passes = [[stream.task(20 * p + i).id for i in range(20)] for p in range(6)]
-    assert all(set(ids) == {task.id for task in arc()[:20]} for ids in passes)
-    assert len({tuple(ids) for ids in passes}) == 6
-    assert [stream.task(i).id for i in range(20)] == passes[0]
-    assert [tasks(20, seed=1).task(i).id for i in range(20)] != passes[0]
-
-
-def test_a_sample_is_a_function_of_seed_and_index() -> None:
-    stream, again, other = tasks(20, compose=0.5), tasks(20, compose=0.5), tasks(20, seed=1)
-    indices = [3, 47, 20, 999]
-    drawn = [stream.sample(i) for i in indices]
-    for i, example in zip(reversed(indices), reversed(drawn), strict=True):
-        assert again.sample(i).input_ids.tolist() == example.input_ids.tolist()
-        assert again.sample(i).labels.tolist() == example.labels.tolist()
-    assert other.sample(3).input_ids.tolist() != drawn[0].input_ids.tolist()
-
-
-def test_long_views_lose_pairs_until_they_fit_or_have_no_sample() -> None:
-    stream = tasks(max_tokens=1000)
-    lengths = [length_of(stream, i) for i in range(400)]
-    assert max(lengths) <= 1000
-    views = [stream.view(i) for i in range(400)]
-    whole = [len(stream.task(i).train) for i in range(400)]
-    lost = [n - len(v[0].train) for n, v in zip(whole, views, strict=True) if v]
-    assert sum(n > 0 for n in lost) > 50
-    hopeless = [i for i in range(400) if views[i] is None]
-    assert hopeless == [i for i in range(400) if lengths[i] == 0] != []
-    assert all(stream.sample(i) is None for i in hopeless)
-
-
-def test_rows_of_arc_are_full_and_share_their_tokens_as_the_stream_does() -> None:
-    stream = tasks()
-    length = cache(lambda index: length_of(stream, index))
-    packer = Packer(length, 4096)
-    emitted: set[int] = set()
-    fills = []
-    while packer.state()["next"] < 1200:
-        row = packer.row()
-        emitted |= set(row)
-        fills.append(sum(map(length, row)) / 4096)
-    state = packer.state()
-    assert np.mean(fills) > 0.99
-    assert np.mean(np.array(fills) >= 0.95) > 0.97
-    # All but the few that wait have come, whatever their length.
-    assert emitted | set(state["pending"]) == set(range(state["next"])) - {
-        i for i in range(state["next"]) if length(i) == 0
-    }
-    assert len(state["pending"]) < 128
-
-
-def test_a_loader_of_tasks_resumes_and_refuses_other_tasks_by_name() -> None:
-    first = TrainLoader(tasks(30), 4096, workers=2)
-    whole = take(TrainLoader(tasks(30), 4096), 5)
-    assert same(take(first, 2), whole[:2])
-    second = TrainLoader(tasks(30), 4096)
-    second.load_state_dict(first.state_dict())
-    assert same(take(second, 3), whole[2:])
-    for other, name in (
-        (tasks(29), "number of tasks differs: got '30'. Expected '29'"),
-        (tasks(30, seed=7), "seed differs: got '0'. Expected '7'"),
-        (tasks(30, max_tokens=4000), "max_tokens differs: got '4096'. Expected '4000'"),
-        (tasks(30, compose=0.5), "augment.compose differs: got '0.0'. Expected '0.5'"),
-        (
-            TaskStream(TaskList(arc()[1:31]), encoder(), AugmentConfig(), 0, 4096),
-            "tasks differs: got ",
-        ),
-    ):
-        with pytest.raises(CheckpointError) as error:
-            TrainLoader(other, 4096).load_state_dict(first.state_dict())
-        assert f"another training stream: {name}" in str(error.value)
 
 
 @pytest.mark.parametrize("packing", ["packed", "padded"])
@@ -386,102 +238,3 @@ def test_workers_end_with_a_process_that_is_killed() -> None:
         os.kill(pid, signal.SIGKILL)
     assert len(workers) == 2
     assert not left
-
-
-def test_a_stream_of_no_tasks_is_refused() -> None:
-    with pytest.raises(DataError, match=r"training stream: got 0\. Expected"):
-        tasks(0)
-
-
-# Through Lightning.
-
-
-class Tiny(LightningModule):
-    """Learns a number a token; its loss depends on every token of the batch and its place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(1000, 2)
-        self.losses: list[tuple[int, float]] = []
-
-    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        where = batch["position_ids"][..., None] + 1
-        loss = (self.embedding(batch["input_ids"]) * where - 1).square().mean()
-        self.losses.append((batch_idx, loss.item()))
-        return loss
-
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        pass
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(self.parameters(), lr=0.1)
-
-
-class Kill(Callback):
-    """Ends the process without a chance to clean up."""
-
-    def __init__(self, after_batches: int) -> None:
-        self.left = after_batches
-
-    def on_train_batch_start(self, *_args) -> None:
-        self.left -= 1
-        if self.left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def fit(
-    folder: Path,
-    workers: int,
-    accumulate: int,
-    when: str,
-    resume: bool = False,
-    kill: int | None = None,
-) -> Tiny:
-    torch.manual_seed(0)
-    model = Tiny()
-    interval = {"every_n_train_steps": 2} if when == "step" else {"every_n_epochs": 1}
-    save = ModelCheckpoint(folder, filename="{step}", save_last=True, **interval)
-    trainer = Trainer(
-        max_steps=8,
-        accumulate_grad_batches=accumulate,
-        val_check_interval=2 * accumulate,
-        check_val_every_n_epoch=None,
-        callbacks=[save] if kill is None else [save, Kill(kill)],
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    trainer.fit(
-        model,
-        loader(workers=workers),
-        torch.zeros(1, 1),
-        ckpt_path=folder / "last.ckpt" if resume else None,
-        weights_only=True,
-    )
-    return model
-
-
-@pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning")
-@pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
-@pytest.mark.filterwarnings("ignore:Checkpoint directory .* is not empty:UserWarning")
-@pytest.mark.parametrize(
-    ("workers", "accumulate", "when"),
-    [(0, 1, "step"), (2, 2, "step"), (0, 2, "validation"), (2, 1, "validation")],
-)
-def test_a_killed_fit_goes_on_exactly(
-    tmp_path: Path, workers: int, accumulate: int, when: str
-) -> None:
-    whole = fit(tmp_path / "whole", workers, accumulate, when)
-    options = {"kill": 5 * accumulate}
-    killed = multiprocessing.get_context("fork").Process(
-        target=fit, args=(tmp_path / "run", workers, accumulate, when), kwargs=options
-    )
-    killed.start()
-    killed.join()
-    assert killed.exitcode == -signal.SIGKILL
-    resumed = fit(tmp_path / "run", workers, accumulate, when, resume=True)
-    assert len(whole.losses) == 8 * accumulate
-    assert resumed.losses == whole.losses[4 * accumulate :]
-    assert torch.equal(resumed.embedding.weight, whole.embedding.weight)
