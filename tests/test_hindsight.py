@@ -25,8 +25,8 @@ from arcflow.sandbox import Sandbox
 from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.kinds import get_kind
 from arcflow.text.tokenizer import load_tokenizer
+from tests.program_answers import evaluate
 from tests.scripted import RIGHT, WRONG, ScriptedEngine, by_seed
-from tests.test_program_answers import evaluate
 from tests.test_trial import HALF_TURN
 from tests.tiny import LIGHTNING_WARNINGS
 
@@ -132,7 +132,7 @@ def test_a_tuned_model_writes_the_programs_that_it_learned(tmp_path: Path) -> No
     )
     code = CodeConfig(hindsight=True, workers=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.test_program_answers.use_engine", lambda engine, patch: None)
+        patch.setattr("tests.program_answers.use_engine", lambda engine, patch: None)
         patch.setattr(arcflow.callbacks.pass_n, "open_engine", open_half)
         results = evaluate(
             tmp_path,
