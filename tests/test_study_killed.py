@@ -34,9 +34,10 @@ def start(here: Path, *words: str) -> "subprocess.Popen[bytes]":
         f"study_runs.ARCFLOW = (sys.executable, '-S', {str(here / 'child.py')!r})\n"
         f"sys.exit(study.main(['s.yaml', '--output', 'out', *{list(words)!r}]))\n"
     )
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    with (here / "said.txt").open("wb") as said:
+        return subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=said
+        )
 
 
 @pytest.mark.parametrize("started", [1, 2, 4])
@@ -82,6 +83,8 @@ def test_a_stopped_study_leaves_no_child_and_shows_what_is_there(here: Path) -> 
         lock(Path("out/rows/four/seed-0"))
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 130
+    said = (here / "said.txt").read_text().splitlines()[-1]
+    assert said == "arcflow study: interrupted. The same command goes on from here."
     lock(Path("out/rows/four/seed-0"))
     assert [line["row"] for line in lines()] == ["baseline"] * 3
 

@@ -15,8 +15,6 @@ from typing import Any
 from arcflow.core.errors import ArcflowError
 from arcflow.tools.run import run
 
-INTERRUPTED = 130
-
 _ABOUT = """usage: arcflow pool [-h] {build,check} ...
 
 A pool holds tasks that a source generated once, in one file that is read in place. Training from
@@ -44,12 +42,8 @@ def main(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    try:
-        with _terminable():
-            return _build(words) if command == "build" else _check(words)
-    except KeyboardInterrupt:
-        print(f"arcflow pool {command}: interrupted. Nothing was written.", file=sys.stderr)
-        return INTERRUPTED
+    with _terminable():
+        return _build(words) if command == "build" else _check(words)
 
 
 def _build(words: Sequence[str]) -> int:
@@ -117,7 +111,7 @@ def _build(words: Sequence[str]) -> int:
             for reason in built.reasons:
                 print(f"  {reason}", file=sys.stderr)
 
-    return run(parser, work, words)
+    return run(parser, work, words, interrupted="Nothing was written.")
 
 
 def _check(words: Sequence[str]) -> int:

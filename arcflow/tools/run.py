@@ -23,8 +23,15 @@ def run(
     parser: argparse.ArgumentParser,
     work: Callable[[argparse.Namespace], None],
     argv: Sequence[str],
+    interrupted: str = "",
 ) -> int:
     """Parse ``argv``, do the work, and return the exit code.
+
+    Args:
+        parser: of the words.
+        work: gets what they say.
+        argv: the words after the tool's name.
+        interrupted: what a user who interrupts the work should know.
 
     Returns:
         0; 2 after a user's mistake, told in one message on stderr; 1 where whoever read the
@@ -42,7 +49,7 @@ def run(
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted.", file=sys.stderr)
+        print(f"{parser.prog}: interrupted. {interrupted}".rstrip(), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # Python flushes stdout once more when it ends, and would complain then.

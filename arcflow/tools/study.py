@@ -21,7 +21,7 @@ from arcflow.tools.study_plan import Run, parse_settings, plan
 from arcflow.tools.study_report import Results, csv_text, markdown, read_result, table
 from arcflow.tools.study_runs import Failure, Progress, clock, run_all
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 ANALYSES = {
     "rearc-distribution": "arcflow.tools.rearc_distribution",
     "input-distribution": "arcflow.tools.input_distribution",
@@ -72,12 +72,13 @@ def main(argv: Sequence[str]) -> int:
         "--dry-run", action="store_true", help="print the command lines and run nothing"
     )
     failures: list[Failure] = []
-    try:
-        with _terminable():
-            code = run(parser, lambda options: failures.extend(_work(options)), argv)
-    except KeyboardInterrupt:
-        print("arcflow study: interrupted. The same command goes on from here.", file=sys.stderr)
-        return INTERRUPTED
+    with _terminable():
+        code = run(
+            parser,
+            lambda options: failures.extend(_work(options)),
+            argv,
+            interrupted="The same command goes on from here.",
+        )
     return code or (FAILED if failures else 0)
 
 
