@@ -134,3 +134,16 @@ def test_the_table_has_a_row_for_what_never_fits() -> None:
         ["100.0%", "0.0%"],
         ["0", "70"],
     ]
+
+
+def test_a_long_table_adds_up_the_sources_of_each_kind() -> None:
+    parts = {f"p, kind-{i}: source {j}": Count(i, 10 * j, 1) for i in range(5) for j in range(3)}
+    table = drawn_table(parts)
+    columns = [list(column.cells) for column in table.columns]
+    assert columns[0] == [f"p, kind-{i}" for i in range(5)]
+    assert columns[1] == ["0", "3", "6", "9", "12"]
+    assert columns[2] == ["30"] * 5
+    assert columns[3] == ["20.0%"] * 5
+    assert columns[4] == ["3"] * 5
+    few = {name: parts[name] for name in list(parts)[:12]}
+    assert drawn_table(few).row_count == 12

@@ -13,6 +13,8 @@ _log = logging.getLogger(__name__)
 
 NEVER = 64
 """Samples of a part that fit no context, without one that does, before that is said."""
+MOST_ROWS = 12
+"""Of the table; where there are more parts, those of one name and kind are one row."""
 
 
 class Count(NamedTuple):
@@ -88,7 +90,16 @@ class DrawnLog(Callback):
 
 
 def drawn_table(counts: dict[str, Count]) -> Table:
-    """A row a part: samples, tokens, their share, and the samples that fit no context."""
+    """A row a part: samples, tokens, their share, and the samples that fit no context.
+
+    Of more than :data:`MOST_ROWS` parts the sources within each are added up; the log has them.
+    """
+    if len(counts) > MOST_ROWS:
+        sums: dict[str, Count] = {}
+        for part, count in counts.items():
+            name = part.partition(": ")[0]
+            sums[name] = Count(*map(sum, zip(count, sums.get(name, (0, 0, 0)), strict=True)))
+        counts = sums
     table = Table("part of the training stream", title="what was drawn")
     for column in ("samples", "tokens", "share of tokens", "too long"):
         table.add_column(column, justify="right")
