@@ -118,12 +118,12 @@ import encodings.idna, shutil, signal, socket, sysconfig, urllib.request, zipfil
 import string, subprocess, tempfile, threading, traceback, types, unicodedata, zlib
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import shared_memory
-from arcflow.sandbox import offer, policy, restrict, worker
+from arcflow.sandbox import offer, outputs, policy, restrict, worker
 from arcflow.sandbox.layers import Layer
 
 def check(text, limits, offered):
     try:
-        return compile(text, policy.FILE, "exec", dont_inherit=True)
+        return compile(text, outputs.FILE, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return policy.SyntaxProblem(str(error))
 
@@ -294,7 +294,7 @@ def assert_right(result: Result) -> None:
         np.testing.assert_array_equal(output, np.rot90(grid))
 
 
-@contextmanager
+@pytest.fixture(scope="module", name="shared")
 def surroundings() -> Iterator[tuple[Sandboxes, World]]:
     """What the tests of a module share."""
     world, sandboxes = World(), Sandboxes()

@@ -21,6 +21,14 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["arcflow.lightning_cli", "peft", "tests.runs"])
 
 
+KEPT = ("validate.journal.jsonl", "validate.results.json", "submission.json")
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    """All that an evaluation leaves behind."""
+    return {name: (folder / name).read_bytes() for name in KEPT}
+
+
 class Recorder(Callback):
     """Appends every batch's loss, exactly, to a file; kills its process when told to.
 

@@ -10,7 +10,7 @@ import pytest
 from arcflow.callbacks.written import CODE_MEASURES
 from arcflow.cli import main
 from arcflow.core.journal import read_journal
-from tests.runs import run_arcflow, run_together, start_arcflow
+from tests.runs import kept, run_arcflow, run_together, start_arcflow
 from tests.tiny import SIZES
 
 CONFIG = Path(__file__).parent.parent / "configs/quickstart.yaml"
@@ -36,11 +36,6 @@ SCRIPTED = [
     "--pass_n.answer.views=4",
     "--trainer.callbacks+=tests.scripted.Scripted",
 ]
-KEPT = ("validate.journal.jsonl", "validate.results.json", "submission.json")
-
-
-def kept(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in KEPT}
 
 
 @pytest.fixture(scope="module")

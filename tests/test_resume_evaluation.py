@@ -15,7 +15,7 @@ import pytest
 from arcflow.core.journal import read_journal, write_journal
 from arcflow.core.submission import PLACEHOLDER, read_submission
 from arcflow.core.vote import read_candidates
-from tests.runs import run_arcflow, start_arcflow
+from tests.runs import kept, run_arcflow, start_arcflow
 
 ROOT = Path(__file__).parent.parent
 ARGUMENTS = [
@@ -26,12 +26,6 @@ ARGUMENTS = [
     "--test_time.steps=2",
     "--pass_n.answer.views=2",
 ]
-KEPT = ("validate.journal.jsonl", "validate.results.json", "submission.json")
-
-
-def kept(folder: Path) -> dict[str, bytes]:
-    """All that an evaluation leaves behind."""
-    return {name: (folder / name).read_bytes() for name in KEPT}
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,12 @@ class AnswerConfig:
                 next_step="Set --pass_n.answer.temperature 0.7, or samples 1.",
             )
 
+    def sampling(self, stop_ids: tuple[int, ...]) -> Sampling:
+        """How an engine draws these answers."""
+        return Sampling(
+            n=self.samples, temperature=self.temperature, top_p=self.top_p, stop_ids=stop_ids
+        )
+
 
 Name = tuple[str, str]
 """Of a set of questions: task id and variant."""
@@ -98,13 +104,7 @@ class Questions:
     @property
     def sampling(self) -> Sampling:
         """How the requests are to be completed."""
-        config = self._config
-        return Sampling(
-            n=config.samples,
-            temperature=config.temperature,
-            top_p=config.top_p,
-            stop_ids=self._encoder.stop_ids,
-        )
+        return self._config.sampling(self._encoder.stop_ids)
 
     def ask(
         self, name: Name, task: Task, adapter: AdapterRef | None, views: range | None = None

@@ -54,13 +54,7 @@ class ProgramQuestions:
     @property
     def sampling(self) -> Sampling:
         """How the requests are to be completed."""
-        config = self._config
-        return Sampling(
-            n=config.samples,
-            temperature=config.temperature,
-            top_p=config.top_p,
-            stop_ids=self._programs.encoder.stop_ids,
-        )
+        return self._config.sampling(self._programs.encoder.stop_ids)
 
     def ask(
         self, name: Name, task: Task, adapter: AdapterRef | None, views: range | None = None

@@ -15,7 +15,9 @@ from arcflow.text.tokenizer import load_tokenizer
 
 _FEEDBACK = "code-from-feedback"
 _LIMITS = Limits()
-_POLICY = tuple(f"arcflow.sandbox.{name}" for name in ("names", "offer", "policy", "results"))
+_POLICY = tuple(
+    f"arcflow.sandbox.{name}" for name in ("names", "offer", "outputs", "policy", "results")
+)
 _WORDS = ("arcflow.omniarc.feedback", "arcflow.omniarc.trial")
 """What decides which programs may run, and what a failing one is told."""
 

@@ -14,8 +14,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from arcflow.core.augment import Dihedral, map_grids
-from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.errors import DataError
 from arcflow.core.grid import MAX_SIDE, N_COLORS, Grid, freeze
+from arcflow.core.options import check_weights
 from arcflow.core.plain import check_int, plain_fields, plain_json, plain_object, refuse
 from arcflow.core.task import Task
 
@@ -235,22 +236,7 @@ class ComposeWeights:
 
     def __post_init__(self) -> None:
         weights = {name: getattr(self, name) for name in ("turn", "pad", "upscale", "mirror")}
-        for name, weight in weights.items():
-            number = isinstance(weight, int | float) and not isinstance(weight, bool)
-            if not number or not 0 <= weight < float("inf"):
-                raise ConfigError(
-                    f"compose_weights.{name}: not a weight",
-                    value=weight,
-                    expected="a number >= 0",
-                    next_step=f"Set compose_weights.{name} to 0 to leave this kind out.",
-                )
-        if not any(weights.values()):
-            raise ConfigError(
-                "compose_weights: nothing to choose from",
-                value=weights,
-                expected="at least one weight above 0",
-                next_step="Set compose to 0 to have no compositions.",
-            )
+        check_weights("compose_weights", weights, "Set compose to 0 to have no compositions.")
 
 
 def sample_composition(weights: ComposeWeights, rng: np.random.Generator) -> Composition:

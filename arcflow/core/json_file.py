@@ -30,6 +30,29 @@ def read_bytes(path: str | Path) -> bytes:
         ) from error
 
 
+def decode_text(raw: bytes, where: str, expected: str, next_step: str) -> str:
+    """The text in the bytes of a file, which may begin with a byte order mark.
+
+    Args:
+        raw: of the file.
+        where: its name, for the message.
+        expected: what the file should be, for the message.
+        next_step: what can be done about it.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{where}: not UTF-8 text, at byte {error.start}",
+            value=raw[error.start : error.start + 4],
+            expected=expected,
+            next_step=next_step,
+        ) from None
+
+
 def read_json(path: str | Path) -> object:
     """The value in a UTF-8 JSON file.
 
@@ -51,15 +74,12 @@ def parse_json(raw: bytes, where: str, is_line: bool = False) -> object:
         DataError: it is not UTF-8 or not JSON, or an object in it has a key twice (of which JSON
             would silently keep the last).
     """
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{where}: not UTF-8 text, at byte {error.start}",
-            value=raw[error.start : error.start + 4],
-            expected="a JSON file in UTF-8",
-            next_step="Save the file as UTF-8, or unpack it if it is an archive.",
-        ) from None
+    text = decode_text(
+        raw,
+        where,
+        "a JSON file in UTF-8",
+        "Save the file as UTF-8, or unpack it if it is an archive.",
+    )
     try:
         value: object = json.loads(text, object_pairs_hook=_unique)
     except _TwiceError as error:

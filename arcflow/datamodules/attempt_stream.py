@@ -10,18 +10,21 @@ from arcflow.datamodules.stream import TaskStream
 from arcflow.omniarc.attempts import Attempts
 
 FEEDBACK = "code-from-feedback"
-_MAKING = tuple(
-    f"arcflow.omniarc.{name}"
-    for name in (
-        "attempts",
-        "edits",
-        "execute",
-        "feedback",
-        "in_process",
-        "meanings",
-        "signatures",
-        "variations",
-    )
+_MAKING = (
+    *(
+        f"arcflow.omniarc.{name}"
+        for name in (
+            "attempts",
+            "edits",
+            "execute",
+            "feedback",
+            "in_process",
+            "meanings",
+            "signatures",
+            "variations",
+        )
+    ),
+    "arcflow.sandbox.outputs",
 )
 
 

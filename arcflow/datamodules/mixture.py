@@ -14,7 +14,6 @@ from arcflow.datamodules.loader import Stream
 from arcflow.datamodules.mixture_stream import MixtureStream
 from arcflow.datamodules.selected import EVALUATION, SelectedDataModule
 from arcflow.datamodules.stream import TaskStream
-from arcflow.omniarc.source import OmniARC
 from arcflow.sources.base import Source
 from arcflow.sources.formats_source import load_source
 from arcflow.sources.mixture import check_temperature, sized_weights
@@ -111,7 +110,7 @@ class MixtureDataModule(SelectedDataModule):
                     continue
                 key = f"{name}, {kind}"
                 augment = self.augment if part.augment is None else part.augment
-                makes_attempts = kind == FEEDBACK and isinstance(source, OmniARC)
+                makes_attempts = kind == FEEDBACK and source.own_programs
                 streams[key] = (AttemptStream if makes_attempts else TaskStream)(
                     source,
                     self._encoder_for(kind, part.template),

@@ -19,6 +19,7 @@ import numpy as np
 from arcflow.core.errors import DataError
 from arcflow.core.grid import MAX_SIDE, N_COLORS, Grid, freeze
 from arcflow.omniarc import dsl
+from arcflow.sandbox.outputs import FILE
 
 MAX_WORK = 1_000_000
 """Of one run: 1 for a turn of a loop or a call of the program's own functions, 10 and more for a
@@ -33,9 +34,6 @@ MAX_CELLS = 500_000
 
 MAX_SECONDS = 30.0
 """Of this process's time on the processor for one run: a safety net behind the counted work."""
-
-FILE = "<program>"
-"""The file name that a program's frames carry."""
 
 _KEPT = 1024
 _STEP = "_step"

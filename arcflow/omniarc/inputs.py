@@ -3,14 +3,14 @@
 import ast
 import functools
 from collections.abc import Collection, Sequence, Set
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from arcflow.core.augment import Augmentation, Chain, Dihedral, Recolor
-from arcflow.core.errors import ConfigError
 from arcflow.core.grid import N_COLORS, Grid, grid_key
+from arcflow.core.options import check_weights
 from arcflow.core.task import Task
 from arcflow.omniarc.own_inputs import OWN_INPUTS, own_input
 from arcflow.sources.arc import load_split
@@ -36,32 +36,7 @@ class InputWeights:
     rearc: float = 0.0
 
     def __post_init__(self) -> None:
-        check_weights(self, "inputs")
-
-
-def check_weights(weights: Any, option: str) -> None:
-    """Refuse a dataclass of weights that are no numbers of 0 or more, or all 0.
-
-    Raises:
-        ConfigError: naming ``option`` and the field.
-    """
-    values = {field.name: getattr(weights, field.name) for field in fields(weights)}
-    for name, weight in values.items():
-        number = isinstance(weight, int | float) and not isinstance(weight, bool)
-        if not number or not 0 <= weight < float("inf"):
-            raise ConfigError(
-                f"Omni-ARC: {option}.{name}: not a weight",
-                value=weight,
-                expected="a number >= 0",
-                next_step=f"Set {option}.{name} to 0 to leave these out.",
-            )
-    if not any(values.values()):
-        raise ConfigError(
-            f"Omni-ARC: {option}: nothing to choose from",
-            value=values,
-            expected="at least one weight above 0",
-            next_step=f"Leave {option} out, or raise one of its weights.",
-        )
+        check_weights("Omni-ARC: inputs", vars(self))
 
 
 class Inputs:

@@ -48,11 +48,6 @@ class Place:
     value: Any
     parameter: Parameter | None = None
 
-    @property
-    def left_out(self) -> bool:
-        """Whether it stands for a default, with no text of its own."""
-        return isinstance(self.node, ast.Call)
-
 
 def find_places(tree: ast.Module) -> list[Place]:
     """The places of a program whose meaning is known, in the order of its text.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arcflow.core.errors import DataError
-from arcflow.core.json_file import read_bytes
+from arcflow.core.json_file import decode_text, read_bytes
 from arcflow.core.task import Pair
 from arcflow.omniarc.check import Verdict, difference, original_pairs, rearc_pairs
 from arcflow.omniarc.feedback import result_feedback
@@ -90,15 +90,10 @@ def _read(path: Path) -> ProgramFile:
             expected="the id of an ARC-AGI-1 training task",
             next_step="Correct the file's name; `arcflow show arc-agi-1/training` shows the tasks.",
         )
-    try:
-        return ProgramFile(path, path.stem, raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: not UTF-8 text, at byte {error.start}",
-            value=raw[error.start : error.start + 4],
-            expected="a program, which is UTF-8 text",
-            next_step="Save the file as UTF-8.",
-        ) from None
+    expected = "a program, which is UTF-8 text"
+    return ProgramFile(
+        path, path.stem, decode_text(raw, str(path), expected, "Save the file as UTF-8.")
+    )
 
 
 def check_file(run: Run, file: ProgramFile, samples: int, seed: int = 0) -> Verdict:

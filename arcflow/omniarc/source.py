@@ -1,6 +1,5 @@
 """OmniARC: tasks without end whose outputs programs made, each with its program."""
 
-import difflib
 import functools
 import hashlib
 from collections.abc import Collection, Sequence
@@ -8,18 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from arcflow.core.code_digest import code_digest
-from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.errors import DataError
 from arcflow.core.interleave import VERSION as ORDER_VERSION
 from arcflow.core.interleave import Interleave
+from arcflow.core.options import check_options, check_weights
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.omniarc.execute import limits
-from arcflow.omniarc.inputs import Augment, Inputs, InputWeights, check_weights, originals
+from arcflow.omniarc.inputs import Augment, Inputs, InputWeights, originals
 from arcflow.omniarc.make import Maker
 from arcflow.omniarc.primitives import PRIMITIVES
 from arcflow.omniarc.registry import programs
 from arcflow.sources.base import Passes, Source, hash_tasks
-from arcflow.sources.select import share_of
+from arcflow.sources.select import choose_ids
 
 _CODE = ("arcflow.omniarc.dsl",)
 _MAKING = tuple(
@@ -50,7 +50,7 @@ class TaskWeights:
     primitive: float = 0.1
 
     def __post_init__(self) -> None:
-        check_weights(self, "tasks")
+        check_weights("Omni-ARC: tasks", vars(self))
 
 
 _KINDS = ("task", "variation", "composition", "primitive")
@@ -95,6 +95,7 @@ class OmniARC(Source):
     """
 
     name = "omni-arc"
+    own_programs = True
 
     def __init__(
         self,
@@ -109,28 +110,24 @@ class OmniARC(Source):
         variants: int | None = None,
         pool: str = "",
     ) -> None:
-        for option, value, right, expected in (
-            ("fraction", fraction, 0 < fraction <= 1, "over 0 and up to 1"),
-            ("fraction_seed", fraction_seed, fraction_seed >= 0, "at least 0"),
-            ("pairs", pairs, pairs == "original" or pairs in range(2, 21), "2 to 20, or original"),
-            ("augment", augment, augment in ("task", "pair", "none"), "task, pair or none"),
-            ("variants", variants, variants is None or variants >= 1, "at least 1, or null"),
-            ("pool", pool, not pool or inputs.rearc > 0, "none without a weight inputs.rearc"),
-        ):
-            if not right:
-                raise ConfigError(
-                    f"Omni-ARC: bad {option}",
-                    value=value,
-                    expected=expected,
-                    next_step=f"Correct {option}, or leave it out.",
-                )
+        check_options(
+            "Omni-ARC",
+            (
+                ("fraction", fraction, 0 < fraction <= 1, "over 0 and up to 1"),
+                ("fraction_seed", fraction_seed, fraction_seed >= 0, "at least 0"),
+                (
+                    "pairs",
+                    pairs,
+                    pairs == "original" or pairs in range(2, 21),
+                    "2 to 20, or original",
+                ),
+                ("augment", augment, augment in ("task", "pair", "none"), "task, pair or none"),
+                ("variants", variants, variants is None or variants >= 1, "at least 1, or null"),
+                ("pool", pool, not pool or inputs.rearc > 0, "none without a weight inputs.rearc"),
+            ),
+        )
         known = programs()
-        for option, given in (("ids", ids), ("exclude", exclude)):
-            _check_ids(option, given, known)
-        left = [i for i in known if (not ids or i in set(ids)) and i not in set(exclude)]
-        if fraction < 1 and left:
-            chosen = share_of(left, fraction, fraction_seed)
-            left = [i for i in left if i in chosen]
+        left = choose_ids("Omni-ARC", "program", known, ids, exclude, fraction, fraction_seed)
         self._tasks, self._variants, self._pairs = tasks, variants, pairs
         self._inputs = Inputs(inputs, augment, pairs, pool)
         self._take(left)
@@ -228,15 +225,3 @@ class OmniARC(Source):
 @functools.lru_cache(maxsize=64)
 def _derived(seed: int, kind: str) -> int:
     return derive(seed, f"omni-arc {kind}")
-
-
-def _check_ids(option: str, ids: Sequence[str], known: Collection[str]) -> None:
-    for task_id in ids:
-        if task_id not in known:
-            near = difflib.get_close_matches(task_id, known, n=3) or list(known)[:3]
-            raise ConfigError(
-                f"Omni-ARC: {option} has a task that has no program",
-                value=task_id,
-                expected=f"ids of training tasks in code, such as {', '.join(near)}",
-                next_step=f"Correct {option}; `arcflow omniarc coverage` lists them.",
-            )

@@ -7,10 +7,8 @@ from types import CodeType
 
 from arcflow.sandbox.names import BUILTINS
 from arcflow.sandbox.offer import Offer
+from arcflow.sandbox.outputs import FILE
 from arcflow.sandbox.results import Limits, Refused, SyntaxProblem
-
-FILE = "<program>"
-"""The file name that a program's frames carry."""
 
 _NODES: tuple[type[ast.AST], ...] = (
     # Module and definitions

@@ -2,15 +2,13 @@
 
 import marshal
 from collections.abc import Sequence
-from types import CodeType, TracebackType
+from types import CodeType
 from typing import Any
 
-import numpy as np
-
-from arcflow.core.grid import MAX_SIDE, Grid
+from arcflow.core.grid import Grid
 from arcflow.sandbox.board import Board
 from arcflow.sandbox.offer import Offer
-from arcflow.sandbox.policy import FILE
+from arcflow.sandbox.outputs import NotAGridError, check_output, last_line
 from arcflow.sandbox.protocol import (
     BAD,
     GRIDS,
@@ -22,10 +20,6 @@ from arcflow.sandbox.protocol import (
     pack_words,
     unpack_grids,
 )
-
-
-class _NotAGridError(Exception):
-    """Args: what is wrong, and what was found."""
 
 
 def run_programs(asks: Sequence[Ask], offer: Offer, board: Board) -> None:
@@ -69,17 +63,17 @@ def run_program(code: bytes, grids: list[Grid], offer: Offer) -> bytes:
         outputs: list[Grid] = []
         for grid in grids:
             index = len(outputs)
-            outputs.append(_checked(task(grid.copy())))
+            outputs.append(check_output(task(grid.copy())))
         if not _steady(task, grids, outputs):
             return bytes([UNSTEADY])
         return bytes([GRIDS]) + pack_grids(outputs)
     except MemoryError:
         return bytes([MEMORY])
-    except _NotAGridError as bad:
+    except NotAGridError as bad:
         return pack_words(BAD, bad.args[0], bad.args[1], index)
     except BaseException as error:  # noqa: BLE001 - a program may raise anything
         try:
-            return pack_words(RAISED, type(error).__name__, _message(error), _line(error))
+            return pack_words(RAISED, type(error).__name__, _message(error), last_line(error))
         except MemoryError:
             return bytes([MEMORY])
 
@@ -89,23 +83,10 @@ def _steady(task: Any, grids: list[Grid], outputs: list[Grid]) -> bool:
     if not grids:
         return True
     try:
-        again = _checked(task(grids[0].copy()))
-    except _NotAGridError:
+        again = check_output(task(grids[0].copy()))
+    except NotAGridError:
         return False
     return again.shape == outputs[0].shape and again.tobytes() == outputs[0].tobytes()
-
-
-def _checked(output: Any) -> Grid:
-    """The output as int8; the parent checks the bytes once more."""
-    if not isinstance(output, np.ndarray) or output.dtype.kind not in "iu":
-        found = type(output).__name__
-        raise _NotAGridError("type", f"ndarray of {output.dtype}" if found == "ndarray" else found)
-    if output.ndim != 2 or not all(1 <= side <= MAX_SIDE for side in output.shape):
-        raise _NotAGridError("shape", str(output.shape))
-    low, high = int(output.min()), int(output.max())
-    if low < 0 or high > 9:
-        raise _NotAGridError("values", f"{low} to {high}")
-    return np.ascontiguousarray(output, dtype=np.int8)
 
 
 def _message(error: BaseException) -> str:
@@ -113,14 +94,3 @@ def _message(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001 - its arguments may be anything
         return ""
-
-
-def _line(error: BaseException) -> int:
-    """The last line of the program itself that the exception went through."""
-    line = 0
-    trace: TracebackType | None = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == FILE:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line

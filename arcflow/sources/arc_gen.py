@@ -12,8 +12,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.errors import DataError
 from arcflow.core.grid import grid_key, make_grid
+from arcflow.core.options import check_options
 from arcflow.core.seeds import derive
 from arcflow.core.task import Pair, Task, task_from_json
 from arcflow.sources.arc import SPLITS, load_split
@@ -76,21 +77,22 @@ class ARCGen(Source):
         time_limit: float = 5.0,
         memory_limit: int = 1024,
     ) -> None:
-        for field, value, right, expected in (
-            ("fraction", fraction, 0 < fraction <= 1, "over 0 and up to 1"),
-            ("fraction_seed", fraction_seed, fraction_seed >= 0, "at least 0"),
-            ("pairs", pairs, pairs == "original" or pairs in range(1, 21), "1 to 20, or original"),
-            ("attempts", attempts, attempts >= 1, "at least 1"),
-            ("time_limit", time_limit, 0.01 <= time_limit <= 3600, "0.01 to 3600 seconds"),
-            ("memory_limit", memory_limit, memory_limit >= 128, "at least 128 MiB"),
-        ):
-            if not right:
-                raise ConfigError(
-                    f"arc-gen: bad {field}",
-                    value=value,
-                    expected=expected,
-                    next_step=f"Correct {field}, or leave it out.",
-                )
+        check_options(
+            "arc-gen",
+            (
+                ("fraction", fraction, 0 < fraction <= 1, "over 0 and up to 1"),
+                ("fraction_seed", fraction_seed, fraction_seed >= 0, "at least 0"),
+                (
+                    "pairs",
+                    pairs,
+                    pairs == "original" or pairs in range(1, 21),
+                    "1 to 20, or original",
+                ),
+                ("attempts", attempts, attempts >= 1, "at least 1"),
+                ("time_limit", time_limit, 0.01 <= time_limit <= 3600, "0.01 to 3600 seconds"),
+                ("memory_limit", memory_limit, memory_limit >= 128, "at least 128 MiB"),
+            ),
+        )
         self.path = Path(path).expanduser().resolve()
         self.pairs, self.attempts, self.time_limit = pairs, attempts, time_limit
         self._known = known = _generators(self.path)

@@ -22,9 +22,12 @@ class Source(ABC):
     Attributes:
         name: short, for tables and messages, e.g. ``"re-arc"``.
         kinds: names of the task kinds that its tasks are fit for; empty for all.
+        own_programs: whether all its tasks have programs of arcflow's own, which may be broken and
+            run in the process that makes the samples, so that a model learns to correct them.
     """
 
     name: str
+    own_programs: bool = False
     kinds: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

@@ -1,12 +1,12 @@
 """ReARC: tasks without end from the 400 RE-ARC generators, drawn as ARC would have drawn them."""
 
-import difflib
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.options import check_options
 from arcflow.core.task import Task
 from arcflow.sources.arc import load_split
 from arcflow.sources.base import Passes, Source
@@ -14,7 +14,7 @@ from arcflow.sources.rearc_difficulty import USUAL
 from arcflow.sources.rearc_facts import load_facts
 from arcflow.sources.rearc_package import Backend, BackendName, load_backend
 from arcflow.sources.rearc_pairs import VERSION, Adaptation, Generator
-from arcflow.sources.select import share_of
+from arcflow.sources.select import choose_ids
 
 _RANGE = "0 <= lower <= upper <= 1, or original"
 
@@ -74,31 +74,32 @@ class ReARC(Source):
         clone: str = "",
     ) -> None:
         lower, upper = USUAL if difficulty == "original" else _range(difficulty)
-        for option, value, right, expected in (
-            ("fraction", fraction, 0 < fraction <= 1, "over 0 and up to 1"),
-            ("fraction_seed", fraction_seed, fraction_seed >= 0, "at least 0"),
-            ("pairs", pairs, pairs == "original" or pairs in range(1, 21), "1 to 20, or original"),
-            ("difficulty", difficulty, 0 <= lower <= upper <= 1, _RANGE),
-            ("clone", clone, (backend == "clone") == bool(clone), "a folder, with backend clone"),
-        ):
-            if not right:
-                raise ConfigError(
-                    f"RE-ARC: bad {option}",
-                    value=value,
-                    expected=expected,
-                    next_step=f"Correct {option}, or leave it out.",
-                )
+        check_options(
+            "RE-ARC",
+            (
+                ("fraction", fraction, 0 < fraction <= 1, "over 0 and up to 1"),
+                ("fraction_seed", fraction_seed, fraction_seed >= 0, "at least 0"),
+                (
+                    "pairs",
+                    pairs,
+                    pairs == "original" or pairs in range(1, 21),
+                    "1 to 20, or original",
+                ),
+                ("difficulty", difficulty, 0 <= lower <= upper <= 1, _RANGE),
+                (
+                    "clone",
+                    clone,
+                    (backend == "clone") == bool(clone),
+                    "a folder, with backend clone",
+                ),
+            ),
+        )
         self._backend_name, self._clone = backend, clone
         self._pairs = pairs
         self._own_difficulty = difficulty == "original"
         self._adaptation = Adaptation((lower, upper), background, roles, verify)
         known = self._backend().generators
-        for option, given in (("ids", ids), ("exclude", exclude)):
-            _check_ids(option, given, known)
-        left = [i for i in known if (not ids or i in set(ids)) and i not in set(exclude)]
-        if fraction < 1 and left:
-            chosen = share_of(left, fraction, fraction_seed)
-            left = [i for i in left if i in chosen]
+        left = choose_ids("RE-ARC", "generator", known, ids, exclude, fraction, fraction_seed)
         self._take(left)
 
     def __len__(self) -> int:
@@ -192,15 +193,3 @@ def _range(difficulty: Sequence[float]) -> tuple[float, float]:
             next_step="Correct difficulty, or leave it out.",
         ) from None
     return lower, upper
-
-
-def _check_ids(option: str, ids: Sequence[str], known: Collection[str]) -> None:
-    for task_id in ids:
-        if task_id not in known:
-            near = difflib.get_close_matches(task_id, known, n=3) or list(known)[:3]
-            raise ConfigError(
-                f"RE-ARC: {option} has a task that has no generator",
-                value=task_id,
-                expected=f"ids of ARC-AGI-1's training tasks, such as {', '.join(near)}",
-                next_step=f"Correct {option}.",
-            )

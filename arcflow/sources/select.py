@@ -7,6 +7,7 @@ from typing import Literal
 
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import MAX_SIDE
+from arcflow.core.options import check_options
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.sources.formats import Format
@@ -74,55 +75,51 @@ class TaskSelection:
 
     def __post_init__(self) -> None:
         parts = f"0 to {self.folds - 1}" if self.folds > 1 else "none, or folds of at least 2"
-        for name, value, right, expected in (
-            ("tasks", self.tasks, bool(self.tasks), "at least one name"),
+        check_options(
+            "selection of tasks",
             (
-                "solutions",
-                self.solutions,
-                self.solutions is None or len(self.names) == 1,
-                "none, or one challenges file in tasks",
+                ("tasks", self.tasks, bool(self.tasks), "at least one name"),
+                (
+                    "solutions",
+                    self.solutions,
+                    self.solutions is None or len(self.names) == 1,
+                    "none, or one challenges file in tasks",
+                ),
+                (
+                    "max_side",
+                    self.max_side,
+                    self.max_side is None or 1 <= self.max_side <= MAX_SIDE,
+                    f"1 to {MAX_SIDE} cells",
+                ),
+                (
+                    "max_tokens",
+                    self.max_tokens,
+                    self.max_tokens is None or self.max_tokens >= 1,
+                    "at least 1",
+                ),
+                ("pairs", self.pairs, self.pairs >= 1, "at least 1"),
+                ("folds", self.folds, self.folds >= 1, "at least 1"),
+                *(
+                    (name, part, part is None or 0 <= part < self.folds > 1, parts)
+                    for name, part in (("fold", self.fold), ("held_out", self.held_out))
+                ),
+                (
+                    "held_out",
+                    self.held_out,
+                    self.held_out is None or self.held_out != self.fold,
+                    "another part than fold",
+                ),
+                ("start", self.start, self.start >= 0, "at least 0"),
+                (
+                    "stop",
+                    self.stop,
+                    self.stop is None or self.stop > self.start,
+                    f"more than start, {self.start}",
+                ),
+                ("fraction", self.fraction, 0 < self.fraction <= 1, "over 0 and up to 1"),
+                ("seed", self.seed, self.seed >= 0, "at least 0"),
             ),
-            (
-                "max_side",
-                self.max_side,
-                self.max_side is None or 1 <= self.max_side <= MAX_SIDE,
-                f"1 to {MAX_SIDE} cells",
-            ),
-            (
-                "max_tokens",
-                self.max_tokens,
-                self.max_tokens is None or self.max_tokens >= 1,
-                "at least 1",
-            ),
-            ("pairs", self.pairs, self.pairs >= 1, "at least 1"),
-            ("folds", self.folds, self.folds >= 1, "at least 1"),
-            *(
-                (name, part, part is None or 0 <= part < self.folds > 1, parts)
-                for name, part in (("fold", self.fold), ("held_out", self.held_out))
-            ),
-            (
-                "held_out",
-                self.held_out,
-                self.held_out is None or self.held_out != self.fold,
-                "another part than fold",
-            ),
-            ("start", self.start, self.start >= 0, "at least 0"),
-            (
-                "stop",
-                self.stop,
-                self.stop is None or self.stop > self.start,
-                f"more than start, {self.start}",
-            ),
-            ("fraction", self.fraction, 0 < self.fraction <= 1, "over 0 and up to 1"),
-            ("seed", self.seed, self.seed >= 0, "at least 0"),
-        ):
-            if not right:
-                raise ConfigError(
-                    f"selection of tasks: bad {name}",
-                    value=value,
-                    expected=expected,
-                    next_step=f"Correct {name}, or leave it out.",
-                )
+        )
 
     @property
     def names(self) -> list[str]:
@@ -265,6 +262,46 @@ def share_of(families: Collection[str], fraction: float, seed: int) -> set[str]:
     """
     drawn = sorted(families, key=lambda family: (derive(seed, f"subsample {family}"), family))
     return set(drawn[: max(1, round(fraction * len(drawn)))])
+
+
+def choose_ids(
+    where: str,
+    of: str,
+    known: Collection[str],
+    ids: Collection[str],
+    exclude: Collection[str],
+    fraction: float,
+    seed: int,
+) -> list[str]:
+    """What ``ids``, ``exclude`` and ``fraction`` leave of the ids that a source knows.
+
+    Args:
+        where: the source, for messages.
+        of: what it has for each of them, e.g. "generator".
+        known: all of them, in order.
+        ids: those to take; none takes all.
+        exclude: those to leave out.
+        fraction: share of what is left so far, over 0 and up to 1; see :func:`share_of`.
+        seed: of its draw.
+
+    Raises:
+        ConfigError: an id that the source does not know.
+    """
+    for option, given in (("ids", ids), ("exclude", exclude)):
+        for task_id in given:
+            if task_id not in known:
+                near = difflib.get_close_matches(task_id, known, n=3) or list(known)[:3]
+                raise ConfigError(
+                    f"{where}: {option} has a task that has no {of}",
+                    value=task_id,
+                    expected=f"ids of ARC-AGI-1's training tasks, such as {', '.join(near)}",
+                    next_step=f"Correct {option}.",
+                )
+    left = [i for i in known if (not ids or i in set(ids)) and i not in set(exclude)]
+    if fraction < 1 and left:
+        chosen = share_of(left, fraction, seed)
+        left = [i for i in left if i in chosen]
+    return left
 
 
 def _check_ids(field: str, ids: Iterable[str], tasks: Sequence[Task]) -> None:

@@ -3,8 +3,6 @@
 Where the policy is off the ways lead on to a file: the secret in it must not come out even so.
 """
 
-from collections.abc import Iterator
-
 import pytest
 
 from arcflow.sandbox import Grids, Raised, Refused, SyntaxProblem
@@ -17,7 +15,7 @@ from tests.attacks import (
     mess,
     parameters,
     steal,
-    surroundings,
+    surroundings,  # noqa: F401 (a fixture)
     won,
 )
 
@@ -259,7 +257,7 @@ ATTACKS: list[Attack] = [
         ("globals of the DSL", mess("rotate.__globals__.clear()")),
         ("defaults of the DSL", mess("rotate.__defaults__ = (2,)")),
         ("checks", "from arcflow.sandbox import runner\n"
-         + mess("runner._checked = lambda output: grid")),
+         + mess("runner.check_output = lambda output: grid")),
         ("the zygote's loop", "from arcflow.sandbox import worker\n"
          + mess("worker._answer = worker.run_program = worker.read_frame = None")),
         ("what is offered", "import gc\n" + mess("""
@@ -308,12 +306,6 @@ ATTACKS: list[Attack] = [
             frame.f_locals['inner'].read1(4096)""")),
     ], whole=(Refused,)),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Sandboxes, World]]:
-    with surroundings() as found:
-        yield found
 
 
 @pytest.mark.parametrize(("mode", "attack"), parameters(ATTACKS))

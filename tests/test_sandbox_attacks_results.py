@@ -4,8 +4,6 @@ And with answers forged by a program that is past the policy: the parent believe
 right.
 """
 
-from collections.abc import Iterator
-
 import pytest
 
 from arcflow.sandbox import (
@@ -18,7 +16,7 @@ from arcflow.sandbox import (
     SyntaxProblem,
     TimedOut,
 )
-from tests import test_sandbox_attacks, test_sandbox_attacks_2
+from tests import test_sandbox_attacks_outside, test_sandbox_attacks_python
 from tests.attacks import (
     Attack,
     Sandboxes,
@@ -27,7 +25,7 @@ from tests.attacks import (
     attacks,
     mess,
     parameters,
-    surroundings,
+    surroundings,  # noqa: F401 (a fixture)
     won,
 )
 
@@ -329,12 +327,6 @@ ATTACKS: list[Attack] = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Sandboxes, World]]:
-    with surroundings() as found:
-        yield found
-
-
 @pytest.mark.parametrize(("mode", "attack"), parameters(ATTACKS))
 def test_no_harm_by_what_it_uses_or_gives(
     shared: tuple[Sandboxes, World], attack: Attack, mode: str
@@ -343,7 +335,11 @@ def test_no_harm_by_what_it_uses_or_gives(
 
 
 def test_there_are_many_attacks_of_many_kinds() -> None:
-    found = [*test_sandbox_attacks.ATTACKS, *test_sandbox_attacks_2.ATTACKS, *ATTACKS]
+    found = [
+        *test_sandbox_attacks_outside.ATTACKS,
+        *test_sandbox_attacks_python.ATTACKS,
+        *ATTACKS,
+    ]
     assert len({attack.program for attack in found}) >= 400
     assert len({(attack.kind, attack.name) for attack in found}) == len(found)
     assert len({attack.kind for attack in found}) >= 40

@@ -5,7 +5,6 @@ the policy, and with single layers alone (:data:`tests.attacks.MODES`).
 """
 
 import platform
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,7 +17,7 @@ from tests.attacks import (
     mess,
     parameters,
     steal,
-    surroundings,
+    surroundings,  # noqa: F401 (a fixture)
     won,
 )
 
@@ -276,12 +275,6 @@ if platform.machine() == "x86_64":
         ("pidfd_open", call(434, "$VICTIM", 0)), ("umask", call(95, 0)), ("sleep", call(34)),
         ("of 32 bits", call(0x40000000 + 39)),
     ], modes=EVERY)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Sandboxes, World]]:
-    with surroundings() as found:
-        yield found
 
 
 @pytest.mark.parametrize(("mode", "attack"), parameters(ATTACKS))
