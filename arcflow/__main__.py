@@ -1,6 +1,6 @@
 """``python -m arcflow`` is the command ``arcflow``."""
 
-from arcflow.cli import main
+from arcflow.cli.main import main
 
 if __name__ == "__main__":
     main()

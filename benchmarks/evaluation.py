@@ -99,12 +99,12 @@ def one_task(task_id: str, checkpoint: str, folder: str, *arguments: str) -> Non
     import torch
     from lightning.pytorch import LightningDataModule, LightningModule
 
-    from arcflow import lightning_cli
-    from arcflow.callbacks.answer import Questions
-    from arcflow.callbacks.engines import open_engine
     from arcflow.callbacks.pass_n import PassN
-    from arcflow.callbacks.test_time import TestTimeFineTuning
-    from arcflow.core.vote import candidate_to_json
+    from arcflow.cli.main import lightning as lightning_cli
+    from arcflow.evaluation.engine_setup import open_engine
+    from arcflow.evaluation.grid_requests import Questions
+    from arcflow.scoring.voting import candidate_to_json
+    from arcflow.ttft.tuner import TestTimeFineTuning
 
     class Parts(lightning_cli.ArcflowCLI):
         """What the options make, without a run."""
@@ -146,7 +146,7 @@ def one_task(task_id: str, checkpoint: str, folder: str, *arguments: str) -> Non
 
 
 def answers_of(path: Path) -> dict[tuple[str, int, str], tuple[Any, float]]:
-    from arcflow.core.vote import read_candidates
+    from arcflow.scoring.voting import read_candidates
 
     return {
         (c.task_id, c.test_index, c.view): (

@@ -28,11 +28,11 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 
-from arcflow.core.sample_augment import AugmentConfig
-from arcflow.datamodules.loader import TrainLoader
-from arcflow.datamodules.stream import TaskStream
+from arcflow.core.augment_sampling import AugmentConfig
+from arcflow.datamodules.streams.loader import TrainLoader
+from arcflow.datamodules.streams.task_stream import TaskStream
 from arcflow.modules.backbone import BackboneConfig, load_backbone
-from arcflow.modules.lora import LoRAModule
+from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
 from arcflow.sources.arc import load_split
 from arcflow.sources.base import TaskList

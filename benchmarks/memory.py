@@ -80,9 +80,9 @@ def measure(folder: str, length: int, case: Case, limit_gb: float, threads: int)
     import torch
     from torch import nn
 
-    from arcflow.modules.adapters import LoRAConfig, attach_adapter
     from arcflow.modules.backbone import BackboneConfig, load_backbone
-    from arcflow.modules.objective import causal_loss
+    from arcflow.modules.lora.adapters import LoRAConfig, attach_adapter
+    from arcflow.modules.loss.causal_lm import causal_loss
     from arcflow.modules.optim import OptimizerConfig, build_optimizer
 
     gpu = torch.cuda.is_available()
@@ -178,7 +178,7 @@ def main() -> None:
     args = parser.parse_args()
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["arcflow.modules.lora", "bitsandbytes"])
+    context.set_forkserver_preload(["arcflow.modules.lora_module", "bitsandbytes"])
     gpu = in_child(context, has_gpu)
     lengths = args.lengths or ([512, 1024, 2048, 4096, 8192] if gpu else [512, 2048])
     with tempfile.TemporaryDirectory() as temporary:

@@ -31,8 +31,8 @@ WARM_UP = 30
 
 def measure(config: str, workers: int, steps: int) -> dict[str, float]:
     """One fit in this process: seconds a step, seconds of it waiting, tokens a second."""
-    from arcflow.datamodules.loader import TrainLoader
-    from arcflow.lightning_cli import run
+    from arcflow.cli.lightning import run
+    from arcflow.datamodules.streams.loader import TrainLoader
 
     waits: list[float] = []
     ends: list[float] = []

@@ -23,10 +23,10 @@ sys.path.insert(0, str(ROOT))
 
 from mixture import child  # noqa: E402  (of this folder)
 
-from arcflow.core.sample_augment import AugmentConfig, order_alone  # noqa: E402
-from arcflow.datamodules.attempt_stream import FEEDBACK, AttemptStream  # noqa: E402
+from arcflow.core.augment_sampling import AugmentConfig, order_alone  # noqa: E402
 from arcflow.datamodules.omniarc import KINDS  # noqa: E402
-from arcflow.datamodules.stream import TaskStream  # noqa: E402
+from arcflow.datamodules.streams.attempt_stream import FEEDBACK, AttemptStream  # noqa: E402
+from arcflow.datamodules.streams.task_stream import TaskStream  # noqa: E402
 from arcflow.omniarc.source import OmniARC  # noqa: E402
 from arcflow.text.encode import Encoder  # noqa: E402
 from arcflow.text.kinds import get_kind, needs_program  # noqa: E402

@@ -20,9 +20,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from arcflow.sources.base import Source
-from arcflow.sources.pool import PoolSource
-from arcflow.sources.pool_build import build_pool
-from arcflow.sources.rearc import ReARC
+from arcflow.sources.pool.build import build_pool
+from arcflow.sources.pool.source import PoolSource
+from arcflow.sources.rearc.source import ReARC
 
 REPEATS = 5
 PAIRS = 4

@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from arcflow.sources.rearc import ReARC
-from arcflow.sources.rearc_package import load_backend
+from arcflow.sources.rearc.backend import load_backend
+from arcflow.sources.rearc.source import ReARC
 
 PAIRS = 4
 """Of a prompt: three train pairs and a test pair."""

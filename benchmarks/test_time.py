@@ -22,17 +22,17 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 
-from arcflow.callbacks.leave_one_out import LeaveOneOut
-from arcflow.callbacks.test_time import TestTimeFineTuning
-from arcflow.core.sample_augment import AugmentConfig
+from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.task import Task
-from arcflow.modules.adapters import LoRAConfig
 from arcflow.modules.backbone import BackboneConfig
-from arcflow.modules.lora import LoRAModule
+from arcflow.modules.lora.adapters import LoRAConfig
+from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
 from arcflow.sources.arc import load_split
 from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.tokenizer import load_tokenizer
+from arcflow.ttft.leave_one_out import LeaveOneOut
+from arcflow.ttft.tuner import TestTimeFineTuning
 
 GPU = torch.cuda.is_available()
 QWEN_VOCABULARY = 151_936

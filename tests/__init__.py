@@ -1,1 +1,1 @@
-"""Tests; a package so that `python -m tests.golden` works."""
+"""Tests; a package so that `python -m tests.helpers.golden` works."""

@@ -8,8 +8,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import FSDPStrategy
 
 from arcflow.core.errors import CheckpointError, ConfigError
-from arcflow.modules.lora import LoRAModule
-from arcflow.modules.start import read_checkpoint
+from arcflow.modules.lora_module import LoRAModule
+from arcflow.modules.warm_start import read_checkpoint
 
 
 class RunCheckpoint(ModelCheckpoint):

@@ -8,22 +8,22 @@ from typing import Any, TypeVar
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
-from arcflow.callbacks.answer import AnswerConfig, check_context
-from arcflow.callbacks.engines import EngineName, EngineRoom, check_engine, open_engine
-from arcflow.callbacks.evaluation import FROZEN, TUNED, Evaluation, Outcomes
-from arcflow.callbacks.pace import Pace, read_deadline
-from arcflow.callbacks.programs import CodeConfig, Programs
 from arcflow.callbacks.progress import RunProgress
-from arcflow.callbacks.results import Results
-from arcflow.callbacks.run_record import run_record
 from arcflow.callbacks.submission import SubmissionWriter
-from arcflow.callbacks.table import measures_table, print_table
-from arcflow.callbacks.test_time import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
 from arcflow.core.task import Task
 from arcflow.datamodules.base import ArcflowDataModule
-from arcflow.datamodules.waves import Wave
+from arcflow.datamodules.task_batches import Wave
 from arcflow.engines.vllm import VLLMConfig
+from arcflow.evaluation.engine_setup import EngineName, EngineRoom, check_engine, open_engine
+from arcflow.evaluation.fingerprint import run_record
+from arcflow.evaluation.grid_requests import AnswerConfig, check_context
+from arcflow.evaluation.loop import FROZEN, TUNED, Evaluation, Outcomes
+from arcflow.evaluation.program_runtime import CodeConfig, Programs
+from arcflow.evaluation.results import Results
+from arcflow.evaluation.table import measures_table, print_table
+from arcflow.evaluation.time_budget import Pace, read_deadline
+from arcflow.ttft.tuner import TestTimeFineTuning
 
 _log = logging.getLogger(__name__)
 _ANSWER, _VLLM = AnswerConfig(), VLLMConfig()

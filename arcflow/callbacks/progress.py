@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from arcflow.datamodules.waves import Wave
+from arcflow.datamodules.task_batches import Wave
 
 
 class RunProgress(TQDMProgressBar):

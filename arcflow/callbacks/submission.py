@@ -5,9 +5,9 @@ from pathlib import Path
 
 from lightning.pytorch import Callback
 
-from arcflow.core.submission import build_submission, write_submission
 from arcflow.core.task import Task
-from arcflow.core.vote import Candidate
+from arcflow.scoring.submission import build_submission, write_submission
+from arcflow.scoring.voting import Candidate
 
 
 class SubmissionWriter(Callback):

@@ -12,7 +12,14 @@ import numpy as np
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import N_COLORS, Grid
-from arcflow.core.plain import check_bool, check_int, plain_fields, plain_json, plain_object, refuse
+from arcflow.core.serialization import (
+    check_bool,
+    check_int,
+    plain_fields,
+    plain_json,
+    plain_object,
+    refuse,
+)
 from arcflow.core.task import Pair, Task
 
 

@@ -1,5 +1,6 @@
 """Pair, Attempt and Task: frozen values; JSON as ARC publishes it."""
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -167,3 +168,8 @@ def _pairs(task_id: str, part: str, obj: object, need_output: bool) -> tuple[Pai
             )
         )
     return tuple(pairs)
+
+
+def task_key(task: Task) -> int:
+    """Return a number that seeds draws which belong to ``task``: the crc32 of its id."""
+    return zlib.crc32(task.id.encode())

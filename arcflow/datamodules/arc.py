@@ -7,7 +7,7 @@ from arcflow.core.errors import located
 from arcflow.core.task import Task
 from arcflow.datamodules.selected import EVALUATION, SelectedDataModule
 from arcflow.sources.base import Source
-from arcflow.sources.formats_source import load_source
+from arcflow.sources.load_source import load_source
 from arcflow.sources.select import TaskSelection
 
 _TRAIN = TaskSelection(tasks="arc-agi-1/training")

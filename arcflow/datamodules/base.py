@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from lightning.pytorch import LightningDataModule
 
+from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.contamination import guard
 from arcflow.core.errors import ConfigError, DataError
-from arcflow.core.sample_augment import AugmentConfig
 from arcflow.core.task import Task
-from arcflow.datamodules.loader import LossLoader, Stream, TrainLoader, check_rows
-from arcflow.datamodules.stream import TaskStream
-from arcflow.datamodules.waves import WaveLoader, waves
+from arcflow.datamodules.streams.loader import LossLoader, Stream, TrainLoader, check_rows
+from arcflow.datamodules.streams.task_stream import TaskStream
+from arcflow.datamodules.task_batches import WaveLoader, waves
 from arcflow.sources.base import Source, TaskList
 from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder, Example, TextConfig

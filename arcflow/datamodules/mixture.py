@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from arcflow.core.augment_sampling import AugmentConfig, order_alone
 from arcflow.core.errors import ConfigError, located
-from arcflow.core.sample_augment import AugmentConfig, order_alone
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
-from arcflow.datamodules.attempt_stream import FEEDBACK, AttemptStream
-from arcflow.datamodules.loader import Stream
-from arcflow.datamodules.mixture_stream import MixtureStream
 from arcflow.datamodules.selected import EVALUATION, SelectedDataModule
-from arcflow.datamodules.stream import TaskStream
+from arcflow.datamodules.streams.attempt_stream import FEEDBACK, AttemptStream
+from arcflow.datamodules.streams.loader import Stream
+from arcflow.datamodules.streams.mixture_stream import MixtureStream
+from arcflow.datamodules.streams.task_stream import TaskStream
 from arcflow.sources.base import Source
-from arcflow.sources.formats_source import load_source
+from arcflow.sources.load_source import load_source
 from arcflow.sources.mixture import check_temperature, sized_weights
 from arcflow.sources.select import TaskSelection
 from arcflow.text.encode import Encoder

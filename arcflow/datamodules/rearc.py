@@ -4,7 +4,7 @@ from typing import Any
 
 from arcflow.datamodules.selected import EVALUATION, SelectedDataModule
 from arcflow.sources.base import Source
-from arcflow.sources.rearc import ReARC
+from arcflow.sources.rearc.source import ReARC
 from arcflow.sources.select import TaskSelection
 
 

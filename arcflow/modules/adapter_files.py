@@ -13,14 +13,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from arcflow.core.errors import CheckpointError
-from arcflow.modules.adapters import (
+from arcflow.modules.fingerprint import Identity, check_identity, check_record
+from arcflow.modules.lora.adapters import (
     DEFAULT_ADAPTER,
     LoRAConfig,
     State,
     adapter_state,
     peft_lora_config,
 )
-from arcflow.modules.identity import Identity, check_identity, check_record
 
 RECORD, WEIGHTS, PEFT_CONFIG = "arcflow.json", "adapter_model.safetensors", "adapter_config.json"
 _PREFIX = "base_model.model."
@@ -42,7 +42,7 @@ def export_adapter(
         model: carries the adapter.
         folder: made where missing; files of these names are replaced.
         config: the adapter's shape.
-        record: from :func:`arcflow.modules.identity.identity`.
+        record: from :func:`arcflow.modules.fingerprint.identity`.
         name: which adapter.
 
     Returns:
@@ -81,7 +81,7 @@ def write_adapter(
     """Write an adapter's tensors as a folder that PEFT and vLLM load unchanged.
 
     Args:
-        state: tensors by name, see :data:`arcflow.modules.adapters.State`.
+        state: tensors by name, see :data:`arcflow.modules.lora.adapters.State`.
         folder: made where missing; files of these names are replaced.
         config: the adapter's shape; its init must not change the base (:func:`plain_adapter`).
         base_name: name or folder of the base model, for PEFT's config; may be empty.
@@ -119,7 +119,7 @@ def read_adapter(
         wanted: the record of this run.
 
     Returns:
-        State for :func:`arcflow.modules.adapters.load_adapter_state`.
+        State for :func:`arcflow.modules.lora.adapters.load_adapter_state`.
 
     Raises:
         CheckpointError: not an adapter, for another base model, or of another shape.

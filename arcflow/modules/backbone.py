@@ -19,7 +19,7 @@ from arcflow.core.errors import ConfigError
 from arcflow.core.seeds import derive
 from arcflow.modules.attention import NAME as SEGMENTS
 from arcflow.modules.attention import register
-from arcflow.modules.last_layer import watch_last_layer
+from arcflow.modules.loss.skip_unscored import watch_last_layer
 from arcflow.text.hub import UNREACHABLE, is_local
 
 TINY = "tiny-qwen2"

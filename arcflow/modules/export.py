@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from arcflow.modules.adapter_files import write_record
-from arcflow.modules.adapters import DEFAULT_ADAPTER, is_quantized
 from arcflow.modules.attention import NAME as SEGMENTS
-from arcflow.modules.identity import Identity
+from arcflow.modules.fingerprint import Identity
+from arcflow.modules.lora.adapters import DEFAULT_ADAPTER, is_quantized
 
 
 def merge_and_export(

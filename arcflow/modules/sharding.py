@@ -52,7 +52,7 @@ def mark_units(model: Any) -> None:
 
 
 def wrap_policy(module: nn.Module, recurse: bool, nonwrapped_numel: int) -> bool:
-    """FSDP's ``auto_wrap_policy`` for models of :class:`arcflow.modules.lora.LoRAModule`."""
+    """FSDP's ``auto_wrap_policy`` for models of :class:`arcflow.modules.lora_module.LoRAModule`."""
     return recurse or getattr(module, _UNIT, False)
 
 

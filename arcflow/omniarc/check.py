@@ -12,7 +12,7 @@ from arcflow.core.task import Pair
 from arcflow.omniarc.registry import Program
 from arcflow.omniarc.style import style_problems
 from arcflow.sources.arc import load_split
-from arcflow.sources.rearc import ReARC
+from arcflow.sources.rearc.source import ReARC
 
 SAMPLES = 100
 NEEDED = 0.95

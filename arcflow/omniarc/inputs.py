@@ -15,8 +15,8 @@ from arcflow.core.task import Task
 from arcflow.omniarc.own_inputs import OWN_INPUTS, own_input
 from arcflow.sources.arc import load_split
 from arcflow.sources.base import Source
-from arcflow.sources.pool import PoolSource
-from arcflow.sources.rearc import ReARC
+from arcflow.sources.pool.source import PoolSource
+from arcflow.sources.rearc.source import ReARC
 from arcflow.text.recent import Recent
 
 Augment = Literal["task", "pair", "none"]

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from arcflow.sandbox.filters import compile_filters
 from arcflow.sandbox.layers import Layer
 from arcflow.sandbox.protocol import (
     MAX_ANSWER,
@@ -23,6 +22,7 @@ from arcflow.sandbox.protocol import (
     take_frame,
 )
 from arcflow.sandbox.results import Limits, SandboxError
+from arcflow.sandbox.seccomp import compile_filters
 
 START_SECONDS = 60.0
 _CHUNK = 1 << 16

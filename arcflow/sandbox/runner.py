@@ -6,8 +6,7 @@ from types import CodeType
 from typing import Any
 
 from arcflow.core.grid import Grid
-from arcflow.sandbox.board import Board
-from arcflow.sandbox.offer import Offer
+from arcflow.sandbox.namespace import Offer
 from arcflow.sandbox.outputs import NotAGridError, check_output, last_line
 from arcflow.sandbox.protocol import (
     BAD,
@@ -20,6 +19,7 @@ from arcflow.sandbox.protocol import (
     pack_words,
     unpack_grids,
 )
+from arcflow.sandbox.shared_results import Board
 
 
 def run_programs(asks: Sequence[Ask], offer: Offer, board: Board) -> None:

@@ -4,7 +4,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -29,21 +29,33 @@ from arcflow.sandbox.results import (
     TimedOut,
 )
 
-if TYPE_CHECKING:
-    from arcflow.sandbox.pool import Sandbox
-
 GRACE = 0.5
 """Seconds after which the parent kills a worker that itself should have killed a program."""
 _AHEAD = 16
 """Programs that a worker has beyond those it runs, so that it never waits for the parent."""
 
 
+class Workers(Protocol):
+    """The processes that a call may use; :class:`arcflow.sandbox.pool.Sandbox` has them."""
+
+    @property
+    def workers(self) -> list[Worker]:
+        """All of them, alive or not."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more programs can be run."""
+
+    def replace(self, worker: Worker, alone: bool) -> None:
+        """Put a fresh worker in the place of a dead or killed one."""
+
+
 class Run:
-    """One call of :meth:`Sandbox.run`."""
+    """One call of :meth:`arcflow.sandbox.pool.Sandbox.run`."""
 
     def __init__(
         self,
-        sandbox: "Sandbox",
+        sandbox: Workers,
         programs: Sequence[str],
         inputs: Sequence[Sequence[Grid]],
         limits: Limits,

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from types import CodeType
 from typing import BinaryIO, NoReturn
 
-from arcflow.sandbox import restrict
+from arcflow.sandbox import isolation as restrict
+from arcflow.sandbox.ast_policy import check
 from arcflow.sandbox.layers import Layer
-from arcflow.sandbox.offer import Offer
-from arcflow.sandbox.policy import check
+from arcflow.sandbox.namespace import Offer
 from arcflow.sandbox.protocol import (
     GRIDS,
     MAX_REQUEST,

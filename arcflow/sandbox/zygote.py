@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, NoReturn
 
-from arcflow.sandbox import restrict
-from arcflow.sandbox.board import Board
-from arcflow.sandbox.offer import Offer
+from arcflow.sandbox import isolation as restrict
+from arcflow.sandbox.namespace import Offer
 from arcflow.sandbox.protocol import (
     MAX_REQUEST,
     MEMORY,
@@ -29,6 +28,7 @@ from arcflow.sandbox.protocol import (
 )
 from arcflow.sandbox.results import Limits
 from arcflow.sandbox.runner import run_programs
+from arcflow.sandbox.shared_results import Board
 
 CODE, VERDICT = b"c", b"v"
 """What the parser puts before a program: its code follows, or the answer already."""

@@ -58,7 +58,7 @@ class GeneratedInputs(Source):
     kinds = ("input-from-inputs",)
 
     def __init__(self, path: str, tasks: str = "arc-agi-1/training") -> None:
-        from arcflow.sources.named import named
+        from arcflow.sources.files.by_name import named
 
         self.name = "generated-inputs"
         self._path = path

@@ -10,8 +10,8 @@ from arcflow.core.grid import MAX_SIDE
 from arcflow.core.options import check_options
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
-from arcflow.sources.formats import Format
-from arcflow.sources.named import join
+from arcflow.sources.files.by_name import join
+from arcflow.sources.files.formats import Format
 
 Length = Callable[[Task], int]
 

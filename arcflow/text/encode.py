@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import MAX_SIDE, Grid
 from arcflow.core.task import Task
-from arcflow.text import samples
+from arcflow.text import probe_grids as samples
 from arcflow.text.chat import Conversation, chat, compact, marks
+from arcflow.text.fast.table_encoder import LookUp
+from arcflow.text.fast.tables import FastPathError
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, T, TaskKind, Value, check_test_index
-from arcflow.text.lookup import LookUp
 from arcflow.text.program_text import SafeTexts
-from arcflow.text.script import IGNORED, Script, make_script, tokenise
-from arcflow.text.tables import FastPathError
+from arcflow.text.prompt_layout import IGNORED, Script, make_script, tokenise
+from arcflow.text.reference_encoder import WholeText
 from arcflow.text.template import PromptTemplate, placeholder
-from arcflow.text.whole import WholeText
 
 __all__ = ["IGNORED", "Encoder", "Example", "FastPathWarning", "TextConfig"]
 

@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from arcflow.core.curve import CURVES, Point, curve
 from arcflow.core.errors import DataError
-from arcflow.core.vote import Candidate, read_answers
+from arcflow.scoring.curve import CURVES, Point, curve
+from arcflow.scoring.voting import Candidate, read_answers
 from arcflow.tools.run import WHERE_HELP, load_solutions, run
 from arcflow.tools.vote import CANDIDATES_HELP
 

@@ -11,7 +11,7 @@ import numpy as np
 from arcflow.core.compare import Comparison, Sets
 from arcflow.core.features import NAMES
 from arcflow.core.grid import Grid
-from arcflow.draw.picture import draw_table
+from arcflow.viz.picture import draw_table
 
 TITLES = {
     "black": "black background, share",

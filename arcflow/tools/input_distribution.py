@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    from arcflow.sources.named import named
+    from arcflow.sources.files.by_name import named
 
     generated = read_generated(options.inputs)
     tasks = {task.id: task for task in named(options.tasks)}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any
 
 from arcflow.core.errors import ArcflowError
@@ -88,7 +88,7 @@ def _build(words: Sequence[str]) -> int:
     )
 
     def work(options: Any) -> None:
-        from arcflow.sources.pool_build import build_pool
+        from arcflow.sources.pool.build import build_pool
 
         source = _made(parser, options)
         with _progress(f"pool of {source.name}", options.tasks, "tasks") as advance:
@@ -125,7 +125,7 @@ def _check(words: Sequence[str]) -> int:
 
 
 def _show(options: argparse.Namespace) -> None:
-    from arcflow.sources.pool_file import VERSION, PoolFile
+    from arcflow.sources.pool.file import VERSION, PoolFile
 
     file = PoolFile(options.pool)
     with _progress("checking", file.records_bytes(), "bytes") as advance:
@@ -156,8 +156,8 @@ def _made(parser: Any, options: Any) -> Any:
 def _import_sources() -> None:
     """Let a source be named by its class alone; a user's own are found beside him."""
     package = import_module("arcflow.sources")
-    for module in iter_modules(package.__path__, "arcflow.sources."):
-        if not module.name.endswith("_worker"):
+    for module in walk_packages(package.__path__, "arcflow.sources."):
+        if not module.name.endswith(".worker"):
             import_module(module.name)
     if "" not in sys.path and "." not in sys.path:
         sys.path.insert(0, "")

@@ -12,7 +12,7 @@ from arcflow.core.compare import Sets, compare
 from arcflow.core.grid import Grid
 from arcflow.core.task import Task
 from arcflow.sources.arc import load_split
-from arcflow.sources.rearc import ReARC
+from arcflow.sources.rearc.source import ReARC
 from arcflow.tools.distribution import summary, write_report
 from arcflow.tools.run import check_number, run
 

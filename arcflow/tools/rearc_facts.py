@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from arcflow.core.task import Task
-from arcflow.sources.rearc_facts import TaskFacts, load_facts, write_facts
-from arcflow.sources.rearc_measure import Check, check, measure
-from arcflow.sources.rearc_package import load_backend
+from arcflow.sources.rearc.backend import load_backend
+from arcflow.sources.rearc.facts import TaskFacts, load_facts, write_facts
+from arcflow.sources.rearc.measure import Check, check, measure
 from arcflow.tools.run import check_number, run
 
 Found = TypeVar("Found")

@@ -70,7 +70,7 @@ def load_solutions(where: str) -> dict[str, list[Grid]]:
     Raises:
         DataError: nothing there, malformed, or tasks whose answers are hidden.
     """
-    from arcflow.sources.named import named
+    from arcflow.sources.files.by_name import named
 
     path = Path(where).expanduser()
     if path.is_file():

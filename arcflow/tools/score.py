@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from arcflow.core.submission import Score, read_submission, score_submission
+from arcflow.scoring.submission import Score, read_submission, score_submission
 from arcflow.tools.run import WHERE_HELP, load_solutions, run
 
 

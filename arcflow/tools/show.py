@@ -9,8 +9,8 @@ from pathlib import Path
 
 from arcflow.core.errors import DataError
 from arcflow.core.task import Task
-from arcflow.draw.terminal import best_colors, detect_colors, render_task
 from arcflow.tools.run import WHERE_HELP, run
+from arcflow.viz.terminal import best_colors, detect_colors, render_task
 
 
 def main(argv: Sequence[str]) -> int:
@@ -56,7 +56,7 @@ def _work(options: argparse.Namespace) -> None:
 
 def _find(name: str, where: str | None) -> Task:
     from arcflow.sources.arc import find_task
-    from arcflow.sources.named import named
+    from arcflow.sources.files.by_name import named
 
     if where is not None:
         found = next((task for task in named(where) if task.id == name), None)

@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Sequence
 
 from arcflow.core.errors import DataError
-from arcflow.core.submission import (
+from arcflow.scoring.submission import (
     PLACEHOLDER,
     fill_submission,
     input_counts,
     write_submission,
 )
-from arcflow.core.vote import Candidate, read_candidates
+from arcflow.scoring.voting import Candidate, read_candidates
 from arcflow.tools.run import WHERE_HELP, run
 
 CANDIDATES_HELP = (
@@ -57,7 +57,7 @@ def _work(options: argparse.Namespace) -> None:
                 next_step="Check the paths, or name the tasks with --tasks.",
             )
     else:
-        from arcflow.sources.named import named
+        from arcflow.sources.files.by_name import named
 
         counts = input_counts(named(options.tasks))
     submission = fill_submission(counts, candidates)

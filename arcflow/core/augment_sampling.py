@@ -1,0 +1,141 @@
+"""Drawing augmentations: each sample sees its task in a view of its own."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from arcflow.core.augment import (
+    Augmentation,
+    Chain,
+    Dihedral,
+    Recolor,
+    Reorder,
+    SwapTrainTest,
+)
+from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.grid import N_COLORS
+from arcflow.core.problem_augmentation import ComposeWeights, compose_task
+from arcflow.core.task import Task
+
+_WEIGHTS = ComposeWeights()
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How tasks are augmented.
+
+    Attributes:
+        dihedral: turn and flip: each of the eight with equal probability.
+        recolor: permute the colours.
+        move_background: with recolor, the probability that colour 0 takes part in the
+            permutation; otherwise it stays and the other nine are permuted.
+        keep_colors: with recolor, the probability that the task keeps its own colours, as if
+            recolor were off for this sample.
+        reorder: shuffle the train pairs.
+        swap_train_test: probability that a train pair and a test pair change places, so that
+            a train pair's output is asked for; only where the test pair's output is known.
+        compose: probability that only the inputs, or only the outputs, of all pairs are
+            changed first, which makes a new task; training only.
+        compose_weights: how often each kind of such change is tried.
+    """
+
+    dihedral: bool = True
+    recolor: bool = True
+    move_background: float = 0.1
+    keep_colors: float = 0.1
+    reorder: bool = True
+    swap_train_test: float = 0.5
+    compose: float = 0.0
+    compose_weights: ComposeWeights = _WEIGHTS
+
+    def __post_init__(self) -> None:
+        for name in ("dihedral", "recolor", "reorder"):
+            if not isinstance(getattr(self, name), bool):
+                _refuse(name, getattr(self, name), "true or false")
+        for name in ("move_background", "keep_colors", "swap_train_test", "compose"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+                _refuse(name, value, "a probability, 0 to 1")
+
+
+def order_alone(config: AugmentConfig) -> AugmentConfig:
+    """The same less all that changes grids: what leads from input to output stays the same."""
+    return replace(config, dihedral=False, recolor=False, compose=0.0)
+
+
+def sample_augmentation(config: AugmentConfig, task: Task, rng: np.random.Generator) -> Chain:
+    """Draw an augmentation for a task; what would change nothing is left out.
+
+    Args:
+        config: what may be drawn; compositions are not, as they cannot be undone.
+        task: which it is for. Where test outputs are known, ``swap_train_test`` moves them
+            among the train pairs: hide them first if the task is to be evaluated.
+        rng: the source of every draw.
+    """
+    return _sample(config, task, _known(task), rng)[0]
+
+
+def sample_training_view(
+    config: AugmentConfig, task: Task, rng: np.random.Generator
+) -> tuple[Task, int]:
+    """The task as one training sample sees it, and the index of the test pair to learn.
+
+    A swapped train pair is always the one to learn; otherwise each test pair with a known
+    output is, with equal probability.
+
+    Raises:
+        DataError: the task has no test pair with a known output.
+    """
+    known = _known(task)
+    if not known:
+        raise DataError(
+            f"task {task.id}: nothing to learn",
+            value=0,
+            expected="a test pair whose output is known",
+            next_step="Train on tasks with answers, or make one of a train pair.",
+        )
+    if config.compose and rng.random() < config.compose:
+        task = compose_task(config.compose_weights, task, rng)
+    chain, test_index = _sample(config, task, known, rng)
+    return chain.apply(task), test_index
+
+
+def _sample(
+    config: AugmentConfig, task: Task, known: list[int], rng: np.random.Generator
+) -> tuple[Chain, int]:
+    """The augmentation and a test pair with a known output, the swapped one if any."""
+    parts: list[Augmentation] = []
+    n_train = len(task.train)
+    test_index = 0
+    if known:
+        test_index = known[int(rng.integers(len(known)))] if len(known) > 1 else known[0]
+        if n_train and config.swap_train_test and rng.random() < config.swap_train_test:
+            parts.append(SwapTrainTest(int(rng.integers(n_train)), test_index))
+    if config.reorder and n_train > 1:
+        order = rng.permutation(n_train).tolist()
+        if order != sorted(order):
+            parts.append(Reorder(tuple(order)))
+    if config.dihedral:
+        flip, n_rot90 = divmod(int(rng.integers(8)), 4)
+        if flip or n_rot90:
+            parts.append(Dihedral(bool(flip), n_rot90))
+    if config.recolor and rng.random() >= config.keep_colors:
+        first = 0 if rng.random() < config.move_background else 1
+        moved = (rng.permutation(N_COLORS - first) + first).tolist()
+        if moved != sorted(moved):
+            parts.append(Recolor((*range(first), *moved)))
+    return Chain(tuple(parts)), test_index
+
+
+def _known(task: Task) -> list[int]:
+    """Indexes of the test pairs whose output is known."""
+    return [i for i, pair in enumerate(task.test) if pair.output is not None]
+
+
+def _refuse(option: str, value: object, expected: str) -> None:
+    raise ConfigError(
+        f"augment.{option}: bad value",
+        value=value,
+        expected=expected,
+        next_step=f"Correct {option} of the augmentation.",
+    )

@@ -1,0 +1,1 @@
+"""Endless, exactly resumable streams of training samples."""

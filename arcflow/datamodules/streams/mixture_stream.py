@@ -1,0 +1,49 @@
+"""MixtureStream: several streams as one, by weight."""
+
+from collections.abc import Mapping, Sequence
+
+from arcflow.core.interleave import VERSION, Interleave
+from arcflow.datamodules.streams.task_stream import TaskStream
+from arcflow.text.encode import Example
+
+
+class MixtureStream:
+    """Samples of several streams, numbered 0, 1, 2, ... without end (law 1).
+
+    Sample ``index`` is one of the part whose turn it is; every part gives all of its own samples
+    in order. Resuming needs no state of the parts.
+
+    Args:
+        parts: name to stream.
+        weights: name to weight, 0 or more, not all 0.
+        seed: the order is a function of it.
+    """
+
+    def __init__(
+        self, parts: Mapping[str, TaskStream], weights: Mapping[str, float], seed: int
+    ) -> None:
+        self.max_tokens = max(stream.max_tokens for stream in parts.values())
+        self._names: Sequence[str] = [name for name in parts if weights[name]]
+        self._parts = [parts[name] for name in self._names]
+        self._interleave = Interleave([weights[name] for name in self._names])
+        self._seed = seed
+
+    def sample(self, index: int) -> Example | None:
+        """The sample of the part whose turn it is."""
+        part, own = self._interleave.at(self._seed, index)
+        return self._parts[part].sample(own)
+
+    def part(self, index: int) -> str:
+        """Which part's turn it is, and what it comes from there."""
+        part, own = self._interleave.at(self._seed, index)
+        return f"{self._names[part]}: {self._parts[part].part(own)}"
+
+    def identity(self) -> dict[str, str]:
+        """Shares, and what the parts say."""
+        found = {"order of the parts": f"version {VERSION}", "mixture seed": str(self._seed)}
+        for name, share, stream in zip(
+            self._names, self._interleave.shares, self._parts, strict=True
+        ):
+            found[f"{name} share"] = repr(share)
+            found |= {f"{name} {key}": value for key, value in stream.identity().items()}
+        return found

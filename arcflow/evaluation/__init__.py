@@ -1,0 +1,1 @@
+"""Evaluate tasks: requests, answers, votes, time, results; usable without a Trainer."""

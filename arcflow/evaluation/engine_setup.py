@@ -1,0 +1,133 @@
+"""The engine of an evaluation, and what an engine in another process needs on disk."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from arcflow.core.errors import ConfigError
+from arcflow.datamodules.base import ArcflowDataModule
+from arcflow.engines.base import AdapterRef, Engine
+from arcflow.engines.transformers import TransformersEngine
+from arcflow.engines.vllm import VLLMConfig, VLLMEngine, check_servable
+from arcflow.evaluation.grid_requests import AnswerConfig
+from arcflow.modules.export import merge_and_export
+from arcflow.modules.lora.adapters import LoRAConfig
+from arcflow.modules.lora_module import LoRAModule
+from arcflow.modules.quiet import no_progress_bars
+from arcflow.ttft.tuner import TestTimeFineTuning
+
+EngineName = Literal["transformers", "vllm"]
+_TRAINED_ID = 2**30
+_MOST_ADAPTERS = 16
+
+
+@dataclass
+class EngineRoom:
+    """An engine and its files.
+
+    Attributes:
+        engine: who writes the answers.
+        trained: the trained adapter, where the engine has to be handed it.
+        folder: where tuned adapters go for it; None where it needs no files.
+    """
+
+    engine: Engine
+    trained: AdapterRef | None = None
+    folder: Path | None = None
+    root: Path | None = None
+
+    def close(self) -> None:
+        """End the engine and remove its files."""
+        self.engine.close()
+        if self.root is not None:
+            shutil.rmtree(self.root, ignore_errors=True)
+
+
+def check_engine(name: EngineName, module: Any, tuner: TestTimeFineTuning | None) -> None:
+    """Refuse what the engine cannot serve, before anything is trained for it.
+
+    Raises:
+        ConfigError: what it is and what to change.
+    """
+    if name == "transformers":
+        return
+    if not isinstance(module, LoRAModule):
+        raise ConfigError(
+            "pass_n.engine: vLLM serves the models of LoRAModule",
+            value=type(module).__name__,
+            expected="a LoRAModule, or a subclass of it",
+            next_step="Set --pass_n.engine transformers, or derive the module from LoRAModule.",
+        )
+    if tuner is not None and tuner.adapter_config(module) is None:
+        raise ConfigError(
+            "pass_n.engine: vLLM cannot change all weights from task to task",
+            value="test_time.tune: all",
+            expected="adapters (tune: continue or fresh), or the transformers engine",
+            next_step="Set --pass_n.engine transformers.",
+        )
+    for config in _adapter_configs(module, tuner):
+        check_servable(config.spec())
+
+
+def open_engine(
+    name: EngineName,
+    vllm: VLLMConfig,
+    module: Any,
+    data: ArcflowDataModule,
+    tuner: TestTimeFineTuning | None,
+    answer: AnswerConfig,
+    root: str,
+    clock: Callable[[], float],
+) -> EngineRoom:
+    """Start the engine, and give it the model.
+
+    Args:
+        name: which.
+        vllm: its options.
+        module: whose model answers.
+        data: token ids and the longest sequence.
+        tuner: whose adapters will come.
+        answer: how answers are made.
+        root: the run's folder; files for the engine live in a new folder within.
+        clock: seconds, for time limits.
+    """
+    if name == "transformers":
+        use = None if tuner is None else partial(tuner.use_adapter, module)
+        return EngineRoom(
+            TransformersEngine(module.model, data.pad_id, use, answer.max_batch_tokens, clock=clock)
+        )
+    scratch = Path(tempfile.mkdtemp(prefix="engine-", dir=root))
+    try:
+        trained = None
+        if module.lora is not None:
+            trained = AdapterRef(_TRAINED_ID, path=module.export(scratch / "trained"))
+        configs = _adapter_configs(module, tuner)
+        engine = VLLMEngine(
+            _base_folder(module, scratch),
+            vllm,
+            max_tokens=data.max_tokens,
+            max_rank=max((config.rank for config in configs), default=0),
+            max_adapters=min(data.wave_size + 1, _MOST_ADAPTERS) if configs else 1,
+        )
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return EngineRoom(engine, trained, scratch / "adapters", scratch)
+
+
+def _adapter_configs(module: LoRAModule, tuner: TestTimeFineTuning | None) -> list[LoRAConfig]:
+    tuned = None if tuner is None else tuner.adapter_config(module)
+    return [config for config in (module.lora, tuned) if config is not None]
+
+
+def _base_folder(module: LoRAModule, scratch: Path) -> str:
+    """What the engine loads: the saved model as the user named it, or the weights in memory."""
+    if module.lora is not None and not module.backbone.from_scratch:
+        return module.backbone.model
+    # No adapter has this name: the weights without any.
+    with no_progress_bars():
+        return str(merge_and_export(module.model, scratch / "model", name=""))

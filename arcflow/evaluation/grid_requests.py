@@ -1,0 +1,247 @@
+"""Answer tasks: views, prompts, the engine, answers turned back into candidates."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+
+from arcflow.core.augment import Augmentation
+from arcflow.core.augment_sampling import AugmentConfig
+from arcflow.core.errors import ConfigError
+from arcflow.core.grid import MAX_SIDE
+from arcflow.core.seeds import derive
+from arcflow.core.task import Task, task_key
+from arcflow.engines.base import AdapterRef, Answers, Request, Sampling
+from arcflow.evaluation.views import evaluation_views
+from arcflow.modules.loss.causal_lm import causal_loss
+from arcflow.scoring.voting import Candidate
+from arcflow.text.context import fit_context
+from arcflow.text.encode import Encoder
+from arcflow.text.pack import pack_examples
+
+_log = logging.getLogger(__name__)
+_AUGMENT = AugmentConfig()
+TOO_LONG = "no prompt fits data.max_tokens"
+
+
+@dataclass(frozen=True)
+class AnswerConfig:
+    """How answers are made.
+
+    Attributes:
+        views: augmented views of each task; the first one is the task as it is.
+        augment: how the views differ: turns and flips, colours, order of the train pairs.
+        samples: answers for each view; more than one needs a temperature.
+        temperature: 0 takes the most probable token each time.
+        top_p: smallest set of tokens with this total probability that is sampled from.
+        side_margin: answers may be longer than the longest side of a task's known grids by
+            this factor (at most 30 cells); a lower bound saves time on answers that never end.
+        max_batch_tokens: tokens, prompts and answers together, the engine holds at once.
+    """
+
+    views: int = 8
+    augment: AugmentConfig = _AUGMENT
+    samples: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    side_margin: float = 1.5
+    max_batch_tokens: int = 16384
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if self.views < 1 or self.samples < 1 or (self.samples > 1 and self.temperature <= 0):
+            raise ConfigError(
+                "pass_n.answer: impossible number of answers",
+                value={
+                    "views": self.views,
+                    "samples": self.samples,
+                    "temperature": self.temperature,
+                },
+                expected="views >= 1, samples >= 1, and a temperature above 0 for samples > 1",
+                next_step="Set --pass_n.answer.temperature 0.7, or samples 1.",
+            )
+
+    def sampling(self, stop_ids: tuple[int, ...]) -> Sampling:
+        """How an engine draws these answers."""
+        return Sampling(
+            n=self.samples, temperature=self.temperature, top_p=self.top_p, stop_ids=stop_ids
+        )
+
+
+Name = tuple[str, str]
+"""Of a set of questions: task id and variant."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A test input under a view, and its request's number: None if it never fits."""
+
+    task: Task
+    test_index: int
+    view: Augmentation
+    request: int | None
+
+
+class Questions:
+    """What an engine is asked about some tasks, and how its answers become candidates.
+
+    Args:
+        encoder: prompts and parser.
+        config: how the answers are made.
+        max_tokens: prompt and answer together; views lose train pairs until they fit. A view
+            that never fits counts as unanswered.
+        seed: views and samples are functions of (seed, task id).
+    """
+
+    def __init__(self, encoder: Encoder, config: AnswerConfig, max_tokens: int, seed: int) -> None:
+        self._encoder, self._config = encoder, config
+        self._max_tokens, self._seed = max_tokens, seed
+        self._asked: dict[Name, list[_Asked]] = {}
+        self.requests: list[Request] = []
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the requests are to be completed."""
+        return self._config.sampling(self._encoder.stop_ids)
+
+    def ask(
+        self, name: Name, task: Task, adapter: AdapterRef | None, views: range | None = None
+    ) -> None:
+        """Ask about every test input of a task.
+
+        Args:
+            name: under which :meth:`candidates` returns the answers.
+            task: its answers hidden.
+            adapter: who answers; None for the model as it was trained.
+            views: numbers of the views; None for all of ``config.views``.
+        """
+        config, encoder, seed = self._config, self._encoder, self._seed
+        room = answer_tokens(encoder, task, config.side_margin)
+        asked = self._asked.setdefault(name, [])
+        wanted = range(config.views) if views is None else views
+        shown = evaluation_views(task, wanted.stop, config.augment, seed)
+        for v in wanted[: max(0, len(shown) - wanted.start)]:
+            seen = shown[v].apply(task)
+            for i in range(len(task.test)):
+                fitted = fit_context(encoder, seen, self._max_tokens, i, answer_tokens=room)
+                number = None
+                if fitted is not None:
+                    number = len(self.requests)
+                    prompt = tuple(encoder.prompt(fitted, i).tolist())
+                    drawn = derive(seed, "sample", task_key(task), v, i)
+                    self.requests.append(Request(prompt, adapter, drawn, room))
+                asked.append(_Asked(task, i, shown[v], number))
+
+    def candidates(self, answers: Answers) -> dict[Name, list[Candidate]]:
+        """Candidates by the names they were asked under; ``config.samples`` for each question.
+
+        Args:
+            answers: one list for each of ``requests``.
+        """
+        return {
+            name: [candidate for ask in asked for candidate in self._candidates(ask, answers)]
+            for name, asked in self._asked.items()
+        }
+
+    def _candidates(self, ask: _Asked, answers: Answers) -> Iterator[Candidate]:
+        place = (ask.task.id, ask.test_index)
+        if ask.request is None:
+            for _ in range(self._config.samples):
+                yield Candidate(*place, None, 0.0, 0, ask.view.name, reason=TOO_LONG)
+            return
+        for answer in answers[ask.request]:
+            text, grid = self._encoder.decode(answer.token_ids)
+            if grid is not None:
+                grid = ask.view.invert(grid) if answer.finished else None
+            yield Candidate(
+                *place,
+                grid,
+                answer.log_prob,
+                answer.n_tokens,
+                ask.view.name,
+                text,
+                answer.error,
+            )
+
+
+def check_context(
+    encoder: Encoder, tasks: Sequence[Task], config: AnswerConfig, max_tokens: int
+) -> None:
+    """Say which tasks are too long to be answered as they are, and refuse where all are.
+
+    Args:
+        encoder: measures the tokens.
+        tasks: answers hidden.
+        config: how long an answer may be.
+        max_tokens: prompt and answer together.
+
+    Raises:
+        ConfigError: no test input of any task fits, even with one train pair.
+    """
+    shortened = unanswered = total = 0
+    shortest = None
+    for task in tasks:
+        room = answer_tokens(encoder, task, config.side_margin)
+        for i in range(len(task.test)):
+            total += 1
+            fitted = fit_context(encoder, task, max_tokens, i, answer_tokens=room)
+            if fitted is None:
+                unanswered += 1
+                whole = encoder.prompt_length(task, i) + room
+                shortest = whole if shortest is None else min(shortest, whole)
+            else:
+                shortened += len(fitted.train) < len(task.train)
+    if total and unanswered == total:
+        raise ConfigError(
+            f"data.max_tokens is too small to answer any of the {len(tasks)} tasks",
+            value=max_tokens,
+            expected="room for one train pair and the largest answer; the shortest whole prompt "
+            f"and answer have {shortest} tokens",
+            next_step="Raise --data.max_tokens, or choose a shorter text.",
+        )
+    if shortened or unanswered:
+        _log.warning(
+            "Answers at max_tokens=%d: of %d test inputs %d are asked with fewer train pairs, "
+            "%d never fit and count as unanswered.",
+            max_tokens,
+            total,
+            shortened,
+            unanswered,
+        )
+
+
+def answer_tokens(encoder: Encoder, task: Task, margin: float) -> int:
+    """Tokens of the largest answer that is waited for: the task's longest side times ``margin``."""
+    longest = max(max(grid.shape) for grid in task.grids())
+    side = min(MAX_SIDE, max(longest + 1, round(longest * margin)))
+    return encoder.max_answer_tokens(side, side)
+
+
+def answer_loss(
+    model: PreTrainedModel, encoder: Encoder, task: Task, max_tokens: int
+) -> tuple[float, int]:
+    """Loss of the task's true answers, asked as published: nats summed, and tokens.
+
+    Answers that do not fit ``max_tokens`` are left out. This measures; nothing learns from it.
+    """
+    total, tokens = 0.0, 0
+    training = model.training
+    model.eval()
+    try:
+        for i in range(len(task.test)):
+            fitted = fit_context(encoder, task, max_tokens, i)
+            if fitted is None:
+                continue
+            row = pack_examples([encoder.example(fitted, i)])
+            batch = {
+                name: torch.from_numpy(getattr(row, name))[None].to(model.device)
+                for name in ("input_ids", "labels", "position_ids")
+            }
+            with torch.no_grad():
+                loss, scored = causal_loss(model, batch)
+            total, tokens = total + loss.item() * scored, tokens + scored
+    finally:
+        model.train(training)
+    return total, tokens

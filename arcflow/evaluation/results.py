@@ -1,0 +1,207 @@
+"""Results of an evaluation: journaled task by task, merged over processes, measured, written."""
+
+import json
+import math
+from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from arcflow.core.task import Task
+from arcflow.evaluation.loop import Outcome, Outcomes
+from arcflow.evaluation.program_candidates import CODE_MEASURES, code_shares
+from arcflow.evaluation.torchmetric import ARCMeasures
+from arcflow.scoring.journal import Journal, check_run, read_journal, write_journal
+from arcflow.scoring.voting import Candidate, candidate_from_dict, candidate_to_dict
+
+Key = tuple[str, str]
+"""Task id and variant."""
+
+
+class Results:
+    """Everything finished so far, by this process, by those beside it and by earlier runs.
+
+    Process 0 writes ``NAME.journal.jsonl``, process r > 0 ``NAME.rankR.journal.jsonl`` beside
+    it; at the end process 0 merges all into the first, which then is the one that a single
+    process would have written, to the last byte.
+
+    Args:
+        root: the run's folder.
+        name: of the subcommand.
+        run: what the results depend on.
+        tasks: all of the evaluation, in order.
+        variants: in the order in which they are journaled.
+        rank: this process's number, of ``world_size``.
+        world_size: number of processes.
+        restart: forget what was finished before.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        name: str,
+        run: Mapping[str, Any],
+        tasks: Sequence[Task],
+        variants: Sequence[str],
+        rank: int = 0,
+        world_size: int = 1,
+        restart: bool = False,
+    ) -> None:
+        self.folder, self.name, self.run = Path(root), name, run
+        self.tasks, self.variants = tuple(tasks), tuple(variants)
+        self.rank, self.world_size = rank, world_size
+        self._entries: dict[Key, dict[str, Any]] = {}
+        if restart:
+            self._forget()
+        self._journal = Journal.open(self._own, run)
+        self._take(self._journal.entries)
+        self.read_others()
+
+    @property
+    def path(self) -> Path:
+        """The journal that holds everything once the evaluation is finished."""
+        return self.folder / f"{self.name}.journal.jsonl"
+
+    @property
+    def _own(self) -> Path:
+        middle = f".rank{self.rank}" if self.rank else ""
+        return self.folder / f"{self.name}{middle}.journal.jsonl"
+
+    def finished(self, task: Task) -> bool:
+        """Whether every variant of it is known."""
+        return all((task.id, variant) in self._entries for variant in self.variants)
+
+    @property
+    def left(self) -> int:
+        """Tasks that are not finished."""
+        return sum(not self.finished(task) for task in self.tasks)
+
+    def add(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
+        """Journal a wave: what is known already stays as it is."""
+        new = [
+            _entry(task.id, variant, outcomes[task.id, variant])
+            for task in tasks
+            for variant in self.variants
+            if (task.id, variant) not in self._entries
+        ]
+        self._journal.append(new)
+        self._take(new)
+
+    def read_others(self) -> None:
+        """Take what the journals beside this process's own hold of the same run."""
+        for rank, path in self._journals():
+            if rank != self.rank:
+                header, entries = read_journal(path)
+                check_run(header, self.run, path)
+                self._take(entries)
+
+    def close(self) -> None:
+        """Let others write; everything added is on the disk."""
+        self._journal.close()
+
+    def merge(self, trainer: Trainer) -> None:
+        """Bring the results of all processes together, in every process; one journal is left."""
+        if self.world_size > 1:
+            import torch.distributed as dist
+
+            gathered: list[Any] = [None] * self.world_size
+            dist.all_gather_object(gathered, list(self._entries.values()))
+            for entries in gathered:
+                self._take(entries)
+        order = [(task.id, variant) for task in self.tasks for variant in self.variants]
+        merged = [self._entries[key] for key in order if key in self._entries]
+        self.close()
+        others = [path for rank, path in self._journals() if rank > 0]
+        if self.rank == 0 and (others or merged != self._journal.entries):
+            write_journal(self.path, self.run, merged)
+        trainer.strategy.barrier("arcflow.merge")
+        if self.rank == 0:
+            for path in others:
+                path.unlink(missing_ok=True)
+        elif self._own.exists():  # where processes do not share a disk
+            self._own.unlink(missing_ok=True)
+
+    def candidates(self, variant: str, known: Container[str] = ()) -> dict[str, list[Candidate]]:
+        """Candidates by task id, of the finished tasks that are not ``known`` yet."""
+        return {
+            task.id: [candidate_from_dict(c) for c in self._entries[task.id, variant]["candidates"]]
+            for task in self.tasks
+            if (task.id, variant) in self._entries and task.id not in known
+        }
+
+    def measures(self) -> dict[str, dict[str, float]]:
+        """By variant, the loss and all measures over the finished tasks with known answers.
+
+        Where programs were asked for, their shares too: over all finished tasks, since train
+        pairs are always known.
+        """
+        measured = {}
+        for variant in self.variants:
+            # Every process has everything already.
+            metric, nats, tokens = ARCMeasures(sync_on_compute=False), 0.0, 0
+            found = self.candidates(variant)
+            for task in self.tasks:
+                outputs = [pair.output for pair in task.test if pair.output is not None]
+                if task.id not in found or len(outputs) < len(task.test):
+                    continue
+                metric.update(task.id, found[task.id], outputs)
+                loss = self._entries[task.id, variant]["loss"]
+                if loss is not None:
+                    nats, tokens = nats + loss[0], tokens + loss[1]
+            values = metric.compute() if len(metric.rows) else {}
+            if values:
+                values = {"loss": nats / tokens if tokens else float("nan"), **values}
+            values |= self._of_programs(variant)
+            if values:
+                measured[variant] = values
+        return measured
+
+    def _of_programs(self, variant: str) -> dict[str, float]:
+        """The mean of each share of programs over tasks; {} where none were asked for."""
+        entries = [self._entries.get((task.id, variant)) for task in self.tasks]
+        shares = [code_shares(entry["code"]) for entry in entries if entry and "code" in entry]
+        if not shares:
+            return {}
+        return {name: math.fsum(s[name] for s in shares) / len(shares) for name in CODE_MEASURES}
+
+    def write(self, measured: Mapping[str, Mapping[str, float]]) -> None:
+        """``NAME.results.json``: what the table shows, for programs."""
+        tasks = len(self.tasks) - self.left
+        text = json.dumps({"tasks": tasks, "variants": measured}, indent=2)
+        path = self.folder / f"{self.name}.results.json"
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(text + "\n")
+        unfinished.replace(path)
+
+    def _forget(self) -> None:
+        """Remove this process's journal; process 0 removes those of processes that are no more."""
+        for rank, path in self._journals():
+            if rank == self.rank or (self.rank == 0 and rank >= self.world_size):
+                path.unlink(missing_ok=True)
+
+    def _journals(self) -> list[tuple[int, Path]]:
+        """All that are there, with the numbers of their processes."""
+        found = [(0, self.path)] if self.path.exists() else []
+        for path in self.folder.glob(f"{self.name}.rank*.journal.jsonl"):
+            number = path.name.removeprefix(f"{self.name}.rank").removesuffix(".journal.jsonl")
+            if number.isdecimal():
+                found.append((int(number), path))
+        return sorted(found)
+
+    def _take(self, entries: Sequence[dict[str, Any]]) -> None:
+        for entry in entries:
+            self._entries.setdefault((entry["task"], entry["variant"]), entry)
+
+
+def _entry(task_id: str, variant: str, outcome: Outcome) -> dict[str, Any]:
+    loss = outcome.loss
+    return {
+        "task": task_id,
+        "variant": variant,
+        "candidates": [candidate_to_dict(c) for c in outcome.candidates],
+        # A loss that is no number is none: JSON has no word for it.
+        "loss": list(loss) if loss is not None and math.isfinite(loss[0]) else None,
+        "steps": outcome.steps,
+        "views": outcome.views,
+    } | ({} if outcome.code is None else {"code": outcome.code})

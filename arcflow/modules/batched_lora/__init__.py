@@ -1,0 +1,1 @@
+"""Many LoRA adapters trained in one forward pass, each as if alone."""

@@ -1,0 +1,96 @@
+"""Put many adapters on one model, to be trained in one forward pass, and take them off again."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from arcflow.core.errors import ConfigError
+from arcflow.modules.batched_lora.adapters import NAME, JointAdapters
+from arcflow.modules.batched_lora.forward import Forward, forwards
+from arcflow.modules.batched_lora.low_rank import Strategy
+from arcflow.modules.lora.adapters import (
+    LoRAConfig,
+    State,
+    adapter_state,
+    redraw_adapter,
+    temporary_adapter,
+)
+
+
+@contextmanager
+def joint_adapters(
+    model: PreTrainedModel,
+    config: LoRAConfig,
+    seeds: Sequence[int],
+    start: State | None = None,
+    strategy: Strategy | None = None,
+) -> Iterator[JointAdapters]:
+    """Adapters that learn together inside the block; the model is as it was after it (law 4).
+
+    Args:
+        model: with or without other adapters; they rest meanwhile.
+        config: the adapters' shape; of ``start``, where that is given.
+        seeds: one an adapter; each gets the first values that
+            :func:`arcflow.modules.lora.adapters.attach_adapter` would draw with it.
+        start: first values of all of them; None draws them.
+        strategy: how slices are multiplied; None takes what suits the model's device.
+
+    Raises:
+        ConfigError: DoRA, dropout, or targets that are no linear layers.
+    """
+    check_joint(config)
+    with temporary_adapter(model, config, NAME, start, seeds[0]):
+        states = [adapter_state(model, NAME)]
+        for seed in seeds[1:]:
+            if start is None:
+                redraw_adapter(model, NAME, seed)
+                states.append(adapter_state(model, NAME))
+            else:
+                states.append(states[0])
+        layers = {
+            path: layer
+            for path, layer in model.named_modules()
+            if NAME in getattr(layer, "lora_A", ())
+        }
+        stack = JointAdapters(model, layers, states, strategy)
+        for path, joint in stack.layers.items():
+            _put(model, path, joint)
+        taken: list[tuple[nn.Module, Forward]] = []
+        try:
+            if stack.strategy == "loop":
+                taken = forwards(model, stack)
+            for module, forward in taken:
+                module.__dict__["forward"] = forward
+            yield stack
+        finally:
+            for module, _ in taken:
+                module.__dict__.pop("forward", None)
+            for path, layer in layers.items():
+                _put(model, path, layer)
+
+
+def check_joint(config: LoRAConfig) -> None:
+    """Refuse adapters that cannot learn in one forward pass.
+
+    Raises:
+        ConfigError: DoRA or dropout.
+    """
+    for name, value, right in (
+        ("dora", config.dora, not config.dora),
+        ("dropout", config.dropout, config.dropout == 0),
+    ):
+        if not right:
+            raise ConfigError(
+                f"test_time.tasks_together: adapters with lora.{name} learn one by one",
+                value=f"{name}: {value}",
+                expected="LoRA or rsLoRA without dropout",
+                next_step=f"Set --test_time.tasks_together 1, or lora.{name} "
+                f"{str(type(value)(0)).lower()}.",
+            )
+
+
+def _put(model: nn.Module, path: str, layer: nn.Module) -> None:
+    parent, _, child = path.rpartition(".")
+    setattr(model.get_submodule(parent), child, layer)

@@ -1,0 +1,127 @@
+"""The gated feed-forward part of a joint row, adapter by adapter, with a backward pass by hand.
+
+``down(silu(gate(x)) * up(x))`` with low-rank parts in all three. A slice goes through all of it
+before the next one begins, so that what one product writes the next one reads from the cache; the
+backward pass makes the product of the two halves again, and needs no other memory than for one
+slice.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from arcflow.modules.batched_lora.stacked_weights import SliceViews, new_rows
+
+_silu = torch.ops.aten.silu.out
+_silu_backward = torch.ops.aten.silu_backward.grad_input
+
+
+def joint_mlp(
+    x: Tensor,
+    anchor: Tensor,
+    lengths: Sequence[int],
+    weights: Sequence[Tensor],
+    inner: SliceViews,
+    outer: SliceViews,
+) -> Tensor:
+    """The layer's output, (N, d).
+
+    Args:
+        x: (N, d), float32.
+        anchor: any tensor that requires a gradient, so that the output does.
+        lengths: rows of each adapter, in order.
+        weights: of gate (f, d), up (f, d) and down (d, f); frozen, without bias.
+        inner: the adapters of gate and up.
+        outer: the adapters of down.
+    """
+    out: Tensor = _JointMLP.apply(x, anchor, lengths, weights, inner, outer)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _JointMLP(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        anchor: Tensor,
+        lengths: Sequence[int],
+        weights: Sequence[Tensor],
+        inner: SliceViews,
+        outer: SliceViews,
+    ) -> Tensor:
+        gate_turned, up_turned, down_turned = (weight.T for weight in weights)
+        rows, width, rank = len(x), len(weights[0]), inner.rank
+        gate, up = x.new_empty(rows, width), x.new_empty(rows, width)
+        hidden, last = new_rows(x, rows, 2 * rank), new_rows(x, rows, outer.rank)
+        out = x.new_empty(rows, len(weights[2]))
+        scratch = x.new_empty(max(lengths), width)
+        tensors = (x, gate, up, hidden, *hidden.split(rank, 1), last, out)
+        parts = zip(
+            lengths,
+            *(tensor.split(lengths) for tensor in tensors),
+            inner.downs_turned,
+            *inner.ups_turned,
+            outer.downs_turned,
+            outer.ups_turned[0],
+            strict=True,
+        )
+        for n, x_i, g, u, h, h_gate, h_up, h_down, y, down, up_gate, up_up, down_s, up_s in parts:
+            torch.mm(x_i, down, out=h)
+            torch.mm(x_i, gate_turned, out=g)
+            torch.addmm(g, h_gate, up_gate, alpha=inner.scale, out=g)
+            torch.mm(x_i, up_turned, out=u)
+            torch.addmm(u, h_up, up_up, alpha=inner.scale, out=u)
+            s = scratch[:n]
+            _silu(g, out=s)
+            s.mul_(u)
+            torch.mm(s, down_s, out=h_down)
+            torch.mm(s, down_turned, out=y)
+            torch.addmm(y, h_down, up_s, alpha=outer.scale, out=y)
+        ctx.rest = lengths, weights, inner, outer
+        ctx.save_for_backward(x, gate, up, hidden, last)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, gate, up, hidden, last = ctx.saved_tensors
+        lengths, (gate_weight, up_weight, down_weight), inner, outer = ctx.rest
+        longest, rank, scale = max(lengths), inner.rank, inner.scale
+        grad, grad_x = grad.contiguous(), torch.empty_like(x)
+        scratch = [gate.new_empty(longest, gate.shape[1]) for _ in range(3)]
+        scratch += [new_rows(x, longest, 2 * rank), new_rows(x, longest, outer.rank)]
+        keep, keep_outer = float(inner.keep()), float(outer.keep())
+        tensors = (grad, grad_x, x, gate, up, *hidden.split(rank, 1), last)
+        parts = zip(
+            lengths,
+            grad.T.split(lengths, 1),
+            *(tensor.split(lengths) for tensor in tensors),
+            strict=True,
+        )
+        for i, (n, dy_turned, dy, dx, x_i, g, u, h_gate, h_up, h_down) in enumerate(parts):
+            ds, activated, product, dh, dh_down = (tensor[:n] for tensor in scratch)
+            _silu(g, out=activated)
+            torch.mul(activated, u, out=product)
+            torch.addmm(dh_down, dy, outer.ups[0][i], beta=0.0, alpha=outer.scale, out=dh_down)
+            place = outer.grad_ups[0][i]
+            torch.addmm(place, dy_turned, h_down, beta=keep_outer, alpha=outer.scale, out=place)
+            place = outer.grad_downs[i]
+            torch.addmm(place, dh_down.T, product, beta=keep_outer, out=place)
+            torch.mm(dy, down_weight, out=ds)
+            torch.addmm(ds, dh_down, outer.downs[i], out=ds)
+            du = activated.mul_(ds)
+            dg = _silu_backward(ds.mul_(u), g, grad_input=product)
+            halves = zip((dg, du), (h_gate, h_up), dh.split(rank, 1), strict=True)
+            for j, (d, h, dh_j) in enumerate(halves):
+                torch.addmm(dh_j, d, inner.ups[j][i], beta=0.0, alpha=scale, out=dh_j)
+                place = inner.grad_ups[j][i]
+                torch.addmm(place, d.T, h, beta=keep, alpha=scale, out=place)
+            place = inner.grad_downs[i]
+            torch.addmm(place, dh.T, x_i, beta=keep, out=place)
+            torch.mm(dg, gate_weight, out=dx)
+            torch.addmm(dx, du, up_weight, out=dx)
+            torch.addmm(dx, dh, inner.downs[i], out=dx)
+        return grad_x, None, None, None, None, None

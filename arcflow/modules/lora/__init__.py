@@ -1,0 +1,1 @@
+"""LoRA adapters: attached, saved, loaded; or all weights in their place."""

@@ -1,0 +1,333 @@
+"""LoRAModule: a causal language model that learns, with an adapter or with all its weights."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.strategies import FSDPStrategy
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from arcflow.core.errors import CheckpointError, ConfigError, located
+from arcflow.core.seeds import derive
+from arcflow.modules.adapter_files import export_adapter, read_adapter
+from arcflow.modules.backbone import BackboneConfig, load_backbone
+from arcflow.modules.export import merge_and_export
+from arcflow.modules.fingerprint import Identity, check_identity, describe_base, identity
+from arcflow.modules.lora.adapters import (
+    DEFAULT_ADAPTER,
+    LoRAConfig,
+    attach_adapter,
+    check_tensors,
+    load_adapter_state,
+)
+from arcflow.modules.loss.causal_lm import causal_loss
+from arcflow.modules.optim import (
+    OptimizerConfig,
+    ScheduleConfig,
+    build_optimizer,
+    build_schedule,
+)
+from arcflow.modules.quiet import no_progress_bars
+from arcflow.modules.sharding import check_shardable, is_sharded, mark_units, plain_names
+from arcflow.modules.warm_start import CHECKPOINT_RECORD, is_adapter, load_start
+from arcflow.text.tokenizer import CHARACTERS, load_tokenizer
+
+_BACKBONE, _OPTIMIZER, _SCHEDULE = BackboneConfig(), OptimizerConfig(), ScheduleConfig()
+
+
+class LoRAModule(LightningModule):
+    """Trains a causal language model of transformers on ARC.
+
+    Batches are packed rows ``{input_ids, labels, position_ids}`` of shape (1, T), or padded ones
+    of shape (B, L) with an ``attention_mask``; labels are aligned with the ids, -100 where not
+    scored. Validation batches of other kinds (waves of tasks) are the callbacks' business.
+
+    Checkpoints hold what is trained and an identity record; another base model, LoRA option or
+    grid text is refused by name.
+
+    Args:
+        backbone: which language model, and how it is held in memory.
+        lora: the adapter to train; null trains all weights.
+        optimizer: how weights are changed.
+        schedule: how the learning rate moves.
+        adapter: folder of a trained adapter (PEFT's format) to continue from, with the same LoRA
+            options.
+        start_from: another run's trained weights to start from: a checkpoint of arcflow fit, or
+            a folder that it exported; with the same model, LoRA options and text. Steps, optimizer
+            and data start anew; --ckpt_path continues a run.
+        tokenizer: name or folder of the tokenizer; empty takes the model's own ("characters"
+            for a model from random weights).
+        vocab_size: number of token ids of a model from random weights; null takes the
+            tokenizer's.
+        seed: of random weights, adapters and dropout.
+    """
+
+    model: PreTrainedModel
+
+    def __init__(
+        self,
+        backbone: BackboneConfig = _BACKBONE,
+        lora: LoRAConfig | None = None,
+        optimizer: OptimizerConfig = _OPTIMIZER,
+        schedule: ScheduleConfig = _SCHEDULE,
+        adapter: str | None = None,
+        start_from: str | None = None,
+        tokenizer: str = "",
+        vocab_size: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if lora is None and adapter is not None:
+            raise ConfigError(
+                "model.adapter: there is no adapter to continue without LoRA",
+                value=adapter,
+                expected="model.lora beside model.adapter",
+                next_step="Give model.lora with the adapter's rank and alpha.",
+            )
+        if adapter is not None and start_from is not None:
+            raise ConfigError(
+                "model.start_from: model.adapter is a start already",
+                value={"adapter": adapter, "start_from": start_from},
+                expected="one of the two",
+                next_step="Leave one of them out.",
+            )
+        if lora is None and backbone.quantization != "none":
+            raise ConfigError(
+                "backbone.quantization: quantized weights cannot be trained",
+                value=backbone.quantization,
+                expected="model.lora beside a quantized backbone",
+                next_step="Give model.lora, or set backbone.quantization to none.",
+            )
+        if lora is None and backbone.dtype == "auto":
+            # Small updates vanish in 16-bit weights.
+            backbone = replace(backbone, dtype="float32")
+        self.backbone, self.lora = backbone, lora
+        self.optimizer_config, self.schedule_config = optimizer, schedule
+        self.adapter, self.start_from, self.seed = adapter, start_from, seed
+        self.tokenizer_name = tokenizer or (CHARACTERS if backbone.from_scratch else backbone.model)
+        self.vocab_size = vocab_size
+        self.base_record: dict[str, Any] = {}
+        self._clock = 0.0
+        self._nats: float | Tensor = 0.0
+        self._scored = 0
+        # Checkpoints lack the frozen weights on purpose; on_load_checkpoint checks the rest.
+        self.strict_loading = False
+
+    def configure_model(self) -> None:
+        """Load the backbone and attach the adapter, once."""
+        if self.base_record:
+            return
+        precision = getattr(self._trainer, "precision", "32-true")
+        if self.backbone.quantization != "none" and precision in ("bf16-true", "16-true"):
+            raise ConfigError(
+                "trainer.precision: quantized weights have their own number type",
+                value=precision,
+                expected="bf16-mixed, 16-mixed or 32-true with backbone.quantization",
+                next_step=f"Set --trainer.precision {precision.replace('true', 'mixed')}.",
+            )
+        if isinstance(getattr(self._trainer, "strategy", None), FSDPStrategy):
+            check_shardable(
+                {
+                    "backbone.quantization": self.backbone.quantization != "none",
+                    "lora.dora": self.lora is not None and self.lora.dora,
+                }
+            )
+        if self.vocab_size is None:
+            self.vocab_size = len(load_tokenizer(self.tokenizer_name))
+        self.model = load_backbone(self.backbone, self.vocab_size, self.seed)
+        self.base_record = describe_base(self.model, self.backbone.model)
+        start = self.start_from
+        if start is not None and self.lora is not None and is_adapter(start):
+            self.adapter, start = start, None
+        self._attach()
+        if start is not None:
+            load_start(start, self.trained(), self.identity())
+        mark_units(self.model)
+
+    def _attach(self) -> None:
+        if self.lora is None:
+            return
+        if self.adapter is None:
+            attach_adapter(self.model, self.lora, seed=self.seed)
+            return
+        # The first values come from the folder: an init must not change the base weights.
+        self.lora = replace(self.lora, init="default")
+        state = read_adapter(self.adapter, self.model, self.lora, self.identity())
+        attach_adapter(self.model, self.lora, seed=self.seed)
+        load_adapter_state(self.model, state)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, and the schedule over ``trainer.max_steps``."""
+        with located("model", ".", ConfigError):
+            optimizer = build_optimizer(self.model, self.optimizer_config)
+        schedule = build_schedule(optimizer, self.schedule_config, self.trainer.max_steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Lightning's; under FSDP, where no process has whole gradients, FSDP's own norm."""
+        model = self.trainer.strategy.model
+        if is_sharded(model) and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
+            model.clip_grad_norm_(gradient_clip_val)
+            return
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Make dropout a function of (seed, batch), so that a resumed run repeats it."""
+        place = (self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(derive(self.seed, "dropout", *place))
+
+    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
+        """The mean loss of one batch, in nats a scored token.
+
+        Of several processes each returns its share, so that the mean of their gradients, which
+        DDP and FSDP take, is the gradient of the mean over the scored tokens of all.
+        """
+        loss, scored = causal_loss(self.model, batch)
+        mean, tokens = loss.detach(), _real_tokens(batch)
+        processes = self.trainer.world_size
+        if processes > 1:
+            counts = torch.tensor([0.0, scored, tokens], dtype=torch.float64, device=self.device)
+            counts[0] = mean * scored
+            nats, all_scored, tokens = self._over_processes(counts)
+            all_scored = all_scored.clamp(min=1)
+            mean = (nats / all_scored).to(loss.dtype)
+            loss = loss * (scored * processes / all_scored).to(loss.dtype)
+        self.log("train_loss", mean, prog_bar=True, batch_size=max(scored, 1))
+        self._log_speed(tokens)
+        return loss
+
+    def validation_step(
+        self, batch: Mapping[str, Tensor], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Count towards ``val_loss``, the mean over all scored tokens of all batches."""
+        self._evaluate(batch)
+
+    def test_step(
+        self, batch: Mapping[str, Tensor], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Count towards ``test_loss``, the mean over all scored tokens of all batches."""
+        self._evaluate(batch)
+
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Nothing: callbacks answer the tasks of a wave."""
+
+    def on_validation_epoch_end(self) -> None:
+        """Log ``val_loss``."""
+        self._log_evaluated("val_loss")
+
+    def on_test_epoch_end(self) -> None:
+        """Log ``test_loss``."""
+        self._log_evaluated("test_loss")
+
+    def _evaluate(self, batch: object) -> None:
+        if not isinstance(batch, Mapping):
+            return
+        with torch.no_grad():
+            loss, scored = causal_loss(self.model, batch)
+        self._nats, self._scored = self._nats + loss * scored, self._scored + scored
+
+    def _log_evaluated(self, name: str) -> None:
+        """Log the mean. (Lightning's own, over processes, rounds their numbers of tokens.)"""
+        sums = torch.tensor([float(self._nats), self._scored], dtype=torch.float64)
+        nats, scored = self._over_processes(sums.to(self.device))
+        self._nats, self._scored = 0.0, 0
+        if scored:
+            # Equal on all processes already; Lightning asks for sync_dist all the same.
+            self.log(name, nats.float() / scored.float(), prog_bar=True, sync_dist=True)
+
+    def _over_processes(self, sums: Tensor) -> Tensor:
+        """The sums over all processes of ``sums``, in place."""
+        if self.trainer.world_size > 1:
+            torch.distributed.all_reduce(sums)
+        return sums
+
+    def _log_speed(self, tokens: int | Tensor) -> None:
+        """Tokens a second since the last batch, of all processes, and the learning rate."""
+        now = time.perf_counter()
+        if self._clock:
+            self.log("tokens_per_s", tokens / (now - self._clock), prog_bar=True)
+        self._clock = now
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_start(self) -> None:
+        """Start the clock of ``tokens_per_s``."""
+        self._clock = 0.0
+
+    def on_validation_end(self) -> None:
+        """Leave validation out of ``tokens_per_s``."""
+        self._clock = 0.0
+
+    def identity(self) -> Identity:
+        """What this run trains on; its text is the datamodule's ``text_identity``, if any."""
+        datamodule = getattr(self._trainer, "datamodule", None)
+        return identity(self.base_record, self.lora, getattr(datamodule, "text_identity", None))
+
+    def trained(self) -> dict[str, Tensor]:
+        """The trained parameters by their name in this module's state dict."""
+        return plain_names({name: p for name, p in self.named_parameters() if p.requires_grad})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep only what is trained, and say what it is."""
+        state = checkpoint["state_dict"]
+        # Under FSDP the first process has all of it and the others, which write nothing, none.
+        if state:
+            checkpoint["state_dict"] = {name: state[name] for name in self.trained()}
+        checkpoint[CHECKPOINT_RECORD] = self.identity()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of something else before anything is loaded."""
+        fitting = getattr(self._trainer, "training", False)
+        if fitting and self.start_from is not None:
+            raise ConfigError(
+                "model.start_from: the run goes on from a checkpoint of its own",
+                value=self.start_from,
+                expected="either --model.start_from or --ckpt_path",
+                next_step="To go on, set --model.start_from null; to start anew from the other "
+                "run's weights, leave out --ckpt_path.",
+            )
+        self.configure_model()
+        if CHECKPOINT_RECORD not in checkpoint:
+            raise CheckpointError(
+                "checkpoint: not written by arcflow",
+                value=sorted(map(str, checkpoint)),
+                expected=f"a record {CHECKPOINT_RECORD!r}",
+                next_step="Use a checkpoint of arcflow fit.",
+            )
+        check_identity("checkpoint", checkpoint[CHECKPOINT_RECORD], self.identity())
+        if "state_dict" in checkpoint:  # FSDP has loaded the tensors, and taken them out
+            check_tensors("checkpoint", checkpoint["state_dict"], self.trained())
+
+    def export(self, folder: str | Path) -> Path:
+        """Write what was trained: the adapter in PEFT's format, or the whole model."""
+        if self.lora is None:
+            return self.merge(folder)
+        return export_adapter(self.model, folder, self.lora, self.identity(), DEFAULT_ADAPTER)
+
+    def merge(self, folder: str | Path) -> Path:
+        """Write a full model folder, adapter merged, tokenizer included."""
+        with no_progress_bars():
+            return merge_and_export(
+                self.model,
+                folder,
+                tokenizer=load_tokenizer(self.tokenizer_name),
+                record=self.identity(),
+            )
+
+
+def _real_tokens(batch: Mapping[str, Tensor]) -> int:
+    """Tokens of a batch, padding aside."""
+    mask = batch.get("attention_mask")
+    return batch["input_ids"].numel() if mask is None else int(mask.sum())

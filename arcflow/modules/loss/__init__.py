@@ -1,0 +1,1 @@
+"""The loss of a batch, computed only where it is scored."""

@@ -1,0 +1,123 @@
+"""Weights to start from: of another run's checkpoint, or of a model that it exported."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from arcflow.core.errors import CheckpointError
+from arcflow.modules.adapter_files import PEFT_CONFIG, RECORD
+from arcflow.modules.fingerprint import Identity, check_identity
+from arcflow.modules.lora.adapters import State, check_tensors
+
+CHECKPOINT_RECORD = "arcflow"
+"""Where a checkpoint has its identity record."""
+
+_OPTION = "model.start_from"
+_EXPECTED = "a checkpoint of arcflow fit, or a folder that it exported (adapter or model)"
+
+
+def is_adapter(path: str | Path) -> bool:
+    """Whether an adapter was exported here."""
+    return (Path(path) / PEFT_CONFIG).is_file()
+
+
+def load_start(path: str | Path, trained: State, wanted: Identity) -> None:
+    """Copy another run's trained weights into this run's.
+
+    Args:
+        path: a checkpoint, or the folder of an exported model.
+        trained: this run's trained parameters, by their names in the module.
+        wanted: this run's record.
+
+    Raises:
+        CheckpointError: nothing is there, or what is there was trained on something else; no
+            weight is changed then.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        state, record = _read_model(path, wanted)
+    elif path.is_file():
+        found = read_checkpoint(path)
+        state, record = found["state_dict"], found.get(CHECKPOINT_RECORD)
+    else:
+        raise CheckpointError(
+            f"{_OPTION}: nothing there",
+            value=str(path),
+            expected=_EXPECTED,
+            next_step=f"Correct --{_OPTION}; paths start at the working directory.",
+        )
+    what = f"{_OPTION} {path}"
+    check_identity(what, record, wanted)
+    check_tensors(what, state, trained)
+    with torch.no_grad():
+        for name, parameter in trained.items():
+            parameter.copy_(state[name])
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint as it lies on the disk; tensors are read when they are used.
+
+    Raises:
+        CheckpointError: damaged, or none of Lightning's.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles of other programs
+            found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except PermissionError:
+        raise
+    except Exception as error:  # bytes that are no checkpoint raise whatever they hit
+        raise CheckpointError(
+            f"{path}: not a checkpoint, or damaged",
+            value=f"{type(error).__name__}, {path.stat().st_size} bytes",
+            expected="a whole checkpoint of arcflow fit",
+            next_step="Use another checkpoint of the run, or start it again.",
+        ) from error
+    if not isinstance(found, dict) or not {"pytorch-lightning_version", "state_dict"} <= set(found):
+        raise CheckpointError(
+            f"{path}: written in another format",
+            value=sorted(map(str, found))[:5] if isinstance(found, dict) else type(found).__name__,
+            expected="a checkpoint of arcflow fit",
+            next_step="Use a checkpoint of arcflow fit; an adapter goes to --model.adapter, a "
+            "model folder to --model.backbone.model.",
+        )
+    return found
+
+
+def _read_model(folder: Path, wanted: Identity) -> tuple[State, object]:
+    """Tensors of an exported model, by the module's names, and its record."""
+    what = f"{_OPTION} {folder}"
+    if not (folder / RECORD).is_file():
+        raise CheckpointError(
+            f"{what}: no arcflow run exported this",
+            value=f"no {RECORD}",
+            expected=_EXPECTED,
+            next_step="Give RUN/checkpoints/last.ckpt, RUN/model or RUN/adapter of a run; other "
+            "models go to --model.backbone.model.",
+        )
+    if wanted["lora"] is not None:
+        raise CheckpointError(
+            f"{what}: a whole model, but this run trains an adapter",
+            value=wanted["lora"],
+            expected="an adapter or its run's checkpoint",
+            next_step="Make it the adapter's base: --model.backbone.model in place of "
+            f"--{_OPTION}; or train all weights with --model.lora null.",
+        )
+    try:
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+        tensors: dict[str, torch.Tensor] = {}
+        for file in sorted(folder.glob("model*.safetensors")):
+            tensors |= load_file(str(file))
+    except (ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{what}: damaged",
+            value=str(error),
+            expected="a folder as arcflow fit exported it",
+            next_step="Export the model again.",
+        ) from error
+    return {f"model.{name}": tensor for name, tensor in tensors.items()}, record

@@ -1,0 +1,207 @@
+"""The syntax-tree policy: what a program may consist of, decided before any of it runs."""
+
+import ast
+import builtins
+from collections.abc import Iterator
+from types import CodeType
+
+from arcflow.sandbox.allowlist import BUILTINS
+from arcflow.sandbox.namespace import Offer
+from arcflow.sandbox.outputs import FILE
+from arcflow.sandbox.results import Limits, Refused, SyntaxProblem
+
+_NODES: tuple[type[ast.AST], ...] = (
+    # Module and definitions
+    ast.Module, ast.FunctionDef, ast.Lambda, ast.arguments, ast.arg, ast.Return, ast.Yield,
+    ast.YieldFrom, ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.alias,
+    # Statements
+    ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete, ast.Expr, ast.Pass, ast.For, ast.While,
+    ast.If, ast.Break, ast.Continue, ast.Raise, ast.Try, ast.ExceptHandler, ast.Assert,
+    ast.Match, ast.match_case, ast.MatchValue, ast.MatchSingleton, ast.MatchSequence,
+    ast.MatchMapping, ast.MatchStar, ast.MatchAs, ast.MatchOr,
+    # Expressions
+    ast.BoolOp, ast.NamedExpr, ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Dict, ast.Set, ast.ListComp,
+    ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.Compare, ast.Call,
+    ast.keyword, ast.FormattedValue, ast.JoinedStr, ast.Constant, ast.Attribute, ast.Subscript,
+    ast.Starred, ast.Name, ast.List, ast.Tuple, ast.Slice,
+    ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop,
+)  # fmt: skip
+
+_BINDING = frozenset(
+    (ast.Name, ast.arg, ast.FunctionDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar,
+     ast.MatchMapping)
+)  # fmt: skip
+"""What a name can be bound by."""
+_CHECKED = _BINDING | frozenset(
+    (ast.Attribute, ast.Import, ast.ImportFrom, ast.keyword, ast.Global, ast.Nonlocal)
+)
+_PLAIN = frozenset(
+    kind
+    for base in _NODES
+    for kind in (base, *base.__subclasses__())
+    if kind not in _CHECKED and not (base.__subclasses__() and kind is base)
+)
+"""Nodes that are allowed whatever is in them; what is in them is looked at by itself."""
+
+_WORDS = {
+    "ClassDef": "a class",
+    "AsyncFunctionDef": "an async function",
+    "AsyncFor": "async for",
+    "AsyncWith": "async with",
+    "Await": "await",
+    "With": "with",
+    "TryStar": "except*",
+    "MatchClass": "a class pattern",
+}
+_UNOFFERED = frozenset(dir(builtins)) - BUILTINS
+
+
+def check(text: bytes, limits: Limits, offer: Offer) -> CodeType | SyntaxProblem | Refused:
+    """Parse a program, hold it against the policy and compile it; run where a crash is harmless.
+
+    Args:
+        text: the program, UTF-8.
+        limits: bounds of the text and of its tree.
+        offer: what it may name.
+
+    Returns:
+        Its code, or why not.
+    """
+    try:
+        source = text.decode("utf-8")
+        tree = ast.parse(source, FILE)
+        problem = _problem(tree, limits, offer)
+        if problem is not None:
+            return problem
+        return compile(tree, FILE, "exec", dont_inherit=True, optimize=0)
+    except SyntaxError as error:
+        return SyntaxProblem(error.msg, error.lineno or 0)
+    except (ValueError, RecursionError, MemoryError) as error:
+        # No UTF-8, a NUL, a number with too many digits; nested too deep for the parser.
+        return SyntaxProblem(str(error) or "nested too deep for the parser")
+
+
+def _problem(tree: ast.Module, limits: Limits, offer: Offer) -> Refused | None:
+    """The first thing that a program may not have, in reading order."""
+    nodes: list[ast.AST] = []
+    level: list[ast.AST] = [tree]
+    depth = 0
+    while level:
+        nodes += level
+        depth += 1
+        if len(nodes) > limits.nodes:
+            return Refused(f"a syntax tree of more than {limits.nodes} nodes")
+        if depth > limits.depth:
+            line = max(getattr(node, "lineno", 0) for node in level)
+            return Refused(f"nesting of more than {limits.depth} levels", line)
+        level = _children(level)
+    stored = {name for node in nodes if type(node) in _BINDING for name in _stores(node)}
+    found = [
+        Refused(construct, getattr(node, "lineno", 0))
+        for node in nodes
+        if type(node) not in _PLAIN and (construct := _refusal(node, stored, offer)) is not None
+    ]
+    if found:
+        return min(found, key=lambda refused: refused.line)
+    return _signature(tree)
+
+
+def _children(level: list[ast.AST]) -> list[ast.AST]:
+    """The nodes right below some; a third of the time of ``ast.iter_child_nodes``."""
+    found: list[ast.AST] = []
+    for node in level:
+        for value in vars(node).values():
+            if isinstance(value, ast.AST):
+                found.append(value)
+            elif type(value) is list:
+                found += [item for item in value if isinstance(item, ast.AST)]
+    return found
+
+
+def _stores(node: ast.AST) -> Iterator[str]:
+    """Names that a node binds."""
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        yield node.id
+    elif isinstance(node, ast.arg):
+        yield node.arg
+    elif isinstance(node, ast.FunctionDef) or (
+        isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name
+    ):
+        yield str(node.name)
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        yield node.rest
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith("__") or name.endswith("__")
+
+
+def _refusal(node: ast.AST, stored: set[str], offer: Offer) -> str | None:
+    """What is wrong with one node."""
+    if not isinstance(node, _NODES):
+        kind = type(node).__name__
+        return _WORDS.get(kind, kind)
+    if isinstance(node, ast.Name):
+        if node.id == "__name__" and isinstance(node.ctx, ast.Load):
+            return None
+        if _hidden(node.id) or (node.id in _UNOFFERED and node.id not in stored):
+            return f"the name {node.id}"
+    elif isinstance(node, ast.Attribute):
+        return _attribute(node, stored, offer)
+    elif isinstance(node, ast.Import):
+        for alias in node.names:
+            if alias.name not in offer.modules:
+                return f"import {alias.name}"
+            if _hidden(alias.asname or ""):
+                return f"the name {alias.asname}"
+    elif isinstance(node, ast.ImportFrom):
+        return _import_from(node, offer)
+    elif isinstance(node, ast.keyword):
+        if node.arg is not None and _hidden(node.arg):
+            return f"the name {node.arg}"
+    elif isinstance(node, ast.Global | ast.Nonlocal):
+        return next((f"the name {name}" for name in node.names if _hidden(name)), None)
+    else:
+        return next((f"the name {name}" for name in _stores(node) if _hidden(name)), None)
+    return None
+
+
+def _attribute(node: ast.Attribute, stored: set[str], offer: Offer) -> str | None:
+    if not isinstance(node.ctx, ast.Load):
+        return f"setting the attribute {node.attr}"
+    if isinstance(node.value, ast.Name) and node.value.id == "np" and "np" not in stored:
+        if node.attr not in vars(offer.modules["numpy"]) or _hidden(node.attr):
+            return f"numpy.{node.attr}"
+        return None
+    if _hidden(node.attr) or node.attr not in offer.attributes:
+        return f"the attribute {node.attr}"
+    return None
+
+
+def _import_from(node: ast.ImportFrom, offer: Offer) -> str | None:
+    name = "." * node.level + (node.module or "")
+    if node.level or name not in offer.modules:
+        return f"import of {name}"
+    for alias in node.names:
+        if alias.name != "*" and (
+            alias.name not in vars(offer.modules[name]) or _hidden(alias.name)
+        ):
+            return f"{name}.{alias.name}"
+        if _hidden(alias.asname or ""):
+            return f"the name {alias.asname}"
+    return None
+
+
+def _signature(tree: ast.Module) -> Refused | None:
+    """A program is a text that defines ``task(grid)`` at its top."""
+    tasks = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "task"
+    ]
+    if not tasks:
+        return Refused("no function task(grid)")
+    arguments = tasks[-1].args
+    names = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    if arguments.vararg or arguments.kwarg or len(names) != 1 or arguments.kwonlyargs:
+        shown = ast.unparse(arguments)[:100]
+        return Refused(f"task({shown}) where task(grid) is expected", tasks[-1].lineno)
+    return None

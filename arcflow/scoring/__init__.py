@@ -1,0 +1,1 @@
+"""Votes, metrics, the journal and the submission: numpy and the standard library."""

@@ -1,0 +1,243 @@
+"""Measures against the number of predictions, from the candidates of one evaluation."""
+
+import math
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.grid import Grid, GridKey, grid_key
+from arcflow.core.seeds import rng
+from arcflow.scoring.metrics import input_metrics
+from arcflow.scoring.voting import Candidate, by_test_input
+
+CURVES = ("pass_n", "vote_1", "vote_2")
+"""The measures of a curve, as :func:`~arcflow.scoring.metrics.input_metrics` defines them."""
+
+RESAMPLES = 2000
+"""Bootstrap samples of the tasks, for the confidence band."""
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One measure at one number of predictions.
+
+    Attributes:
+        n: predictions for each test input.
+        value: mean over tasks, 0..1.
+        low: lower end of the 95 % confidence band.
+        high: upper end.
+    """
+
+    n: int
+    value: float
+    low: float
+    high: float
+
+
+def curve(
+    candidates: Iterable[Candidate],
+    outputs: Mapping[str, Sequence[Grid]],
+    draws: int = 1000,
+    seed: int = 0,
+) -> dict[str, list[Point]]:
+    """What an evaluation with fewer predictions would have measured.
+
+    ``pass_n`` is exact: the probability that n of an input's N candidates, drawn without
+    replacement, hold a right one (the unbiased estimator of Chen et al. 2021, arXiv:2107.03374).
+    So is ``vote_k`` up to n = k, where it is the same; beyond, it is the mean over ``draws``
+    subsamples, each ranked as :func:`~arcflow.scoring.voting.rank_votes` does. Where an input has
+    fewer than n candidates, it counts with all it has. At the largest n every measure is
+    :func:`~arcflow.scoring.metrics.task_metrics`' own.
+
+    Args:
+        candidates: of any tasks in ``outputs``, in any grouping.
+        outputs: task id -> the true answer to each test input; the tasks to average over.
+        draws: subsamples of an input's candidates.
+        seed: of the subsamples and the bootstrap, >= 0.
+
+    Returns:
+        Each of :data:`CURVES` at n = 1, 2, 4, ... and the largest N. The band is the 2.5th to
+        97.5th percentile of the mean over tasks drawn with replacement: it covers the choice of
+        tasks, for one task it has no width.
+
+    Raises:
+        DataError: no candidates, or candidates of another task or test input.
+        ConfigError: draws below 1, seed below 0.
+    """
+    for name, number, least in (("draws", draws, 1), ("seed", seed, 0)):
+        if number < least:
+            raise ConfigError(
+                f"bad {name}",
+                value=number,
+                expected=f"an integer >= {least}",
+                next_step="Leave it out for the default.",
+            )
+    by_task: dict[str, list[Candidate]] = {task_id: [] for task_id in outputs}
+    for candidate in candidates:
+        if candidate.task_id not in by_task:
+            raise DataError(
+                "a candidate of an unknown task",
+                value=candidate.task_id,
+                expected=f"one of {len(outputs)} tasks whose answers are known",
+                next_step="Check that candidates and tasks belong together.",
+            )
+        by_task[candidate.task_id].append(candidate)
+    split = {
+        task_id: by_test_input(found, task_id, len(outputs[task_id]))
+        for task_id, found in by_task.items()
+    }
+    largest = max((len(found) for inputs in split.values() for found in inputs), default=0)
+    if largest == 0:
+        raise DataError(
+            "no candidates",
+            value=0,
+            expected="at least one",
+            next_step="Check the paths, and the variant.",
+        )
+    grid = number_grid(largest)
+    # Sorted, so that the band does not depend on the order in which tasks were finished.
+    tasks = []
+    for task_id in sorted(split):
+        word = zlib.crc32(task_id.encode())  # an input's draws do not depend on the other tasks
+        inputs = [
+            input_curve(found, output, grid, draws, rng(seed, "curve", word, index))
+            for index, (found, output) in enumerate(
+                zip(split[task_id], outputs[task_id], strict=True)
+            )
+        ]
+        tasks.append(_mean(inputs))
+    value = _mean(tasks)
+    low, high = _band(np.stack(tasks), rng(seed, "bootstrap"))
+    return {
+        name: [
+            Point(n, float(value[i, k]), float(low[i, k]), float(high[i, k]))
+            for k, n in enumerate(grid)
+        ]
+        for i, name in enumerate(CURVES)
+    }
+
+
+def number_grid(largest: int) -> list[int]:
+    """1, 2, 4, ... below ``largest``, and ``largest``."""
+    return [*(2**i for i in range((largest - 1).bit_length())), largest]
+
+
+def pass_n(n_candidates: int, right: int, n: int) -> float:
+    """Probability that n of the candidates, drawn without replacement, hold a right one."""
+    return 1.0 - math.comb(n_candidates - right, n) / math.comb(n_candidates, n)
+
+
+def input_curve(
+    candidates: Sequence[Candidate],
+    output: Grid,
+    grid: Sequence[int],
+    draws: int,
+    generator: np.random.Generator,
+) -> Floats:
+    """The measures of one test input, (3, len(grid)): rows as :data:`CURVES`.
+
+    Args:
+        candidates: all answers to it, unanswered ones included.
+        output: the true answer.
+        grid: ascending numbers of predictions, each >= 1.
+        draws: subsamples.
+        generator: makes them.
+    """
+    total = len(candidates)
+    whole = input_metrics(candidates, output)
+    last = [whole[name] for name in CURVES]
+    found = np.empty((len(CURVES), len(grid)))
+    found[:] = np.array(last)[:, None]
+    key = grid_key(output)
+    right = sum(c.grid is not None and grid_key(c.grid) == key for c in candidates)
+    inner = [n for n in grid if n < total]
+    if right == 0 or not inner:
+        return found
+    found[0, : len(inner)] = [pass_n(total, right, n) for n in inner]
+    # One permutation a draw: its first n are the subsample of n.
+    orders = generator.permuted(np.tile(np.arange(total), (draws, 1)), axis=1)
+    places = right_places(candidates, key, inner, orders)
+    for k, n in enumerate(inner):
+        for votes in (1, 2):
+            sampled = float(np.mean(places[k] < votes))
+            found[votes, k] = found[0, k] if n <= votes else sampled
+    return found
+
+
+def right_places(
+    candidates: Sequence[Candidate], right: GridKey, numbers: Sequence[int], orders: Ints
+) -> Ints:
+    """Where the right answer comes in the ranking of subsamples.
+
+    Args:
+        candidates: N answers to one test input, in the order in which they were seen.
+        right: the right answer's key; at least one candidate gave it.
+        numbers: ascending sizes of subsamples, at most N.
+        orders: (draws, N), each row a permutation of 0..N-1; its first n are the subsample of n.
+
+    Returns:
+        (len(numbers), draws): 0 where the right answer would be the first of
+        :func:`~arcflow.scoring.voting.rank_votes`, 1 the second; a large number where it is absent.
+    """
+    keys = [None if c.grid is None else grid_key(c.grid) for c in candidates]
+    names = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    groups, scores = np.array([names[key] for key in keys]), np.array([c.score for c in candidates])
+    draws, width, mine = len(orders), len(names), names[right]
+    counts, sums, sizes = (np.zeros((draws, width)) for _ in range(3))
+    places = np.empty((len(numbers), draws), np.int64)
+    before = 0
+    for k, n in enumerate(numbers):
+        new = orders[:, before:n]
+        cells = (groups[new] + np.arange(draws)[:, None] * width).ravel()
+        added = scores[new].ravel()
+        for into, weights in ((counts, None), (sums, added), (sizes, np.abs(added))):
+            into += np.bincount(cells, weights, draws * width).reshape(draws, width)
+        before = n
+        voting = counts.copy()
+        if None in names:
+            voting[:, names[None]] = 0
+        own = voting[:, mine, None]
+        tied = (voting == own) & (own > 0)
+        tied[:, mine] = False
+        gap = sums - sums[:, mine, None]
+        # Sums in another order than fsum's differ by less than this: closer ones are looked at.
+        unsure = tied & (
+            np.abs(gap) <= 4 * n * np.finfo(float).eps * (sizes + sizes[:, mine, None])
+        )
+        ahead = (voting > own) | (tied & ~unsure & (gap > 0))
+        for draw, group in np.argwhere(unsure):
+            drawn = np.sort(orders[draw, :n])
+            ahead[draw, group] = _comes_first(
+                drawn[groups[drawn] == group], drawn[groups[drawn] == mine], scores
+            )
+        places[k] = np.where(own[:, 0] > 0, ahead.sum(axis=1), len(candidates))
+    return places
+
+
+def _comes_first(these: Ints, those: Ints, scores: Floats) -> bool:
+    """Whether one answer ranks before another of as many votes; both by their candidates."""
+    a, b = (math.fsum(scores[i]) / len(i) for i in (these, those))
+    return a > b or (a == b and bool(these[0] < those[0]))
+
+
+def _mean(rows: Sequence[Floats]) -> Floats:
+    """Mean over equally shaped arrays, the same in whatever order they come."""
+    stacked = np.stack(rows)
+    sums = [math.fsum(column) for column in stacked.reshape(len(rows), -1).T]
+    return np.array(sums).reshape(stacked.shape[1:]) / len(rows)
+
+
+def _band(tasks: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """2.5th and 97.5th percentile of the mean of resampled ``tasks`` (T, measures, numbers)."""
+    n = len(tasks)
+    weights = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
+    means = np.tensordot(weights, tasks, axes=1)
+    low, high = np.percentile(means, (2.5, 97.5), axis=0)
+    return low, high

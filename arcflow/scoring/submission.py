@@ -1,0 +1,242 @@
+"""Kaggle's submission file: build it, write it atomically, read it, score it."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from arcflow.core.errors import DataError
+from arcflow.core.files import write_whole
+from arcflow.core.grid import Grid, make_grid
+from arcflow.core.json_file import read_json
+from arcflow.core.task import Task
+from arcflow.scoring.voting import Candidate, by_test_input, rank_votes
+
+ATTEMPTS = ("attempt_1", "attempt_2")
+
+Submission = dict[str, list[tuple[Grid, Grid]]]
+"""Task id -> for each test input its two attempts."""
+
+PLACEHOLDER: Grid = make_grid([[0, 0], [0, 0]])
+"""The attempt where there is no answer: valid, and easily told from a real one."""
+
+_NEXT = "Write submissions with arcflow, or correct the file."
+
+
+def input_counts(tasks: Iterable[Task]) -> dict[str, int]:
+    """Task id -> number of its test inputs."""
+    return {task.id: len(task.test) for task in tasks}
+
+
+def build_submission(tasks: Iterable[Task], candidates: Iterable[Candidate]) -> Submission:
+    """The two best-voted answers to each test input of every task; see :func:`fill_submission`."""
+    return fill_submission(input_counts(tasks), candidates)
+
+
+def fill_submission(counts: Mapping[str, int], candidates: Iterable[Candidate]) -> Submission:
+    """The two best-voted answers to each test input; :data:`PLACEHOLDER` where there are fewer.
+
+    Args:
+        counts: task id -> number of test inputs; the submission has exactly these.
+        candidates: of any tasks among them, in any grouping; unanswered ones do not vote.
+
+    Raises:
+        DataError: a candidate of a task or test input that is not there.
+    """
+    by_task: dict[str, list[Candidate]] = {task_id: [] for task_id in counts}
+    for candidate in candidates:
+        if candidate.task_id not in by_task:
+            raise DataError(
+                "a candidate of an unknown task",
+                value=candidate.task_id,
+                expected=f"one of the submission's {len(counts)} tasks",
+                next_step="Check that candidates and tasks belong together.",
+            )
+        by_task[candidate.task_id].append(candidate)
+    return {
+        task_id: [_attempts(c) for c in by_test_input(found, task_id, counts[task_id])]
+        for task_id, found in by_task.items()
+    }
+
+
+def _attempts(candidates: list[Candidate]) -> tuple[Grid, Grid]:
+    first, second, *_ = [*(vote.grid for vote in rank_votes(candidates)), PLACEHOLDER, PLACEHOLDER]
+    return first, second
+
+
+def write_submission(path: str | Path, submission: Submission) -> None:
+    """Write Kaggle's JSON so that the file is whole at any moment, whoever is killed.
+
+    Equal submissions give equal bytes: tasks are sorted by id.
+
+    Raises:
+        DataError: the file cannot be written there.
+    """
+    obj = {
+        task_id: [
+            {name: grid.tolist() for name, grid in zip(ATTEMPTS, attempts, strict=True)}
+            for attempts in submission[task_id]
+        ]
+        for task_id in sorted(submission)
+    }
+    data = json.dumps(obj, separators=(",", ":")) + "\n"
+    path = Path(path)
+    try:
+        write_whole(path, data.encode())
+    except OSError as error:
+        raise DataError(
+            f"the submission cannot be written ({error.strerror})",
+            value=str(path),
+            expected="a path to a file in a folder that can be written to",
+            next_step="Choose another path, or make room there.",
+        ) from error
+
+
+def read_submission(path: str | Path, counts: Mapping[str, int] | None = None) -> Submission:
+    """Read and check a submission file.
+
+    Args:
+        path: Kaggle's JSON.
+        counts: task id -> number of test inputs, where the tasks are known; each must be there
+            with that many, and no other task.
+
+    Raises:
+        DataError: no such file, not JSON, wrong types, a task twice, missing or unknown tasks,
+            wrong number of test inputs, missing attempts, bad grids.
+    """
+    obj = read_json(path)
+    if not isinstance(obj, dict) or not obj:
+        raise DataError(
+            f"{path}: not a submission",
+            value=obj,
+            expected='an object {task id: [{"attempt_1": rows, "attempt_2": rows}, ...]}',
+            next_step=_NEXT,
+        )
+    submission = {task_id: _read_task(path, task_id, inputs) for task_id, inputs in obj.items()}
+    if counts is not None:
+        check_submission(submission, counts, str(path))
+    return submission
+
+
+def _read_task(path: str | Path, task_id: str, inputs: object) -> list[tuple[Grid, Grid]]:
+    if not isinstance(inputs, list) or not inputs:
+        raise DataError(
+            f"{path}, task {task_id}: not a list of answers",
+            value=inputs,
+            expected="a list with one object for each test input",
+            next_step=_NEXT,
+        )
+    answers = []
+    for i, attempts in enumerate(inputs):
+        where = f"{path}, task {task_id}, test input {i}"
+        if not isinstance(attempts, dict) or set(attempts) != set(ATTEMPTS):
+            raise DataError(
+                f"{where}: not two attempts",
+                value=sorted(attempts) if isinstance(attempts, dict) else attempts,
+                expected=f"an object with {' and '.join(map(repr, ATTEMPTS))}",
+                next_step=_NEXT,
+            )
+        first, second = (make_grid(attempts[name], f"{where}, {name}") for name in ATTEMPTS)
+        answers.append((first, second))
+    return answers
+
+
+def check_submission(
+    submission: Submission, counts: Mapping[str, int], where: str = "submission"
+) -> None:
+    """Check that a submission has exactly these tasks, with this many test inputs each.
+
+    Raises:
+        DataError: missing or unknown tasks, or a wrong number of test inputs.
+    """
+    missing = sorted(set(counts) - set(submission))
+    unknown = sorted(set(submission) - set(counts))
+    for what, ids in (("missing", missing), ("unknown", unknown)):
+        if ids:
+            raise DataError(
+                f"{where}: {len(ids)} {what} task{'s' * (len(ids) > 1)}",
+                value=ids[:5] + ["..."] * (len(ids) > 5),
+                expected=f"exactly the {len(counts)} tasks it is for",
+                next_step="Check that submission and tasks belong together; `arcflow score "
+                "--present-only` scores a submission that has some of the tasks.",
+            )
+    for task_id, count in counts.items():
+        if len(submission[task_id]) != count:
+            raise DataError(
+                f"{where}, task {task_id}: wrong number of test inputs",
+                value=len(submission[task_id]),
+                expected=str(count),
+                next_step="Check that submission and tasks belong together.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScore:
+    """One task's result: ``solved`` says of each test input whether an attempt was right."""
+
+    task_id: str
+    solved: tuple[bool, ...]
+
+    @property
+    def score(self) -> float:
+        """Share of the test inputs solved, 0..1."""
+        return sum(self.solved) / len(self.solved)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A submission's result."""
+
+    tasks: tuple[TaskScore, ...]
+
+    @property
+    def score(self) -> float:
+        """Mean over tasks of :attr:`TaskScore.score`, 0..1: Kaggle's number."""
+        return sum(task.score for task in self.tasks) / max(len(self.tasks), 1)
+
+    @property
+    def tasks_solved(self) -> int:
+        """Tasks with every test input solved."""
+        return sum(all(task.solved) for task in self.tasks)
+
+    @property
+    def inputs_solved(self) -> int:
+        """Test inputs solved."""
+        return sum(sum(task.solved) for task in self.tasks)
+
+    @property
+    def inputs(self) -> int:
+        """Test inputs in all."""
+        return sum(len(task.solved) for task in self.tasks)
+
+
+def score_submission(
+    submission: Submission, solutions: Mapping[str, Sequence[Grid]], where: str = "submission"
+) -> Score:
+    """Score as Kaggle does: a test input counts when one of its two attempts is exactly right.
+
+    Args:
+        submission: for exactly the tasks of ``solutions``.
+        solutions: task id -> the true answer to each test input.
+        where: what the submission is, for messages.
+
+    Raises:
+        DataError: as :func:`check_submission`.
+    """
+    check_submission(submission, {task_id: len(g) for task_id, g in solutions.items()}, where)
+    return Score(
+        tuple(
+            TaskScore(
+                task_id,
+                tuple(
+                    any(np.array_equal(attempt, output) for attempt in attempts)
+                    for attempts, output in zip(
+                        submission[task_id], solutions[task_id], strict=True
+                    )
+                ),
+            )
+            for task_id in sorted(solutions)
+        )
+    )

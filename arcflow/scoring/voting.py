@@ -1,0 +1,278 @@
+"""Candidates and votes: many answers to one test input become a ranking."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arcflow.core.errors import DataError
+from arcflow.core.grid import Grid, GridKey, grid_key, make_grid
+from arcflow.core.json_file import read_bytes
+from arcflow.scoring.journal import is_journal, read_journal
+
+LOWEST_SCORE = -1e9
+"""Nats per token that a log-probability which is not finite, or lower, counts as."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """One answer of a model to one test input, its view already undone.
+
+    Attributes:
+        task_id: the task.
+        test_index: which test input of the task, from 0.
+        grid: the answer; None where the model's text held no grid (unanswered).
+        log_prob: of the whole answer, summed over its tokens, in nats.
+        n_tokens: tokens counted in ``log_prob``.
+        view: name of the augmentation under which the question was asked.
+        text: what the model wrote, where it is worth keeping.
+        reason: why there is no answer, where there is none.
+    """
+
+    task_id: str
+    test_index: int
+    grid: Grid | None
+    log_prob: float
+    n_tokens: int
+    view: str = ""
+    text: str = ""
+    reason: str = ""
+
+    @property
+    def score(self) -> float:
+        """Log-probability per token, in nats; always finite, so that ranking never fails.
+
+        A half-precision model can produce NaN or -inf: such an answer keeps its vote and loses
+        every tie.
+        """
+        score = self.log_prob / max(self.n_tokens, 1)
+        return max(score, LOWEST_SCORE) if math.isfinite(score) else LOWEST_SCORE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vote:
+    """One distinct answer to a test input.
+
+    Attributes:
+        grid: the answer.
+        count: candidates that gave it.
+        score: mean over them of log-probability per token, in nats.
+    """
+
+    grid: Grid
+    count: int
+    score: float
+
+
+def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
+    """Rank the distinct answers to one test input, best first.
+
+    Args:
+        candidates: all of one test input; the unanswered ones have no vote.
+
+    Returns:
+        By count, then by score, then the answer that was seen first.
+    """
+    groups: dict[GridKey, list[Candidate]] = {}
+    for candidate in candidates:
+        if candidate.grid is not None:
+            groups.setdefault(grid_key(candidate.grid), []).append(candidate)
+    votes = []
+    for group in groups.values():
+        grid = group[0].grid
+        if grid is not None:
+            # fsum does not depend on the order: a merged journal ranks as an unmerged one.
+            mean = math.fsum(candidate.score for candidate in group) / len(group)
+            votes.append(Vote(grid, len(group), mean))
+    return sorted(votes, key=lambda vote: (-vote.count, -vote.score))
+
+
+def by_test_input(
+    candidates: Iterable[Candidate], task_id: str, inputs: int
+) -> list[list[Candidate]]:
+    """The candidates of one task, apart for each of its ``inputs`` test inputs.
+
+    Raises:
+        DataError: a candidate of another task, or of a test input that is not there.
+    """
+    found: list[list[Candidate]] = [[] for _ in range(inputs)]
+    for candidate in candidates:
+        if candidate.task_id != task_id:
+            raise DataError(
+                f"task {task_id}: candidates of another task among its own",
+                value=candidate.task_id,
+                expected=f"candidates of {task_id} alone",
+                next_step="Take one task at a time.",
+            )
+        if not 0 <= candidate.test_index < inputs:
+            raise DataError(
+                f"task {task_id}: a candidate for a test input that is not there",
+                value=candidate.test_index,
+                expected=f"a test index 0..{inputs - 1}",
+                next_step="Check that candidates and tasks belong together.",
+            )
+        found[candidate.test_index].append(candidate)
+    return found
+
+
+def candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
+    """A candidate as plain JSON values; ``text`` and ``reason`` only where there is one.
+
+    ``log_prob`` is None where it is not finite: JSON has no word for it.
+    """
+    obj: dict[str, Any] = {
+        "task_id": candidate.task_id,
+        "test_index": candidate.test_index,
+        "grid": None if candidate.grid is None else candidate.grid.tolist(),
+        "log_prob": candidate.log_prob if math.isfinite(candidate.log_prob) else None,
+        "n_tokens": candidate.n_tokens,
+        "view": candidate.view,
+    }
+    if candidate.text:
+        obj["text"] = candidate.text
+    if candidate.reason:
+        obj["reason"] = candidate.reason
+    return obj
+
+
+def candidate_to_json(candidate: Candidate) -> str:
+    """:func:`candidate_to_dict` as one line, without the line end."""
+    return json.dumps(candidate_to_dict(candidate), separators=(",", ":"))
+
+
+_NEXT = "Check that the file is a journal or has candidates, as an evaluation writes them."
+_NEEDED = ("task_id", "test_index", "grid", "log_prob", "n_tokens")
+
+
+def candidate_from_json(line: str | bytes, where: str = "candidate") -> Candidate:
+    """Read what :func:`candidate_to_json` wrote; keys it does not know are left alone.
+
+    Args:
+        line: the JSON text of one object.
+        where: what it is, for messages, e.g. ``"candidates.jsonl, line 3"``.
+
+    Raises:
+        DataError: not JSON, missing keys, wrong types or a bad grid.
+    """
+    try:
+        obj = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"{where}: not JSON",
+            value=line,
+            expected="one JSON object a line",
+            next_step=_NEXT,
+        ) from error
+    return candidate_from_dict(obj, where)
+
+
+def candidate_from_dict(obj: object, where: str = "candidate") -> Candidate:
+    """Make the candidate that :func:`candidate_to_dict` described; see :func:`candidate_from_json`.
+
+    Raises:
+        DataError: missing keys, wrong types or a bad grid.
+    """
+    if not isinstance(obj, Mapping):
+        raise DataError(
+            f"{where}: wrong type",
+            value=obj,
+            expected=f"an object with keys {', '.join(_NEEDED)}",
+            next_step=_NEXT,
+        )
+    for key in _NEEDED:
+        if key not in obj:
+            raise DataError(
+                f"{where}: missing key {key!r}",
+                value=sorted(map(str, obj)),
+                expected=f"keys {', '.join(_NEEDED)}",
+                next_step=_NEXT,
+            )
+    log_prob = obj["log_prob"]
+    if log_prob is None:
+        log_prob = -math.inf
+    if isinstance(log_prob, bool) or not isinstance(log_prob, int | float):
+        raise _wrong(where, "log_prob", log_prob, "a number of nats, or null")
+    if isinstance(log_prob, int) and abs(log_prob) > 2**53:
+        raise _wrong(where, "log_prob", log_prob, "a number of nats that a float can hold")
+    grid = obj["grid"]
+    return Candidate(
+        task_id=_text(where, obj, "task_id"),
+        test_index=_count(where, obj, "test_index", 999),
+        grid=None if grid is None else make_grid(grid, f"{where}, grid"),
+        log_prob=float(log_prob),
+        n_tokens=_count(where, obj, "n_tokens", 10**9),
+        view=_text(where, obj, "view"),
+        text=_text(where, obj, "text"),
+        reason=_text(where, obj, "reason"),
+    )
+
+
+def _text(where: str, obj: Mapping[str, Any], key: str) -> str:
+    value = obj.get(key, "")
+    if not isinstance(value, str):
+        raise _wrong(where, key, value, "a string")
+    return value
+
+
+def _count(where: str, obj: Mapping[str, Any], key: str, largest: int) -> int:
+    value = obj[key]
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= largest:
+        raise _wrong(where, key, value, f"an integer 0..{largest}")
+    return value
+
+
+def _wrong(where: str, key: str, value: object, expected: str) -> DataError:
+    return DataError(f"{where}: bad {key}", value=value, expected=expected, next_step=_NEXT)
+
+
+def read_candidates(path: str | Path, variant: str = "") -> list[Candidate]:
+    """All candidates of a file, task after task; see :func:`read_answers`."""
+    return [candidate for found in read_answers(path, variant).values() for candidate in found]
+
+
+def read_answers(path: str | Path, variant: str = "") -> dict[str, list[Candidate]]:
+    """Read an evaluation's journal, or a file with one candidate's JSON object a line.
+
+    Args:
+        path: the file. A last line that a killed writer left torn is not read.
+        variant: of a journal, the variant to read, ``"tuned"`` or ``"frozen"``; empty reads of
+            each task the tuned answers where it has them, else the frozen ones. Lines of
+            candidates, blank ones allowed, have no variants.
+
+    Returns:
+        Task id -> its candidates, in the file's order; none where a journal has a task without.
+
+    Raises:
+        DataError: the file cannot be read, or a line is no candidate; names the line.
+    """
+    data = read_bytes(path)
+    if is_journal(data):
+        return _journal_answers(path, variant)
+    answers: dict[str, list[Candidate]] = {}
+    lines = data[: data.rfind(b"\n") + 1].split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            candidate = candidate_from_json(line, f"{path}, line {number}")
+            answers.setdefault(candidate.task_id, []).append(candidate)
+    return answers
+
+
+def _journal_answers(path: str | Path, variant: str) -> dict[str, list[Candidate]]:
+    found: dict[str, dict[str, list[Candidate]]] = {}  # by task, then by variant
+    for number, entry in enumerate(read_journal(path)[1], start=2):
+        where = f"{path}, line {number}"
+        candidates = entry.get("candidates")
+        if not isinstance(candidates, list):
+            raise _wrong(where, "candidates", candidates, "a list of candidates")
+        of_task = found.setdefault(_text(where, entry, "task"), {})
+        of_task.setdefault(_text(where, entry, "variant"), []).extend(
+            candidate_from_dict(obj, f"{where}, candidate {i}") for i, obj in enumerate(candidates)
+        )
+    wanted = (variant,) if variant else ("tuned", "frozen")
+    return {
+        task_id: next(of_task[name] for name in wanted if name in of_task)
+        for task_id, of_task in found.items()
+        if any(name in of_task for name in wanted)
+    }

@@ -1,0 +1,149 @@
+"""Runs ARC-GEN's generators, in a process of its own: JSON lines in, JSON lines out.
+
+Started as a script by :class:`arcflow.sources.arc_gen.process.GeneratorProcess`, with the clone's
+folder and the memory limit in MiB; the standard library is all it imports beside the clone. Its
+first line says that it is ready. A request is ``{"id", "seed", "draws"}``, answered by what the
+generator gives, or ``{"id", "validate": true}``, answered by the pairs that the clone's author
+wrote down; or by ``{"error": words}``. With it come ``seconds`` of processor time, and of
+``patience`` by the clock.
+"""
+
+import copy
+import importlib.util
+import json
+import os
+import random
+import resource
+import signal
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_PLAIN = (bool, int, float, str, tuple, list, dict, set)
+
+
+class TooLong(BaseException):
+    """A limit was reached; no Exception, so that a generator's own handlers let it pass."""
+
+
+class CountedRandom(random.Random):
+    """Python's generator of random numbers, the draws counted and limited."""
+
+    left = 0
+
+    def random(self) -> float:
+        """A draw."""
+        self._count()
+        return super().random()
+
+    def getrandbits(self, k: int) -> int:
+        """A draw."""
+        self._count()
+        return super().getrandbits(k)
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise TooLong("it drew too many random numbers")
+
+
+class Generators:
+    """The modules of a clone, each loaded when it is first asked for.
+
+    Args:
+        clone: the folder.
+    """
+
+    def __init__(self, clone: Path) -> None:
+        self.clone = clone
+        self.draw = CountedRandom()
+        # Before anything of the clone is loaded: it may take functions out of the module. The
+        # same algorithms give the same numbers, so this is the global generator, but limited.
+        for name in dir(random):
+            if isinstance(getattr(getattr(random, name), "__self__", None), random.Random):
+                setattr(random, name, getattr(self.draw, name))
+        sys.path.insert(0, str(clone))
+        self._modules: dict[str, ModuleType] = {}
+        self._states: dict[str, dict[str, Any]] = {}
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        """What a request asks for."""
+        module = self._module(request["id"])
+        # A sample must not depend on the one before it.
+        for name in (request["id"], "common"):
+            if name in self._states:
+                vars(self._modules[name]).update(copy.deepcopy(self._states[name]))
+        if "validate" in request:
+            self.draw.left = 10**9
+            return module.validate()
+        self.draw.left = request["draws"]
+        self.draw.seed(request["seed"])
+        return module.generate()
+
+    def _module(self, task_id: str) -> ModuleType:
+        if task_id not in self._modules:
+            path = self.clone / "tasks" / f"task_{task_id}.py"
+            spec = importlib.util.spec_from_file_location(f"arc_gen_{task_id}", path)
+            assert spec is not None
+            assert spec.loader is not None
+            self.draw.left = 10**9
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            self._keep(task_id, module)
+            if "common" in sys.modules and "common" not in self._modules:
+                self._keep("common", sys.modules["common"])
+        return self._modules[task_id]
+
+    def _keep(self, name: str, module: ModuleType) -> None:
+        self._modules[name] = module
+        state = {
+            key: value
+            for key, value in vars(module).items()
+            if type(value) in _PLAIN and not key.startswith("__")
+        }
+        if state:
+            self._states[name] = copy.deepcopy(state)
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    clone, memory = Path(sys.argv[1]), int(sys.argv[2]) << 20
+    # What a generator prints must not come between the answers.
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.dont_write_bytecode = True
+
+    def late(number: int, frame: object) -> None:
+        raise TooLong("it ran too long")
+
+    signal.signal(signal.SIGPROF, late)
+    generators = Generators(clone)
+    answers.write(b"{}\n")
+    answers.flush()
+    for line in requests:
+        request = json.loads(line)
+        try:
+            # Again and again, for generators that take it for an error of their own.
+            signal.setitimer(signal.ITIMER_PROF, request["seconds"], 0.1)
+            # Its default is death: nothing hangs on where the parent is no more.
+            signal.setitimer(signal.ITIMER_REAL, request["patience"] + 1)
+            answer = json.dumps(generators.answer(request))
+        except TooLong as error:
+            answer = json.dumps({"error": str(error)})
+        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever a generator raises is told
+            answer = json.dumps({"error": f"it raised {type(error).__name__}: {error}"[:500]})
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        answers.write(answer.encode() + b"\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

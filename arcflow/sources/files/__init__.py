@@ -1,0 +1,1 @@
+"""Tasks in files of every form that people have."""

@@ -1,0 +1,169 @@
+"""JsonLines: a task a line, in a file too large to be held, read line by line when drawn."""
+
+import hashlib
+import logging
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.seeds import rng
+from arcflow.core.task import Task
+from arcflow.sources.base import Passes, Source
+from arcflow.sources.files.line_index import LineFile
+from arcflow.sources.files.read import read_line
+from arcflow.sources.files.scan import LineTasks, Survey, survey
+from arcflow.sources.files.text import stem_of
+
+_log = logging.getLogger(__name__)
+
+
+class JsonLines(Source):
+    """Tasks or rows of examples, one a line, of which every pass gives each once.
+
+    Opening finds where lines begin, which takes seconds for gigabytes. What needs all tasks (the
+    guard, a selection) reads each line once and keeps what it found out in
+    ``.NAME.survey.npz`` beside the file, so that the next time takes seconds too.
+
+    Args:
+        path: a file that is not packed, each line as BARC's rows, ``{"examples": [[input,
+            output], ...], "source": program}``, or ``{"train": ..., "test": ...}``; with its id
+            under "id", "task_id" or "uid" if it has one.
+        pairs: train pairs of a task, at least 1, and one more as its test pair, chosen anew from
+            the task's pairs each time; or "all", as the line has them, of examples the last
+            one as the test pair.
+        strict: a line that cannot be read stops, and is not just left out and named.
+
+    Raises:
+        DataError: no such file, or one without lines.
+        ConfigError: options that cannot be.
+    """
+
+    def __init__(
+        self, path: str, pairs: int | Literal["all"] = "all", strict: bool = False
+    ) -> None:
+        if pairs != "all" and pairs < 1:
+            raise ConfigError(
+                "JSON lines: bad pairs",
+                value=pairs,
+                expected="at least 1, or all",
+                next_step="Correct pairs, or leave it out.",
+            )
+        self._lines = LineFile(path)
+        self.name = stem_of(self._lines.path)
+        self._pairs, self._strict = pairs, strict
+        self._survey: Survey | None = None
+        self._keep(range(len(self._lines)))
+
+    def _keep(self, lines: Sequence[int]) -> None:
+        self._kept = np.array(lines, np.int64)
+        self._passes = Passes(max(1, len(lines)))
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def task(self, seed: int, index: int) -> Task:
+        """The task of a line; of one that cannot be read, the next one's that can.
+
+        Raises:
+            DataError: a line cannot be read and ``strict`` is set, or none can be.
+        """
+        place = self._passes.at(seed, index)
+        first: DataError | None = None
+        for ahead in range(len(self)):
+            line = int(self._kept[(place + ahead) % len(self)])
+            try:
+                return self._chosen(self._read(line), seed, index)
+            except DataError as error:
+                if self._strict:
+                    raise
+                first = first or error
+        raise first or _nothing_left(self.name)
+
+    def _read(self, line: int) -> Task:
+        return read_line(self._lines[line], self._lines.path, int(self._lines.numbers[line]))
+
+    def _chosen(self, task: Task, seed: int, index: int) -> Task:
+        if self._pairs == "all":
+            return task
+        known = [pair for pair in (*task.train, *task.test) if pair.output is not None]
+        if len(known) < 2:
+            return task
+        order = rng(seed, "lines", index).permutation(len(known))[: self._pairs + 1]
+        pairs = [known[i] for i in order.tolist()]
+        return Task(task.id, tuple(pairs[:-1]), tuple(pairs[-1:]), task.source, task.code)
+
+    def originals(self) -> LineTasks:
+        """All of them, each read when it is asked for; names those that cannot be read.
+
+        Raises:
+            DataError: none can be read, or one cannot and ``strict`` is set.
+        """
+        return LineTasks(self._lines, self._kept.tolist(), self.survey())
+
+    def survey(self) -> Survey:
+        """What is known of each line.
+
+        Raises:
+            DataError: as :meth:`originals`.
+        """
+        if self._survey is None:
+            self._survey = found = survey(self._lines)
+            bad = found.unreadable
+            if bad and (self._strict or bad == len(found.ids)):
+                raise DataError(
+                    f"{self._lines.path}: {bad} of {len(found.ids)} lines cannot be read",
+                    value=found.errors[0],
+                    expected="a task on every line" if self._strict else "tasks",
+                    next_step="Correct the file"
+                    + (", or leave strict out." if self._strict else "."),
+                )
+            if bad:
+                _log.warning(
+                    "Left out, because they cannot be read: %d of %d lines of %s. The others are "
+                    "used. %s",
+                    bad,
+                    len(found.ids),
+                    self._lines.path,
+                    " ".join(found.errors),
+                )
+        return self._survey
+
+    def without(self, ids: Collection[str]) -> "JsonLines":
+        """Less the lines with these ids."""
+        return self._with(set(ids), False)
+
+    def only(self, ids: Collection[str]) -> "JsonLines":
+        """The lines with these ids."""
+        return self._with(set(ids), True)
+
+    def _with(self, ids: set[str], wanted: bool) -> "JsonLines":
+        other = JsonLines.__new__(JsonLines)
+        other.__dict__.update(self.__dict__)
+        if ids or wanted:
+            known = self.survey().ids
+            other._keep([i for i in self._kept.tolist() if (known[i] in ids) == wanted])
+        return other
+
+    def identity(self) -> dict[str, str]:
+        """Hashes of the file and of the numbers of the lines in use."""
+        return {
+            "lines": self._lines.digest,
+            "lines in use": hashlib.sha256(self._kept.tobytes()).hexdigest(),
+            "pairs": str(self._pairs),
+            "strict": str(self._strict),
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker reads single lines; what is known of all of them stays at home.
+        return {**vars(self), "_survey": None}
+
+
+def _nothing_left(name: str) -> DataError:
+    return DataError(
+        f"{name}: no task is left",
+        value=0,
+        expected="at least one task",
+        next_step="Loosen the selection of training tasks.",
+    )

@@ -1,0 +1,1 @@
+"""Pools: tasks generated once, in one checked file."""

@@ -1,0 +1,134 @@
+"""PoolSource: tasks drawn once from another source and kept in a file, served from memory."""
+
+from collections.abc import Collection, Sequence
+from typing import Literal, Self
+
+import numpy as np
+
+from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.seeds import rng
+from arcflow.core.task import Task, task_from_json
+from arcflow.sources.base import Passes, Source, check_not_empty
+from arcflow.sources.pool.file import PoolFile
+from arcflow.sources.select import subsample
+
+
+class PoolSource(Source):
+    """A pool that ``arcflow pool build`` made, served many times faster than generated.
+
+    Every pass gives each stored task once, its pairs in a new order and, with ``pairs``, a new
+    choice of them, so that a pool of n tasks of m pairs is good for many passes. The pairs of a
+    prompt are always of one stored task: what they share, such as colour roles, stays shared.
+
+    Args:
+        path: the file.
+        ids: keep tasks of these families only: ids of originals, or names of generators where
+            nothing published is behind the source; empty keeps all.
+        exclude: leave tasks of these families out.
+        fraction: of the families left so far, the share to keep, drawn at random by their ids as
+            a selection of tasks draws: a smaller share's families are among a larger share's.
+        fraction_seed: of the draw of ``fraction``.
+        pairs: train pairs of a task, at least 1, and one more as its test pair, chosen at random
+            from those stored; or "all". A stored task with fewer gives those it has.
+
+    Raises:
+        DataError: no pool, one of another version, a damaged one; unknown families; none left.
+        ConfigError: options that cannot be.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        ids: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        fraction: float = 1.0,
+        fraction_seed: int = 0,
+        pairs: int | Literal["all"] = "all",
+    ) -> None:
+        if not 0 < fraction <= 1:
+            _refuse("fraction", fraction, "over 0 and up to 1")
+        if fraction_seed < 0:
+            _refuse("fraction_seed", fraction_seed, "at least 0")
+        if pairs != "all" and pairs < 1:
+            _refuse("pairs", pairs, "at least 1, or all")
+        self._file = PoolFile(path)
+        self.name: str = self._file.about["name"]
+        self._families = [(of["id"], of["source"]) for of in self._file.about["families"]]
+        self._pairs = pairs
+        known = [family for family, _ in self._families]
+        for field, given in (("ids", ids), ("exclude", exclude)):
+            unknown = [family for family in given if family not in set(known)]
+            if unknown:
+                raise DataError(
+                    f"{path}: {len(unknown)} unknown in {field}",
+                    value=unknown[:5],
+                    expected=f"some of its {len(known)} families, such as {known[0]}",
+                    next_step="Correct the ids, or build a pool that has them.",
+                )
+        kept = [family for family in known if (not ids or family in ids) and family not in exclude]
+        if fraction < 1 and kept:
+            kept = [
+                task.id for task in subsample([_bare(i) for i in kept], fraction, fraction_seed)
+            ]
+        self._keep(frozenset(kept))
+
+    def _keep(self, families: frozenset[str]) -> None:
+        self._kept = families
+        chosen = np.array([family in families for family, _ in self._families], bool)
+        self._tasks = np.flatnonzero(chosen[self._file.families])
+        self._passes = Passes(max(1, len(self._tasks)))
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def task(self, seed: int, index: int) -> Task:
+        """A stored task; its id is the family's with ``/index``, its grids are views of the file.
+
+        Raises:
+            DataError: this part of the file is damaged, or no task is left.
+        """
+        check_not_empty(self)
+        number = int(self._tasks[self._passes.at(seed, index)])
+        stored = len(self._file.shapes(number)[0]) // 4
+        wanted = stored if self._pairs == "all" else min(stored, self._pairs + 1)
+        order = rng(seed, "pool", index).permutation(stored)[:wanted].tolist()
+        pairs = self._file.pairs(number, order)
+        family, source = self._families[self._file.families[number]]
+        return Task(f"{family}/{index}", tuple(pairs[:-1]), tuple(pairs[-1:]), source)
+
+    def originals(self) -> Sequence[Task]:
+        """The published tasks behind what is kept of the pool, as stored in it."""
+        return [
+            task_from_json(of["id"], of["task"], of["source"])
+            for of in self._file.originals()
+            if of["id"] in self._kept
+        ]
+
+    def without(self, ids: Collection[str]) -> Self:
+        """Less the tasks of these families."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._keep(self._kept - frozenset(ids))
+        return other
+
+    def identity(self) -> dict[str, str]:
+        """The file's digest, the families in use and the pairs a task."""
+        everything = len(self._kept) == len(self._families)
+        return {
+            "pool": self._file.digest,
+            "families": "all" if everything else " ".join(sorted(self._kept)),
+            "pairs": str(self._pairs),
+        }
+
+
+def _bare(family: str) -> Task:
+    return Task(family, (), ())
+
+
+def _refuse(field: str, value: object, expected: str) -> None:
+    raise ConfigError(
+        f"pool: bad {field}",
+        value=value,
+        expected=expected,
+        next_step=f"Correct {field}, or leave it out.",
+    )

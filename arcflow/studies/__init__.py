@@ -1,0 +1,1 @@
+"""Studies: tables of runs over seeds, with their report."""

@@ -1,0 +1,214 @@
+"""Run a study's processes, each once, whatever is killed in between."""
+
+import fcntl
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from arcflow.studies.plan import Run
+from arcflow.studies.run_folder import (
+    DONE,
+    FAILED,
+    LOCK,
+    LOG,
+    Record,
+    changes,
+    check_empty,
+    clear,
+    tail,
+)
+
+ARCFLOW = (sys.executable, "-m", "arcflow")
+BUSY = "busy"
+_GRACE = 10.0
+"""Seconds that a child has to end after it was asked to."""
+
+
+@dataclass
+class Failure:
+    """A run that ended badly, and the end of what it said."""
+
+    run: Run
+    reason: str
+    tail: list[str]
+
+
+@dataclass
+class Progress:
+    """Where a study stands; whoever shows it reads it.
+
+    Attributes:
+        total: runs of the study.
+        left: stage of each run that has not ended yet, those under way included.
+        current: runs under way, or waited for, and since when (clock of `time.monotonic`).
+        waiting: what another process, left behind by a killed study, is still doing.
+        seconds: stage -> wall clock of each run that was done in one go.
+        messages: said once, in order; whoever shows them takes them out.
+    """
+
+    total: int
+    left: list[str] = field(default_factory=list)
+    current: dict[str, float] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+
+    @property
+    def finished(self) -> int:
+        """Runs that need nothing more, failed ones included."""
+        return self.total - len(self.left)
+
+
+@dataclass
+class _Child:
+    process: subprocess.Popen[bytes]
+    since: float
+    resumed: bool
+
+
+def run_all(
+    runs: Sequence[Run], jobs: int, progress: Progress
+) -> Generator[list[Failure], None, None]:
+    """Run what is not done yet, ``jobs`` processes at a time.
+
+    A generator that yields the failures so far each time it has looked after its children; who
+    iterates decides how often. When it is closed or interrupted, the children are stopped.
+
+    Args:
+        runs: in the order of their start, each after its parent.
+        jobs: processes at a time.
+        progress: kept up to date.
+    """
+    left, failures = list(runs), list[Failure]()
+    done, bad = set[Run](), set[Run]()
+    children: dict[Run, _Child] = {}
+
+    def failed(failure: Failure) -> None:
+        bad.add(failure.run)
+        failures.append(failure)
+        progress.messages.append(f"{failure.run.name}: failed ({failure.reason})")
+
+    def collect() -> None:
+        for run, child in list(children.items()):
+            code = child.process.poll()
+            if code is None:
+                continue
+            del children[run], progress.current[run.name]
+            seconds = time.monotonic() - child.since
+            failure = _ended(run, code, None if child.resumed else seconds)
+            if failure is not None:
+                failed(failure)
+                continue
+            done.add(run)
+            if not child.resumed:
+                progress.seconds.setdefault(run.stage.name, []).append(seconds)
+            progress.messages.append(f"{run.name}: done in {clock(seconds)}")
+
+    def launch() -> None:
+        for run in list(left):
+            if run.parent in bad:
+                failed(Failure(run, f"its {run.parent.stage.name} failed", []))
+            elif len(children) >= jobs or (run.parent is not None and run.parent not in done):
+                continue
+            else:
+                started = _start(run, progress)
+                if isinstance(started, _Child):
+                    children[run] = started
+                elif started == DONE:
+                    done.add(run)
+                else:
+                    continue
+            left.remove(run)
+
+    try:
+        while left or children:
+            collect()
+            launch()
+            progress.left = [run.stage.name for run in (*children, *left)]
+            yield failures
+    finally:
+        _stop([child.process for child in children.values()])
+
+
+def _start(run: Run, progress: Progress) -> _Child | str:
+    """The child; or "done"; or "busy" where a killed study's child still works in the folder."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with (run.folder / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if run.name not in progress.waiting:
+                progress.waiting.add(run.name)
+                progress.messages.append(f"{run.name}: waiting for a process left behind")
+            return BUSY
+        progress.waiting.discard(run.name)
+        record = _record(run, progress)
+        if record is not None and record.state == DONE and run.output.is_file():
+            if record.seconds is not None:
+                progress.seconds.setdefault(run.stage.name, []).append(record.seconds)
+            return DONE
+        Record(run.arguments).write(run.folder)
+        words = [*ARCFLOW, *run.words(), "--trainer.enable_progress_bar=false"]
+        with (run.folder / LOG).open("ab") as log:
+            log.write(f"\n{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(words)}\n".encode())
+            log.flush()
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # The child keeps the lock for as long as it lives, also where we do not.
+                pass_fds=[lock.fileno()],
+            )
+    since = time.monotonic()
+    progress.current[run.name] = since
+    return _Child(process, since, resumed=record is not None)
+
+
+def _record(run: Run, progress: Progress) -> Record | None:
+    """What an earlier start left to go on from; what another study file left is removed."""
+    record = Record.read(run.folder)
+    if record is None:
+        check_empty(run.folder)
+        return None
+    changed = changes(record.arguments, run.arguments)
+    if not changed:
+        return record
+    progress.messages.append(f"{run.name}: to be done again, {'; '.join(changed)}")
+    clear(run.folder)
+    return None
+
+
+def _ended(run: Run, code: int, seconds: float | None) -> Failure | None:
+    """Record how a child ended."""
+    reason = ""
+    if code != 0:
+        reason = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
+    elif not run.output.is_file():
+        reason = f"no {run.output.name} afterwards"
+    state = FAILED if reason else DONE
+    Record(run.arguments, state, None if reason else seconds).write(run.folder)
+    if not reason:
+        return None
+    return Failure(run, reason, tail(run.folder / LOG))
+
+
+def _stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        child.terminate()
+    until = time.monotonic() + _GRACE
+    for child in children:
+        try:
+            child.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def clock(seconds: float) -> str:
+    """A duration as h:mm:ss."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

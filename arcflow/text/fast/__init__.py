@@ -1,0 +1,1 @@
+"""The fast path from grids to token ids: tables in place of a tokenizer."""

@@ -1,0 +1,1 @@
+"""Test-time fine-tuning: an adapter for each task, usable without a Trainer."""

@@ -1,0 +1,330 @@
+"""Test-time fine-tuning: every task gets an adapter trained on its own examples.
+
+After Akyürek et al. 2024, "The surprising effectiveness of test-time training for few-shot
+learning", arXiv:2411.07279: leave-one-out views of the task's train pairs, augmented, and an
+adapter of its own for each task.
+"""
+
+import inspect
+import itertools
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from arcflow.core.augment_sampling import AugmentConfig
+from arcflow.core.seeds import derive
+from arcflow.core.task import Task, task_key
+from arcflow.engines.base import AdapterRef
+from arcflow.modules.adapter_files import plain_adapter, write_adapter
+from arcflow.modules.lora.adapters import (
+    DEFAULT_ADAPTER,
+    LoRAConfig,
+    State,
+    adapter_state,
+    temporary_adapter,
+)
+from arcflow.modules.lora.full_weights import temporary_weights
+from arcflow.modules.lora_module import LoRAModule
+from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
+from arcflow.text.encode import Encoder
+from arcflow.ttft import validation as checks
+from arcflow.ttft.jobs import Plan, learn_jobs
+from arcflow.ttft.leave_one_out import LeaveOneOut, Samples
+from arcflow.ttft.train import Job, OnStep, Recipe
+
+_log = logging.getLogger(__name__)
+_AUGMENT = AugmentConfig()
+_OPTIMIZER = OptimizerConfig(lr=2e-4, weight_decay=0.0)
+_SCHEDULE = ScheduleConfig(name="constant")
+_NAME = "test_time"
+
+
+class TestTimeFineTuning(Callback):
+    """Trains an adapter for each evaluated task on leave-one-out views of its train pairs.
+
+    The model is left as it was, bit for bit, and so is all random state (law 4). Test outputs
+    play no part. A task with a single train pair has nothing to leave out: it is answered with
+    the model as it was trained, and a warning says so; so it is where no view fits the context.
+
+    Args:
+        steps: optimizer steps a task; 0 turns test-time fine-tuning off.
+        tokens_per_step: tokens of one step's packed row; at least one sample is in it.
+        tune: "continue" trains a copy of the trained adapter (a new one on top of the trained
+            weights where all weights were trained); "fresh" a new adapter on the base model, the
+            trained one set aside; "all" all weights of the model, a trained adapter kept as it
+            is: for small models, whose every task holds a copy of the weights.
+        lora: the new adapters' shape; null takes the trained adapter's, or the defaults where
+            there is none. Not used with tune: all.
+        optimizer: how the adapter is changed; made anew for each adapter.
+        schedule: how the learning rate moves over the steps.
+        gradient_clip: largest norm of a step's gradient; 0 leaves it as it is.
+        augment: how the views are augmented: turns and flips (dihedral), colours (recolor,
+            keep_colors, move_background), order of the pairs (reorder).
+        leave_out: train pairs left out of each view's examples, one of which is asked: 1 for
+            all others as examples, 2 for one fewer.
+        tasks_per_adapter: tasks of a wave that share an adapter, in order; 0 lets all of a wave
+            share one. A shared adapter gets ``steps`` for each of its tasks, which take turns.
+        tasks_together: adapters trained in one forward pass, each on its own samples with its own
+            steps, as if alone; a pass then holds this many rows of ``tokens_per_step``. LoRA and
+            rsLoRA without dropout, with optimizer adamw. On the CPU in float32 every number above
+            1 gives the same adapters to the last bit; 1 those of PEFT's own layers, equal but for
+            rounding.
+        stop_loss: an adapter's training ends early once the mean loss of its last
+            ``stop_window`` steps, in nats a scored token, is at or below this; 0 never.
+        stop_window: steps over which ``stop_loss`` is judged.
+        seed: the adapters are functions of (seed, tasks that share the adapter).
+    """
+
+    __test__ = False  # the name begins like a test class's
+
+    def __init__(
+        self,
+        steps: int = 0,
+        tokens_per_step: int = 4096,
+        tune: Literal["continue", "fresh", "all"] = "continue",
+        lora: LoRAConfig | None = None,
+        optimizer: OptimizerConfig = _OPTIMIZER,
+        schedule: ScheduleConfig = _SCHEDULE,
+        gradient_clip: float = 1.0,
+        augment: AugmentConfig = _AUGMENT,
+        leave_out: int = 1,
+        tasks_per_adapter: int = 1,
+        tasks_together: int = 1,
+        stop_loss: float = 0.0,
+        stop_window: int = 8,
+        seed: int = 0,
+    ) -> None:
+        checks.check_least(
+            {
+                "steps": (steps, 0),
+                "tokens_per_step": (tokens_per_step, 1),
+                "gradient_clip": (gradient_clip, 0),
+                "leave_out": (leave_out, 1),
+                "tasks_per_adapter": (tasks_per_adapter, 0),
+                "tasks_together": (tasks_together, 1),
+                "stop_loss": (stop_loss, 0),
+                "stop_window": (stop_window, 1),
+            }
+        )
+        self.steps, self.tokens_per_step, self.what = steps, tokens_per_step, tune
+        self.lora, self.optimizer, self.schedule = lora, optimizer, schedule
+        self.gradient_clip, self.augment, self.leave_out = gradient_clip, augment, leave_out
+        self.tasks_per_adapter, self.tasks_together = tasks_per_adapter, tasks_together
+        self.stop_loss, self.stop_window, self.seed = stop_loss, stop_window, seed
+        self._ids = itertools.count(1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every option's value by its name; ``tune``'s is kept as ``what``, beside the method."""
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        return {name: getattr(self, "what" if name == "tune" else name) for name in names}
+
+    @property
+    def recipe(self) -> Recipe:
+        """How an adapter learns."""
+        return Recipe(
+            self.steps,
+            self.tokens_per_step,
+            self.optimizer,
+            self.schedule,
+            self.gradient_clip,
+            self.stop_loss,
+            self.stop_window,
+        )
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse inference mode before any time is spent."""
+        loops = {
+            "validate": trainer.validate_loop,
+            "test": trainer.test_loop,
+            "predict": trainer.predict_loop,
+        }
+        if self.steps > 0 and stage in loops and loops[stage].inference_mode:
+            raise checks.inference_mode_error()
+
+    def adapter_config(self, module: LightningModule) -> LoRAConfig | None:
+        """The shape of the tuned adapters; None where all weights are tuned."""
+        return checks.suited(module, self.what, self.lora)[1]
+
+    def check(self, module: LightningModule, tasks: Sequence[Task], wave_size: int) -> None:
+        """Refuse what cannot work before any time is spent; name tasks that cannot be tuned.
+
+        Args:
+            module: a `LoRAModule` whose model is loaded.
+            tasks: all that will be tuned.
+            wave_size: how many of them are tuned at a time.
+
+        Raises:
+            ConfigError: the options do not suit the module, the wave or each other.
+        """
+        module, config = checks.suited(module, self.what, self.lora)
+        if self.steps == 0:
+            return
+        checks.check_recipe(self.recipe)
+        checks.check_waves(self.tasks_per_adapter, wave_size)
+        if self.tasks_together > 1:
+            checks.check_together(module, config, self.optimizer)
+        if config is not None:
+            checks.check_attaches(module, config)
+        lonely = checks.lonely(tasks)
+        if lonely:
+            _log.warning(
+                "Test-time fine-tuning: %d of %d tasks have a single train pair, nothing to leave "
+                "out, and are answered with the model as it was trained: %s.",
+                len(lonely),
+                len(tasks),
+                ", ".join(lonely),
+            )
+
+    def tune(
+        self,
+        module: LightningModule,
+        encoder: Encoder,
+        tasks: Sequence[Task],
+        max_tokens: int | None = None,
+        on_step: OnStep | None = None,
+        steps: int | None = None,
+        expired: Callable[[], bool] | None = None,
+        folder: Path | None = None,
+        samples: Samples | None = None,
+    ) -> list[AdapterRef]:
+        """Train the tasks' adapters.
+
+        Args:
+            module: a `LoRAModule` whose model is loaded.
+            encoder: writes the samples.
+            tasks: a wave of them; their answers are not looked at.
+            max_tokens: longest sample; None: no bound.
+            on_step: told of every step.
+            steps: fewer steps a task than configured; the schedule runs over these.
+            expired: asked before each step; True ends tuning with what there is.
+            folder: where each adapter gets a new folder in PEFT's format; None writes nothing.
+                Whole weights are not written.
+            samples: what is learned; None takes leave-one-out views.
+
+        Returns:
+            One reference a task, in order, its tensors on the CPU; tasks that share an adapter
+            share the reference. Each adapter has a new id. Where no step was taken the reference
+            is to the model as it was trained, one for all such tasks of the wave.
+
+        Raises:
+            ConfigError: inference mode is on, or the options do not suit the module.
+        """
+        if torch.is_inference_mode_enabled():
+            raise checks.inference_mode_error()
+        module, config = checks.suited(module, self.what, self.lora)
+        recipe = self.recipe
+        if steps is not None:
+            recipe = replace(recipe, steps=min(steps, self.steps))
+        elif self.steps > 0:
+            checks.check_recipe(recipe)
+        if self.tasks_together > 1:
+            checks.check_together(module, config, self.optimizer)
+        if samples is None:
+            samples = LeaveOneOut(encoder, self.augment, self.leave_out, max_tokens, self.seed)
+        plan = Plan(
+            module,
+            config,
+            self._start(module),
+            samples,
+            recipe,
+            on_step,
+            expired,
+            together=self.tasks_together > 1,
+        )
+        jobs = self.jobs(tasks)
+        to_do = [job for job in jobs if job.steps(recipe) > 0]
+        made: dict[Job, AdapterRef] = {}
+        for i in range(0, len(to_do), self.tasks_together):
+            if expired is not None and expired():
+                break
+            batch = to_do[i : i + self.tasks_together]
+            for job, learned in zip(batch, learn_jobs(plan, batch), strict=True):
+                if learned.steps > 0:
+                    made[job] = self._ref(module, config, learned.state, learned.steps, folder)
+        frozen = None if len(made) == len(jobs) else self._frozen(module, config, folder)
+        refs = []
+        for job in jobs:
+            ref = made.get(job, frozen)
+            assert ref is not None
+            refs += [ref] * len(job.tasks)
+        return refs
+
+    def jobs(self, tasks: Sequence[Task]) -> list[Job]:
+        """The tasks, answers hidden, in groups that share an adapter."""
+        size = self.tasks_per_adapter or max(1, len(tasks))
+        groups = [tasks[i : i + size] for i in range(0, len(tasks), size)]
+        return [
+            Job(
+                tuple(task.without_answers() for task in group),
+                derive(self.seed, "test_time", *map(task_key, group)),
+            )
+            for group in groups
+        ]
+
+    @contextmanager
+    def use_adapter(self, module: LightningModule, ref: AdapterRef | None) -> Iterator[None]:
+        """Answer with what was tuned inside the block; None: with the model as it was trained."""
+        if ref is None:
+            yield
+            return
+        module, config = checks.suited(module, self.what, self.lora)
+        state = ref.state or {}
+        if config is None:
+            with temporary_weights(module.model, state):
+                yield
+            return
+        if ref.steps == 0 and module.lora is not None:
+            config = module.lora
+        with temporary_adapter(module.model, config, start=state, trainable=False):
+            yield
+
+    def _start(self, module: LoRAModule) -> State | None:
+        """Where adapters start from; None draws their first values."""
+        if module.lora is None or self.what != "continue":
+            return None
+        return adapter_state(module.model, DEFAULT_ADAPTER)
+
+    def _ref(
+        self,
+        module: LoRAModule,
+        config: LoRAConfig | None,
+        state: State,
+        steps: int,
+        folder: Path | None,
+    ) -> AdapterRef:
+        number = next(self._ids)
+        if config is None:
+            return AdapterRef(number, state, kind="weights", steps=steps)
+        path = None
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            # A path of its own for good, whatever an earlier process left here (law 5).
+            path = Path(tempfile.mkdtemp(prefix=f"adapter-{number}-", dir=folder))
+            first = None
+            if config.changes_base:
+                first = module.model.peft_config[DEFAULT_ADAPTER].arcflow_start
+            plain, shape = plain_adapter(state, config, first)
+            base_name = module.model.config._name_or_path
+            write_adapter(plain, path, shape, base_name, module.identity())
+        return AdapterRef(number, state, path, steps=steps)
+
+    def _frozen(
+        self, module: LoRAModule, config: LoRAConfig | None, folder: Path | None
+    ) -> AdapterRef:
+        """A reference to the model as it was trained."""
+        if config is None:
+            return self._ref(module, None, {}, 0, None)
+        if module.lora is not None:
+            state = adapter_state(module.model, DEFAULT_ADAPTER)
+            return self._ref(module, module.lora, state, 0, folder)
+        with temporary_adapter(module.model, config, _NAME, trainable=False):
+            state = adapter_state(module.model, _NAME)
+        return self._ref(module, config, state, 0, folder)

@@ -1,0 +1,75 @@
+"""The README is true: its commands are what they say, and those of the quickstart run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from arcflow.scoring.submission import read_submission
+from tests.cli.test_main import call
+from tests.helpers.paths import ROOT
+from tests.helpers.runs import logged, run_arcflow
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    shlex.split(line)
+    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("arcflow ")
+]
+RUNS = [words[1:] for words in COMMANDS if words[1] in ("fit", "validate", "predict")]
+TINY = [
+    "--trainer.max_steps=4",
+    "--trainer.val_check_interval=2",
+    "--trainer.log_every_n_steps=1",
+    "--trainer.enable_progress_bar=false",
+    "--test_time.steps=2",
+    "--pass_n.answer.views=2",
+    "--data.val.max_side=4",
+]
+
+
+def test_it_opens_with_the_two_commands() -> None:
+    first = README.split("```bash\n")[1].splitlines()
+    assert [line.split("#")[0].strip() for line in first[:2]] == ["make quickstart", "make test"]
+
+
+def test_the_makefile_runs_the_quickstart_the_readme_prints() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    recipe = re.search(r"^quickstart: setup\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    assert recipe is not None
+    ran = [shlex.split(line.replace("$(BIN)/", "")) for line in recipe[1].splitlines()]
+    assert ran == COMMANDS[:2]
+
+
+@pytest.mark.parametrize("words", RUNS, ids=" ".join)
+def test_commands_parse(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert call([*words, "--print_config"]) == 0
+    assert "max_steps:" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_quickstart_and_the_light_tools_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    assert run_arcflow([*RUNS[0], *TINY], tmp_path) == 0
+    assert run_arcflow([*RUNS[1], *TINY], tmp_path) == 0
+    run = tmp_path / "runs" / "quickstart"
+    assert len(logged(run, "train_loss")) == 4
+    for variant in ("frozen", "tuned"):
+        assert 0 <= logged(run, f"{variant}/pass_n")[-1] <= 1
+    assert len(read_submission(run / "submission.json")) == 3
+    resume = next(words for words in RUNS if words[-2:] == ["--ckpt_path", "last"])
+    assert resume[0] == "validate" or run_arcflow([*resume, *TINY], tmp_path) == 0
+
+    monkeypatch.chdir(tmp_path)
+    for words in COMMANDS:
+        if words[1] in ("show", "score", "vote", "curve"):
+            assert call(words[1:]) == 0
+    out = capsys.readouterr().out
+    assert "68b67ca3" in out or "score" in out

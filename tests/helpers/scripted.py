@@ -1,0 +1,95 @@
+"""An engine that writes what a script says, in place of a model."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from lightning.pytorch import Callback
+
+import arcflow.callbacks.pass_n
+from arcflow.engines.base import Answers, Completion, Request, Sampling
+from arcflow.evaluation.engine_setup import EngineRoom
+from arcflow.text.tokenizer import load_tokenizer
+
+RIGHT = "def task(grid):\n    return np.rot90(grid, 2)\n"
+"""Half a turn: right in every view of a task whose rule it is."""
+WRONG = "def task(grid):\n    return grid\n"
+WRITINGS = (
+    RIGHT,
+    WRONG,
+    "def task(grid:\n",
+    "def task(grid):\n    while True:\n        pass\n",
+    "import os\n\n\ndef task(grid):\n    return grid\n",
+    "def task(grid):\n    return grid[99]\n",
+    "def task(grid):\n    return 7\n",
+    "",
+)
+"""A right program, a wrong one, no syntax, an endless loop, a forbidden import, an error, no grid,
+and nothing at all."""
+
+Script = Callable[[str, int, int], str]
+"""From the prompt's text, the request's seed and the sample's number to what is written."""
+
+
+class ScriptedEngine:
+    """Writes a script; a pure function of each request, as an engine has to be.
+
+    Args:
+        script: what is written.
+        in_background: what it says of itself.
+    """
+
+    def __init__(self, script: Script, in_background: bool = False) -> None:
+        self.script, self.in_background = script, in_background
+        self.tokenizer: Any = load_tokenizer("characters")
+        self.prompts: list[str] = []
+        self.requests: list[Request] = []
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+    ) -> Answers:
+        self.requests += requests
+        return [self._complete(request, sampling) for request in requests]
+
+    def _complete(self, request: Request, sampling: Sampling) -> list[Completion]:
+        prompt = self.tokenizer.decode(request.prompt_ids)
+        self.prompts.append(prompt)
+        found = []
+        for k in range(sampling.n):
+            text = self.script(prompt, request.seed, k)
+            ids = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            most = request.max_tokens or sampling.max_tokens
+            found.append(Completion(ids[:most], -0.5 * len(ids), len(ids) + 1, len(ids) < most))
+        return found
+
+    def submit(
+        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+    ) -> Callable[[], Answers]:
+        return lambda: self.generate(requests, sampling, seconds)
+
+    def rest(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def by_seed(prompt: str, seed: int, sample: int) -> str:
+    """One of WRITINGS, drawn by the request."""
+    return WRITINGS[(seed // 7 + 3 * sample) % len(WRITINGS)]
+
+
+def use_engine(engine: ScriptedEngine, patch: pytest.MonkeyPatch) -> None:
+    """Have evaluations ask this engine."""
+    patch.setattr(arcflow.callbacks.pass_n, "open_engine", lambda *_, **__: EngineRoom(engine))
+
+
+class Scripted(Callback):
+    """In a child process, for all of its life: evaluations ask a scripted engine.
+
+    Args:
+        background: whether the engine says that it works in the background.
+    """
+
+    def __init__(self, background: bool = False) -> None:
+        use_engine(ScriptedEngine(by_seed, background), pytest.MonkeyPatch())
