@@ -35,7 +35,7 @@ $(VENV)/.setup-dev: $(VENV)/.setup
 
 quickstart: setup
 	$(BIN)/arcflow fit -c configs/quickstart.yaml --checkpoint.overwrite true
-	$(BIN)/arcflow validate -c configs/quickstart.yaml --ckpt_path last --pass_n.restart true
+	$(BIN)/arcflow validate -c configs/quickstart.yaml --ckpt_path last --pass_n.overwrite true
 
 test: setup-dev
 	$(PYTEST)

@@ -26,7 +26,7 @@ import torch
 
 from arcflow.core.augment_sampling import AugmentConfig, sample_augmentation
 from arcflow.core.seeds import rng
-from arcflow.engines.base import AdapterRef, Answers, Request, Sampling
+from arcflow.engines.base import AdapterRef, Answers, Request, SamplingParams
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.engines.vllm import VLLMConfig, VLLMEngine
 from arcflow.modules.adapter_files import write_adapter
@@ -44,7 +44,7 @@ from arcflow.text.tokenizer import load_tokenizer
 
 GPU = torch.cuda.is_available()
 MAX_PROMPT = 512
-Side = Callable[[Sequence[Request], Sampling], Answers]
+Side = Callable[[Sequence[Request], SamplingParams], Answers]
 
 
 def views(
@@ -66,7 +66,7 @@ def views(
 def plain_generate(model: Any, batch: int) -> Side:
     """transformers' own ``generate`` on batches padded on the left, longest prompts first."""
 
-    def answer(requests: Sequence[Request], sampling: Sampling) -> Answers:
+    def answer(requests: Sequence[Request], sampling: SamplingParams) -> Answers:
         order = sorted(range(len(requests)), key=lambda i: -len(requests[i].prompt_ids))
         answers: Answers = [[] for _ in requests]
         groups: dict[AdapterRef | None, list[int]] = {}
@@ -102,7 +102,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def rate(
-    side: Side, first: list[Request], second: list[Request], sampling: Sampling, pid: int
+    side: Side, first: list[Request], second: list[Request], sampling: SamplingParams, pid: int
 ) -> tuple[float, Answers]:
     """Answer tokens a second of the second run, and its answers."""
     side(first, sampling)
@@ -136,7 +136,7 @@ def main() -> None:
         "num_attention_heads": args.hidden // 32,
         "num_key_value_heads": max(1, args.hidden // 64),
     }
-    sampling = Sampling(max_tokens=args.tokens)
+    sampling = SamplingParams(max_tokens=args.tokens)
     with tempfile.TemporaryDirectory() as root:
         model = load_backbone(
             BackboneConfig(config=sizes, attention="sdpa"), len(load_tokenizer("characters"))

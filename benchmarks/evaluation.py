@@ -68,7 +68,7 @@ def one_run(options: argparse.Namespace, folder: Path, checkpoint: Path) -> floa
         [
             "validate",
             *shared(options),
-            f"--data.wave_size={options.together}",
+            f"--data.task_batch_size={options.together}",
             f"--ckpt_path={checkpoint}",
             f"--trainer.default_root_dir={folder}",
         ],
@@ -102,7 +102,7 @@ def one_task(task_id: str, checkpoint: str, folder: str, *arguments: str) -> Non
     from arcflow.callbacks.pass_n import PassN
     from arcflow.cli.main import lightning as lightning_cli
     from arcflow.evaluation.engine_setup import open_engine
-    from arcflow.evaluation.grid_requests import Questions
+    from arcflow.evaluation.grid_requests import GridRequests
     from arcflow.scoring.voting import candidate_to_json
     from arcflow.ttft.tuner import TestTimeFineTuning
 
@@ -136,12 +136,12 @@ def one_task(task_id: str, checkpoint: str, folder: str, *arguments: str) -> Non
     room = open_engine(
         pass_n.engine, pass_n.vllm, module, data, tuner, pass_n.answer, folder, time.time
     )
-    questions = Questions(data.encoder, pass_n.answer, data.max_tokens, pass_n.seed)
-    questions.ask((task.id, "tuned"), task, ref)
+    questions = GridRequests(data.encoder, pass_n.answer, data.max_tokens, pass_n.seed)
+    questions.ask((task.id, "ttft"), task, ref)
     answers = room.engine.generate(questions.requests, questions.sampling)
     room.close()
     with (Path(folder) / "candidates.jsonl").open("a") as lines:
-        for candidate in questions.candidates(answers)[task.id, "tuned"]:
+        for candidate in questions.candidates(answers)[task.id, "ttft"]:
             lines.write(candidate_to_json(candidate) + "\n")
 
 

@@ -25,7 +25,7 @@ from mixture import child  # noqa: E402  (of this folder)
 
 from arcflow.core.augment_sampling import AugmentConfig, order_alone  # noqa: E402
 from arcflow.datamodules.omniarc import KINDS  # noqa: E402
-from arcflow.datamodules.streams.attempt_stream import FEEDBACK, AttemptStream  # noqa: E402
+from arcflow.datamodules.streams.failed_program_stream import FEEDBACK, FailedProgramStream  # noqa: E402
 from arcflow.datamodules.streams.task_stream import TaskStream  # noqa: E402
 from arcflow.omniarc.source import OmniARC  # noqa: E402
 from arcflow.text.encode import Encoder  # noqa: E402
@@ -60,7 +60,7 @@ def measure(n: int) -> dict[str, tuple[float, float]]:
     found = {}
     for kind in KINDS:
         source = OmniARC(variants=1_000_000)
-        stream = (AttemptStream if kind == FEEDBACK else TaskStream)(
+        stream = (FailedProgramStream if kind == FEEDBACK else TaskStream)(
             source,
             Encoder(tokenizer, kind=get_kind(kind), config=None),
             order_alone(augment) if needs_program(kind) else augment,

@@ -90,8 +90,8 @@ def evaluate(folder: Path, together: int) -> dict[str, Any]:
         *("validate", "-c", str(CONFIGS / "quickstart.yaml"), *ANSWER, "--ckpt_path=last"),
         f"--trainer.default_root_dir={folder}",
         f"--test_time.tasks_together={together}",
-        f"--data.wave_size={together}",
-        "--pass_n.restart=true",
+        f"--data.task_batch_size={together}",
+        "--pass_n.overwrite=true",
     )
     lines = (folder / "validate.journal.jsonl").read_text().splitlines()[1:]
     return {
@@ -132,12 +132,18 @@ def main() -> None:
     compare = actions.add_parser("compare")
     compare.add_argument("before", type=Path)
     compare.add_argument("after", type=Path)
+    compare.add_argument(
+        "--renamed", nargs="*", default=[], metavar="OLD=NEW", help="words renamed in between"
+    )
     words = parser.parse_args()
     if words.action == "record":
         words.output.write_text(json.dumps(record(), indent=1))
         print(json.dumps({"recorded": str(words.output)}))
         return
-    before, after = (json.loads(path.read_text()) for path in (words.before, words.after))
+    before, after = words.before.read_text(), words.after.read_text()
+    for old, new in (pair.split("=") for pair in words.renamed):
+        before = before.replace(f'"{old}"', f'"{new}"')
+    before, after = json.loads(before), json.loads(after)
     found = differences(before, after)
     for line in found:
         print(line)

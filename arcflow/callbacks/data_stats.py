@@ -31,7 +31,7 @@ class Count(NamedTuple):
     too_long: int
 
 
-class DrawnLog(Callback):
+class DataStatsLogger(Callback):
     """Logs samples and tokens of each part of the training stream, a part being a source's tasks
     of one kind: where there are several, or where samples are passed over.
 

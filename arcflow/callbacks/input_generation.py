@@ -18,10 +18,10 @@ from arcflow.core.files import write_whole
 from arcflow.core.grid import Grid
 from arcflow.core.seeds import derive
 from arcflow.core.task import Pair, Task, task_key
-from arcflow.datamodules.task_batches import Wave
-from arcflow.engines.base import Completion, Request, Sampling
+from arcflow.datamodules.task_batches import TaskBatch
+from arcflow.engines.base import Completion, Request, SamplingParams
 from arcflow.engines.vllm import VLLMConfig
-from arcflow.evaluation.engine_setup import EngineName, EngineRoom, check_engine, open_engine
+from arcflow.evaluation.engine_setup import EngineName, EngineSession, check_engine, open_engine
 from arcflow.evaluation.grid_requests import AnswerConfig, answer_tokens
 from arcflow.evaluation.views import evaluation_views
 from arcflow.text.context import fit_context
@@ -77,9 +77,9 @@ class GenerateConfig:
 
 
 class InputGenerator(Callback):
-    """Samples inputs for the waves of ``predict``, and writes those that are valid and new.
+    """Samples inputs for the task batches of ``predict``, and writes those that are valid and new.
 
-    The file is written whole after every wave: a run that is stopped leaves what it has.
+    The file is written whole after every task batch: a run that is stopped leaves what it has.
 
     Args:
         config: how they are sampled.
@@ -102,7 +102,7 @@ class InputGenerator(Callback):
         self.config, self.engine, self.vllm, self.seed = config, engine, vllm, seed
         self.found: dict[str, list[dict[str, Any]]] = {}
         self.counts: Counter[str] = Counter()
-        self._room: EngineRoom | None = None
+        self._room: EngineSession | None = None
         self._encoder: Encoder | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -140,8 +140,8 @@ class InputGenerator(Callback):
     def on_predict_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, *_: Any
     ) -> None:
-        """Sample for a wave."""
-        if isinstance(batch, Wave):
+        """Sample for a task batch."""
+        if isinstance(batch, TaskBatch):
             self._sample(batch.tasks)
             write_whole(Path(self.config.output), (json.dumps(self.found) + "\n").encode())
 
@@ -180,7 +180,7 @@ class InputGenerator(Callback):
                 prompt = tuple(encoder.prompt(fitted, 0).tolist())
                 requests.append(Request(prompt, self._room.trained, drawn, room))
                 asked.append((task, view))
-        sampling = Sampling(1, config.temperature, config.top_p, stop_ids=encoder.stop_ids)
+        sampling = SamplingParams(1, config.temperature, config.top_p, stop_ids=encoder.stop_ids)
         answers = self._room.engine.generate(requests, sampling)
         known = {task.id: {_key(pair.input) for pair in _pairs(task)} for task in tasks}
         for task in tasks:

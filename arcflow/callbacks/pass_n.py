@@ -13,16 +13,16 @@ from arcflow.callbacks.submission import SubmissionWriter
 from arcflow.core.errors import ConfigError
 from arcflow.core.task import Task
 from arcflow.datamodules.base import ArcflowDataModule
-from arcflow.datamodules.task_batches import Wave
+from arcflow.datamodules.task_batches import TaskBatch
 from arcflow.engines.vllm import VLLMConfig
-from arcflow.evaluation.engine_setup import EngineName, EngineRoom, check_engine, open_engine
-from arcflow.evaluation.fingerprint import run_record
+from arcflow.evaluation.engine_setup import EngineName, EngineSession, check_engine, open_engine
+from arcflow.evaluation.fingerprint import evaluation_fingerprint
 from arcflow.evaluation.grid_requests import AnswerConfig, check_context
-from arcflow.evaluation.loop import FROZEN, TUNED, Evaluation, Outcomes
+from arcflow.evaluation.loop import BASELINE, TTFT, Evaluation, Outcomes
 from arcflow.evaluation.program_runtime import CodeConfig, Programs
 from arcflow.evaluation.results import Results
-from arcflow.evaluation.table import measures_table, print_table
-from arcflow.evaluation.time_budget import Pace, read_deadline
+from arcflow.evaluation.table import metrics_table, print_table
+from arcflow.evaluation.time_budget import TimeBudget, read_deadline
 from arcflow.ttft.tuner import TestTimeFineTuning
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ C = TypeVar("C", bound=Callback)
 
 
 class PassN(Callback):
-    """Evaluates the waves of ``validate``, ``test`` and ``predict``.
+    """Evaluates the task batches of ``validate``, ``test`` and ``predict``.
 
     Each task is answered over ``answer.views`` augmented views; the views are undone and the
     answers vote. With test-time fine-tuning on (``test_time.steps`` > 0) a task is answered
@@ -43,7 +43,7 @@ class PassN(Callback):
 
     Finished tasks are journaled in the run's folder: killed at any moment, the same command
     goes on with the others, and the result is that of a run that was never killed. Several
-    processes share the waves.
+    processes share the task batches.
 
     Args:
         answer: how the answers are made.
@@ -56,7 +56,7 @@ class PassN(Callback):
             seconds) or a time ("2026-11-21T18:00"); empty for none. The time that remains is
             shared among the tasks that remain: steps and views shrink so that all get some.
         task_seconds: longest time for one task, tuning and answers; 0 for no limit.
-        restart: begin anew, even where a journal of this folder could be continued.
+        overwrite: begin anew, even where a journal of this folder could be continued.
         seed: views and sampling are functions of it.
     """
 
@@ -68,7 +68,7 @@ class PassN(Callback):
         vllm: VLLMConfig = _VLLM,
         deadline: str = "",
         task_seconds: float = 0.0,
-        restart: bool = False,
+        overwrite: bool = False,
         seed: int = 0,
         code: CodeConfig | None = None,
     ) -> None:
@@ -82,12 +82,12 @@ class PassN(Callback):
         read_deadline(deadline)  # refused before a model is loaded
         self.answer, self.compare, self.seed = answer, compare, seed
         self.code = code
-        self.engine, self.vllm, self.restart = engine, vllm, restart
+        self.engine, self.vllm, self.overwrite = engine, vllm, overwrite
         self.deadline, self.task_seconds = deadline, task_seconds
         self.clock: Callable[[], float] = time.time
         self.results: dict[str, dict[str, float]] = {}
         self._known: Results | None = None
-        self._room: EngineRoom | None = None
+        self._room: EngineSession | None = None
         self._evaluation: Evaluation | None = None
         self._programs: Programs | None = None
         self._writer: SubmissionWriter | None = None
@@ -116,19 +116,19 @@ class PassN(Callback):
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, *_: Any
     ) -> None:
-        """Evaluate a wave; other batches are the loss's."""
+        """Evaluate a task batch; other batches are the loss's."""
         self._on_batch(batch)
 
     def on_test_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, *_: Any
     ) -> None:
-        """Evaluate a wave; other batches are the loss's."""
+        """Evaluate a task batch; other batches are the loss's."""
         self._on_batch(batch)
 
     def on_predict_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, *_: Any
     ) -> None:
-        """Evaluate a wave."""
+        """Evaluate a task batch."""
         self._on_batch(batch)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -165,7 +165,7 @@ class PassN(Callback):
         check_context(asked, hidden, self.answer, data.max_tokens)
         tuner = self._tuner(trainer)
         if tuner is not None:
-            tuner.check(module, hidden, data.wave_size)
+            tuner.check(module, hidden, data.task_batch_size)
         if self.code is not None and self.code.hindsight and tuner is None:
             raise ConfigError(
                 "pass_n.code.hindsight: there is no test-time fine-tuning that could learn from it",
@@ -174,7 +174,7 @@ class PassN(Callback):
                 next_step="Set --test_time.steps, or leave hindsight out.",
             )
         check_engine(self.engine, module, tuner)
-        variants = (FROZEN,) * (tuner is None or self.compare) + (TUNED,) * (tuner is not None)
+        variants = (BASELINE,) * (tuner is None or self.compare) + (TTFT,) * (tuner is not None)
         options = {
             "trainer.precision": trainer.precision,
             "pass_n.engine": self.engine,
@@ -187,12 +187,12 @@ class PassN(Callback):
         known = self._known = Results(
             trainer.default_root_dir,
             _NAMES[part],
-            run_record(part, module, data, tasks, self.answer, tuner, options),
+            evaluation_fingerprint(part, module, data, tasks, self.answer, tuner, options),
             tasks,
             variants,
             trainer.global_rank,
             trainer.world_size,
-            self.restart,
+            self.overwrite,
         )
         self.results, self._late = {}, []
         self._writer = _find(trainer, SubmissionWriter) if trainer.is_global_zero else None
@@ -206,7 +206,7 @@ class PassN(Callback):
         if not known.left:
             return
         deadline = read_deadline(self.deadline)
-        pace = Pace(deadline, self.task_seconds, self.clock)
+        pace = TimeBudget(deadline, self.task_seconds, self.clock)
         if pace.over:
             raise ConfigError(
                 "pass_n.deadline has passed",
@@ -250,7 +250,7 @@ class PassN(Callback):
         return tuner if tuner is not None and tuner.steps > 0 else None
 
     def _on_batch(self, batch: Any) -> None:
-        if not isinstance(batch, Wave) or self._evaluation is None:
+        if not isinstance(batch, TaskBatch) or self._evaluation is None:
             return
         assert self._known is not None
         if all(self._known.finished(task) for task in batch.tasks):
@@ -258,8 +258,8 @@ class PassN(Callback):
         if self._evaluation.pace.over:
             self._late += [task.id for task in batch.tasks]
             return
-        # Tasks of one wave share passes: it is done as it would have been, whatever is known.
-        self._evaluation.wave(batch.tasks, max(self._share_left(), len(batch.tasks)))
+        # Tasks of one task batch share passes: it is done as it would have been, whatever is known.
+        self._evaluation.task_batch(batch.tasks, max(self._share_left(), len(batch.tasks)))
 
     def _share_left(self) -> int:
         """Tasks that are left for this process, more or less."""
@@ -267,7 +267,7 @@ class PassN(Callback):
         return -(-self._known.left // self._known.world_size)
 
     def _keep(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
-        """Journal a finished wave, and bring the submission up to date."""
+        """Journal a finished task batch, and bring the submission up to date."""
         known = self._known
         assert known is not None
         known.add(tasks, outcomes)
@@ -298,7 +298,7 @@ class PassN(Callback):
             return
         if self.results:
             print()  # the progress bar leaves the cursor at its end
-            print_table(measures_table(self.results))
+            print_table(metrics_table(self.results))
             known.write(self.results)
             for logger in trainer.loggers:
                 _log_results(logger, self.results, trainer.global_step)

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from arcflow.datamodules.task_batches import Wave
+from arcflow.datamodules.task_batches import TaskBatch
 
 
 class RunProgress(TQDMProgressBar):
@@ -32,7 +32,7 @@ class RunProgress(TQDMProgressBar):
     def on_validation_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, *place: Any
     ) -> None:
-        """Name what is counted: batches of the loss, or waves of tasks."""
+        """Name what is counted: batches of the loss, or task batches of tasks."""
         super().on_validation_batch_start(trainer, pl_module, batch, *place)
         self.val_progress_bar.set_description(_counted(batch))
 
@@ -66,4 +66,4 @@ class RunProgress(TQDMProgressBar):
 
 
 def _counted(batch: Any) -> str:
-    return "tasks" if isinstance(batch, Wave) else "loss"
+    return "tasks" if isinstance(batch, TaskBatch) else "loss"

@@ -1,4 +1,4 @@
-"""Writes the submission file: valid from the first moment, newer after every wave."""
+"""Writes the submission file: valid from the first moment, newer after every task batch."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -49,11 +49,11 @@ class GenerateCLI(ArcflowCLI):
         return trainer
 
     def before_predict(self) -> None:
-        """The waves are those of the tasks that were asked for."""
+        """The task batches are those of the tasks that were asked for."""
         part = self._get(self.config_init, "generate").tasks
         data = self.datamodule
         if part == "train":
-            data.predict_tasks = lambda: data.train_source().originals()
+            data.predict_tasks = lambda: data.train_source().base_tasks()
         elif part != "predict":
             data.predict_tasks = getattr(data, f"{part}_tasks")
 

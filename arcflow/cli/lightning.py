@@ -27,7 +27,7 @@ from lightning.pytorch.cli import (
 )
 
 from arcflow.callbacks.checkpoint import RunCheckpoint, find_checkpoint
-from arcflow.callbacks.data_stats import DrawnLog
+from arcflow.callbacks.data_stats import DataStatsLogger
 from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.progress import RunProgress
 from arcflow.callbacks.submission import SubmissionWriter
@@ -170,7 +170,7 @@ class ArcflowCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Lightning's, with a progress bar that knows the run's end."""
         trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks.append(DrawnLog())
+        trainer.callbacks.append(DataStatsLogger())
         bars = [c for c in trainer.callbacks if isinstance(c, ProgressBar)]
         if [type(bar) for bar in bars] in ([TQDMProgressBar], [RichProgressBar]):
             trainer.callbacks[trainer.callbacks.index(bars[0])] = RunProgress()

@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         message = import_module("arcflow.cli.error_messages").user_message(error, command)
         if message is None:
             raise
-        if import_module("arcflow.cli.report_once").is_told(message):
+        if import_module("arcflow.cli.report_once").already_reported(message):
             raise SystemExit(USER_ERROR) from None
         print(f"arcflow: {message}", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None

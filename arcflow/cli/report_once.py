@@ -14,7 +14,7 @@ _KEPT = 60.0
 """Seconds for which what was said counts; a run that is started again has its own say."""
 
 
-def is_told(message: str, environ: Mapping[str, str] = os.environ) -> bool:
+def already_reported(message: str, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether the machine's first process tells this message; it does so itself.
 
     The first one says so in a file for the others, who know it by who started it and them:

@@ -32,7 +32,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class FailedProgram:
     """A program that does not solve its task.
 
     Attributes:
@@ -63,7 +63,7 @@ class Task:
     test: tuple[Pair, ...]
     source: str = ""
     code: str | None = None
-    attempt: Attempt | None = None
+    attempt: FailedProgram | None = None
 
     @property
     def family(self) -> str:

@@ -1,4 +1,4 @@
-"""ArcflowDataModule: a subclass yields tasks; streams, encoding, packing and waves are here."""
+"""ArcflowDataModule: a subclass yields tasks; everything else about data is here."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.task import Task
 from arcflow.datamodules.streams.loader import LossLoader, Stream, TrainLoader, check_rows
 from arcflow.datamodules.streams.task_stream import TaskStream
-from arcflow.datamodules.task_batches import WaveLoader, waves
+from arcflow.datamodules.task_batches import TaskBatchLoader, task_batches
 from arcflow.sources.base import Source, TaskList
 from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder, Example, TextConfig
@@ -42,11 +42,11 @@ class ArcflowDataModule(LightningDataModule):
             batches with an attention mask.
         workers: processes that prepare samples; 0 prepares them in the trainer's process.
             The batches are the same for any number.
-        wave_size: evaluation tasks that are adapted to and answered together.
+        task_batch_size: evaluation tasks that are adapted to and answered together.
         contamination: what happens to training tasks that are evaluated too, be it turned or
             recoloured: "drop" removes them and says so, "refuse" stops, "allow" keeps them.
-        trainable: evaluated tasks that may be trained on all the same, by name: ids, or sources
-            such as "arc-agi-2/training".
+        allow_contaminated: evaluated tasks that may be trained on all the same, by name: ids, or
+            sources such as "arc-agi-2/training".
         tokenizer: "characters", a local folder or a hub name; the command line takes it from
             the model.
         seed: the stream of samples is a function of it.
@@ -61,9 +61,9 @@ class ArcflowDataModule(LightningDataModule):
         rows_per_batch: int | None = None,
         packing: Literal["packed", "padded"] = "packed",
         workers: int = 0,
-        wave_size: int = 1,
+        task_batch_size: int = 1,
         contamination: Literal["drop", "refuse", "allow"] = "drop",
-        trainable: tuple[str, ...] = (),
+        allow_contaminated: tuple[str, ...] = (),
         tokenizer: str = "characters",
         seed: int = 0,
     ) -> None:
@@ -73,7 +73,7 @@ class ArcflowDataModule(LightningDataModule):
             ("tokens_per_batch", tokens_per_batch, max_tokens),
             ("rows_per_batch", 1 if rows_per_batch is None else rows_per_batch, 1),
             ("workers", workers, 0),
-            ("wave_size", wave_size, 1),
+            ("task_batch_size", task_batch_size, 1),
         ):
             if value < least:
                 raise ConfigError(
@@ -86,13 +86,13 @@ class ArcflowDataModule(LightningDataModule):
         self.text, self.augment, self.seed = text, augment, seed
         self.max_tokens, self.tokens_per_batch = max_tokens, tokens_per_batch
         self.rows_per_batch = rows_per_batch
-        self.packing, self.workers, self.wave_size = packing, workers, wave_size
-        self.contamination, self.trainable = contamination, trainable
+        self.packing, self.workers, self.task_batch_size = packing, workers, task_batch_size
+        self.contamination, self.allow_contaminated = contamination, allow_contaminated
         self.tokenizer = tokenizer
         self._encoder: Encoder | None = None
         self._tasks: dict[str, tuple[Task, ...]] = {}
         self._stream: Stream | None = None
-        self._originals: Sequence[Task] = ()
+        self._base_tasks: Sequence[Task] = ()
 
     # What a subclass says.
 
@@ -134,9 +134,9 @@ class ArcflowDataModule(LightningDataModule):
         return int(tokenizer.eos_token_id if pad is None else pad)
 
     @property
-    def text_identity(self) -> dict[str, str]:
+    def text_fingerprint(self) -> dict[str, str]:
         """What a model trained on these texts depends on; checkpoints record it."""
-        return self.encoder.identity()
+        return self.encoder.fingerprint()
 
     def task_tokens(self, task: Task) -> int:
         """Tokens of the longest prompt of ``task`` with its answer (or its last output).
@@ -170,11 +170,13 @@ class ArcflowDataModule(LightningDataModule):
             evaluated = tuple(task.without_answers() for task in evaluated)
         self._check_ids(part, evaluated)
         self._tasks[part] = evaluated
-        learned = [task for task in evaluated if {task.id, task.source} & set(self.trainable)]
+        learned = [
+            task for task in evaluated if {task.id, task.source} & set(self.allow_contaminated)
+        ]
         if stage != "fit" and learned:
             _log.warning(
-                "%d of %d %s tasks may have been learned, as data.trainable allows it: what is "
-                "measured of them says nothing about new tasks.",
+                "%d of %d %s tasks may have been learned, as data.allow_contaminated allows it: "
+                "what is measured of them says nothing about new tasks.",
                 len(learned),
                 len(evaluated),
                 part,
@@ -182,7 +184,7 @@ class ArcflowDataModule(LightningDataModule):
         if stage == "fit":
             # All of them, not one for each id: published sets differ in the pairs of some ids.
             ahead = (*evaluated, *self.test_tasks(), *self.predict_tasks())
-            self._stream, self._originals = self._training(ahead)
+            self._stream, self._base_tasks = self._training(ahead)
             known = [task for task in evaluated if all(p.output is not None for p in task.test)]
             if known:
                 self._that_fit(part, known)
@@ -190,13 +192,13 @@ class ArcflowDataModule(LightningDataModule):
     def tasks(self, part: str) -> tuple[Task, ...]:
         """The tasks of "val", "test" or "predict" after :meth:`setup`; of "train" the published
         ones that are behind what is learned."""
-        return tuple(self._originals) if part == "train" else self._tasks[part]
+        return tuple(self._base_tasks) if part == "train" else self._tasks[part]
 
     def _training(self, ahead: Sequence[Task]) -> tuple[Stream, Sequence[Task]]:
         """The training samples, and the published tasks behind them; none of ``ahead``."""
         source = self._guarded(self.train_source(), ahead)
         stream = TaskStream(source, self.encoder, self.augment, self.seed, self.max_tokens)
-        return stream, source.originals()
+        return stream, source.base_tasks()
 
     def _guarded(
         self, source: Source, ahead: Sequence[Task], part: str = "train", among: bool = False
@@ -209,11 +211,13 @@ class ArcflowDataModule(LightningDataModule):
             part: what messages call its tasks.
             among: other sources may have tasks that fit where all of this one's are too long.
         """
-        originals = source.originals()
+        base_tasks = source.base_tasks()
         if isinstance(source, TaskList):
-            self._check_ids(part, originals)
-        guarded = guard(originals, ahead, allow=self.trainable, on_conflict=self.contamination)
-        left = source.without({task.id for task in guarded.dropped})
+            self._check_ids(part, base_tasks)
+        guarded = guard(
+            base_tasks, ahead, allow=self.allow_contaminated, on_conflict=self.contamination
+        )
+        left = source.exclude({task.id for task in guarded.dropped})
         if isinstance(left, TaskList):
             return TaskList(self._that_fit(part, left.tasks, among) or left.tasks, left.name)
         return left
@@ -291,27 +295,29 @@ class ArcflowDataModule(LightningDataModule):
         return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
 
     def val_dataloader(self) -> Any:
-        """The validation loss's batches; in ``validate`` the evaluation waves too."""
+        """The validation loss's batches; in ``validate`` the evaluation task batches too."""
         return self._evaluation_loaders("val")
 
     def test_dataloader(self) -> Any:
-        """The test loss's batches and the evaluation waves."""
+        """The test loss's batches and the evaluation task batches."""
         return self._evaluation_loaders("test")
 
-    def predict_dataloader(self) -> WaveLoader:
-        """The evaluation waves, answers hidden."""
-        return self._wave_loader("predict")
+    def predict_dataloader(self) -> TaskBatchLoader:
+        """The evaluation task batches, answers hidden."""
+        return self._task_batch_loader("predict")
 
     def _evaluation_loaders(self, part: str) -> list[Any]:
         loss = self._loss_loader(part)
         if self.trainer is not None and self.trainer.state.fn == "fit":
             return [loss]
         # There is no loss where every answer is hidden.
-        return [*([loss] if len(loss) else []), self._wave_loader(part)]
+        return [*([loss] if len(loss) else []), self._task_batch_loader(part)]
 
-    def _wave_loader(self, part: str) -> WaveLoader:
+    def _task_batch_loader(self, part: str) -> TaskBatchLoader:
         rank, world_size = self._processes()
-        return WaveLoader(waves(self._tasks[part], self.wave_size)[rank::world_size])
+        return TaskBatchLoader(
+            task_batches(self._tasks[part], self.task_batch_size)[rank::world_size]
+        )
 
     def _loss_loader(self, part: str) -> LossLoader:
         """Every answer known, as it is published, in batches of the token budget."""

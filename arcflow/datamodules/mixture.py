@@ -10,7 +10,7 @@ from arcflow.core.errors import ConfigError, located
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.datamodules.selected import EVALUATION, SelectedDataModule
-from arcflow.datamodules.streams.attempt_stream import FEEDBACK, AttemptStream
+from arcflow.datamodules.streams.failed_program_stream import FEEDBACK, FailedProgramStream
 from arcflow.datamodules.streams.loader import Stream
 from arcflow.datamodules.streams.mixture_stream import MixtureStream
 from arcflow.datamodules.streams.task_stream import TaskStream
@@ -28,7 +28,7 @@ _PROBES = 64
 
 
 @dataclass
-class Part:
+class MixtureComponent:
     """One part of a mixture.
 
     Attributes:
@@ -73,7 +73,7 @@ class MixtureDataModule(SelectedDataModule):
 
     def __init__(
         self,
-        parts: dict[str, Part],
+        parts: dict[str, MixtureComponent],
         temperature: float | None = None,
         val: TaskSelection = EVALUATION,
         test: TaskSelection | None = None,
@@ -111,7 +111,7 @@ class MixtureDataModule(SelectedDataModule):
                 key = f"{name}, {kind}"
                 augment = self.augment if part.augment is None else part.augment
                 makes_attempts = kind == FEEDBACK and source.own_programs
-                streams[key] = (AttemptStream if makes_attempts else TaskStream)(
+                streams[key] = (FailedProgramStream if makes_attempts else TaskStream)(
                     source,
                     self._encoder_for(kind, part.template),
                     order_alone(augment) if needs_program(kind) else augment,
@@ -120,10 +120,10 @@ class MixtureDataModule(SelectedDataModule):
                 )
                 shares[key] = weights[name] * weight / total
         self._check_context(streams)
-        originals = [task for source in sources.values() for task in source.originals()]
-        return MixtureStream(streams, shares, self.seed), originals
+        base_tasks = [task for source in sources.values() for task in source.base_tasks()]
+        return MixtureStream(streams, shares, self.seed), base_tasks
 
-    def _source_of(self, name: str, part: Part) -> Source:
+    def _source_of(self, name: str, part: MixtureComponent) -> Source:
         if part.source is not None:
             return part.source
         assert part.tasks is not None
@@ -163,7 +163,7 @@ class MixtureDataModule(SelectedDataModule):
             )
 
 
-def _check(name: str, part: Part) -> None:
+def _check(name: str, part: MixtureComponent) -> None:
     where = f"data.parts.{name}"
     if (part.tasks is None) == (part.source is None):
         both = part.source is not None

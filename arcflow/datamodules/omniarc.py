@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from arcflow.core.errors import ConfigError, located
-from arcflow.datamodules.mixture import MixtureDataModule, Part
+from arcflow.datamodules.mixture import MixtureComponent, MixtureDataModule
 from arcflow.datamodules.selected import EVALUATION
 from arcflow.omniarc import dsl
 from arcflow.omniarc.source import OmniARC
@@ -51,7 +51,7 @@ class OmniARCDataModule(MixtureDataModule):
         self,
         omniarc: OmniARC | None = None,
         kinds: dict[str, float] | None = None,
-        parts: dict[str, Part] | None = None,
+        parts: dict[str, MixtureComponent] | None = None,
         weight: float = 1.0,
         val: TaskSelection = EVALUATION,
         test: TaskSelection | None = None,
@@ -70,7 +70,9 @@ class OmniARCDataModule(MixtureDataModule):
         for kind in kinds:
             with located("data.kinds", of=ConfigError):
                 get_kind(kind)
-        own = Part(source=OmniARC() if omniarc is None else omniarc, weight=weight, kinds=kinds)
+        own = MixtureComponent(
+            source=OmniARC() if omniarc is None else omniarc, weight=weight, kinds=kinds
+        )
         super().__init__({PART: own, **(parts or {})}, None, val, test, predict, **kwargs)
         if not self.text.primitives:
             self.text = replace(self.text, primitives=tuple(dsl.__all__))

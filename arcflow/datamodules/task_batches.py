@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from arcflow.core.task import Task
 
 
-class Wave:
+class TaskBatch:
     """One evaluation batch.
 
     A plain class on purpose: Lightning walks into lists, tuples and dataclasses of a batch to
@@ -24,23 +24,23 @@ class Wave:
         return len(self.tasks)
 
 
-def waves(tasks: Sequence[Task], size: int) -> list[Wave]:
-    """``tasks`` in order, ``size`` at a time; the last wave may be smaller."""
-    return [Wave(tasks[i : i + size]) for i in range(0, len(tasks), size)]
+def task_batches(tasks: Sequence[Task], size: int) -> list[TaskBatch]:
+    """``tasks`` in order, ``size`` at a time; the last task batch may be smaller."""
+    return [TaskBatch(tasks[i : i + size]) for i in range(0, len(tasks), size)]
 
 
-class WaveLoader:
-    """The waves of one process, in order.
+class TaskBatchLoader:
+    """The task batches of one process, in order.
 
-    No DataLoader on purpose: Lightning would give it a sampler that repeats waves until all
+    No DataLoader on purpose: Lightning would give it a sampler that repeats task batches until all
     processes have equally many.
     """
 
-    def __init__(self, waves: Sequence[Wave]) -> None:
-        self._waves = list(waves)
+    def __init__(self, task_batches: Sequence[TaskBatch]) -> None:
+        self._task_batches = list(task_batches)
 
     def __len__(self) -> int:
-        return len(self._waves)
+        return len(self._task_batches)
 
-    def __iter__(self) -> Iterator[Wave]:
-        return iter(self._waves)
+    def __iter__(self) -> Iterator[TaskBatch]:
+        return iter(self._task_batches)

@@ -46,7 +46,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingParams:
     """How completions are drawn.
 
     Attributes:
@@ -97,7 +97,7 @@ class Engine(Protocol):
     in_background: bool
 
     def submit(
-        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+        self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Callable[[], Answers]:
         """Begin to complete every request ``sampling.n`` times.
 
@@ -112,12 +112,12 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+        self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Answers:
         """:meth:`submit` and wait."""
         ...
 
-    def rest(self) -> None:
+    def sleep(self) -> None:
         """Give back the device's memory until the next :meth:`submit`; nothing may be under way."""
         ...
 
@@ -126,7 +126,7 @@ class Engine(Protocol):
         ...
 
 
-def check_sampling(requests: Sequence[Request], sampling: Sampling) -> None:
+def check_sampling(requests: Sequence[Request], sampling: SamplingParams) -> None:
     """Refuse what no engine can do.
 
     Raises:

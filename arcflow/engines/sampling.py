@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from arcflow.core.seeds import rng
-from arcflow.engines.base import Sampling
+from arcflow.engines.base import SamplingParams
 
 
 def draw_uniforms(rows: Sequence[tuple[int, int]], max_tokens: int) -> Tensor:
@@ -71,7 +71,7 @@ class TokenChooser(LogitsProcessor):
     """
 
     def __init__(
-        self, sampling: Sampling, uniforms: Tensor | None, n_rows: int, device: torch.device
+        self, sampling: SamplingParams, uniforms: Tensor | None, n_rows: int, device: torch.device
     ) -> None:
         self.temperature, self.top_p = sampling.temperature, sampling.top_p
         self.uniforms = None if uniforms is None else uniforms.to(device)

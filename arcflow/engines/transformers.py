@@ -23,7 +23,7 @@ from arcflow.engines.base import (
     Answers,
     Completion,
     Request,
-    Sampling,
+    SamplingParams,
     check_sampling,
 )
 from arcflow.engines.prefix import PromptGroup, group_prompts, plan_batches
@@ -77,7 +77,7 @@ class TransformersEngine:
         self._last_logits = {"logits_to_keep": 1} if "logits_to_keep" in forward else {}
 
     def generate(
-        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+        self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Answers:
         """Complete every request ``sampling.n`` times.
 
@@ -114,13 +114,13 @@ class TransformersEngine:
         return [[answers[i, k % n] for k in range(sampling.n)] for i in range(len(requests))]
 
     def submit(
-        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+        self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Callable[[], Answers]:
         """:meth:`generate`, at once: this engine and its caller share one process."""
         answers = self.generate(requests, sampling, seconds)
         return lambda: answers
 
-    def rest(self) -> None:
+    def sleep(self) -> None:
         """Nothing: the model is the trainer's own."""
 
     def close(self) -> None:
@@ -144,7 +144,7 @@ class TransformersEngine:
         requests: Sequence[Request],
         numbers: Sequence[int],
         n: int,
-        sampling: Sampling,
+        sampling: SamplingParams,
         answers: dict[tuple[int, int], Completion],
     ) -> None:
         """Complete requests of one adapter; answers are filed under the caller's numbers."""
@@ -167,7 +167,7 @@ class TransformersEngine:
                 answers[numbers[i], k] = completion
 
     def _batch(
-        self, batch: Sequence[PromptGroup], requests: Sequence[Request], sampling: Sampling
+        self, batch: Sequence[PromptGroup], requests: Sequence[Request], sampling: SamplingParams
     ) -> Iterator[Completion]:
         """Complete one batch; yields in the order of its groups' rows."""
         rows = [row for group in batch for row in group.rows]

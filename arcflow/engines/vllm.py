@@ -15,7 +15,7 @@ from typing import Any
 
 from arcflow.core.errors import ConfigError
 from arcflow.core.seeds import derive
-from arcflow.engines.base import Answers, Completion, Request, Sampling, check_sampling
+from arcflow.engines.base import Answers, Completion, Request, SamplingParams, check_sampling
 from arcflow.engines.vllm_options import (
     VLLMConfig,
     check_installed,
@@ -25,7 +25,7 @@ from arcflow.engines.vllm_options import (
     llm_options,
     on_cpu,
 )
-from arcflow.engines.vllm_process import Worker, WorkerError
+from arcflow.engines.vllm_process import VLLMProcess, WorkerError
 
 __all__ = ["VLLMConfig", "VLLMEngine", "check_servable"]
 
@@ -33,17 +33,17 @@ START_SECONDS = 1800.0
 """Longest start of the engine: loading, compiling, perhaps a download."""
 
 _GRACE_SECONDS = 15.0
-"""How long after its time limit a wave's last engine step may take."""
+"""How long after its time limit a batch's last engine step may take."""
 
 _LATE = "the time limit was reached"
 
 
 @dataclass(eq=False)
-class _Wave:
+class _Submitted:
     """What one ``submit`` asked for, and what has been answered of it."""
 
     requests: Sequence[Request]
-    sampling: Sampling
+    sampling: SamplingParams
     stop_at: float | None
     under_way: bool = False
     answers: dict[tuple[int, int], Completion] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class VLLMEngine:
     """Completes prompts with vLLM in a child process that is watched.
 
     The engine starts with the object and stays for the whole run. Where it hangs (no sign of
-    life for ``config.stall_seconds``, or a wave that takes longer than ``config.wave_seconds``)
+    life for ``config.stall_seconds``, or a batch that takes longer than ``config.batch_seconds``)
     or crashes, it is killed and started again, and what was not answered yet is asked for
     once more; a second failure leaves those requests unanswered, with the reason. Rows with and
     without an adapter are never in one batch (see :mod:`arcflow.engines.vllm_worker`).
@@ -115,7 +115,7 @@ class VLLMEngine:
         self.in_background = cpu or config.gpu is not None
         self._options = llm_options(str(model), config, max_tokens, max_rank, max_adapters)
         self._environment = environment(str(model), config)
-        self._worker: Worker | None = None
+        self._worker: VLLMProcess | None = None
         self._started_once = False
         self._never_started: ConfigError | None = None
         self._closed = False
@@ -129,7 +129,7 @@ class VLLMEngine:
         if not self.in_background:
             # vLLM measures the memory that is free while it starts: nobody else may work now.
             started.result()
-            self.rest()
+            self.sleep()
 
     @property
     def pid(self) -> int | None:
@@ -138,7 +138,7 @@ class VLLMEngine:
         return worker.pid if worker is not None and worker.alive else None
 
     def submit(
-        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+        self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Callable[[], Answers]:
         """Begin to complete every request ``sampling.n`` times.
 
@@ -158,16 +158,16 @@ class VLLMEngine:
         check_sampling(requests, sampling)
         self._check_requests(requests)
         stop_at = None if seconds is None else time.monotonic() + seconds
-        wave = _Wave(tuple(requests), sampling, stop_at)
-        done = self._run(partial(self._answer, wave))
+        batch = _Submitted(tuple(requests), sampling, stop_at)
+        done = self._run(partial(self._answer, batch))
 
         def wait() -> Answers:
             with suppress(FutureTimeout):
-                done.result(None if wave.seconds is None else max(0.0, wave.seconds))
-            if wave.under_way:
+                done.result(None if batch.seconds is None else max(0.0, batch.seconds))
+            if batch.under_way:
                 # The process ends by itself in a moment; a start is not worth waiting for.
                 done.result()
-            return wave.collect()
+            return batch.collect()
 
         if self.in_background:
             return wait
@@ -175,12 +175,12 @@ class VLLMEngine:
         return lambda: answers
 
     def generate(
-        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+        self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Answers:
         """:meth:`submit` and wait."""
         return self.submit(requests, sampling, seconds)()
 
-    def rest(self) -> None:
+    def sleep(self) -> None:
         """On a GPU that it shares: give the memory back until the next :meth:`submit`."""
         if not self.in_background:
             self._run(self._rest).result()
@@ -244,7 +244,7 @@ class VLLMEngine:
             job()
         self._drop()
 
-    def _running(self) -> Worker:
+    def _running(self) -> VLLMProcess:
         """The engine's process, started where it has to be.
 
         Raises:
@@ -259,7 +259,7 @@ class VLLMEngine:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the engine is closed")
-            worker = self._worker = Worker(self._environment)
+            worker = self._worker = VLLMProcess(self._environment)
         try:
             worker.send({"start": self._options}, START_SECONDS)
             worker.receive(START_SECONDS)
@@ -284,30 +284,30 @@ class VLLMEngine:
         if worker is not None:
             worker.release()
 
-    def _answer(self, wave: _Wave) -> None:
+    def _answer(self, batch: _Submitted) -> None:
         reasons: list[str] = []
-        while wave.missing() and not wave.expired and len(reasons) < 2:
+        while batch.missing() and not batch.expired and len(reasons) < 2:
             try:
                 worker = self._running()
-                wave.under_way = True
-                self._converse(worker, wave)
+                batch.under_way = True
+                self._converse(worker, batch)
             except WorkerError as failure:
-                wave.under_way = False
+                batch.under_way = False
                 reasons.append(str(failure))
                 self._drop()
         if len(reasons) == 2:
-            wave.reason = f"vLLM failed twice: {reasons[0]}; then: {reasons[1]}"
-        wave.under_way = False
+            batch.reason = f"vLLM failed twice: {reasons[0]}; then: {reasons[1]}"
+        batch.under_way = False
 
-    def _converse(self, worker: Worker, wave: _Wave) -> None:
+    def _converse(self, worker: VLLMProcess, batch: _Submitted) -> None:
         """Ask for what is missing and file the answers as they come."""
-        config, left = self.config, wave.seconds
-        limit = config.wave_seconds
+        config, left = self.config, batch.seconds
+        limit = config.batch_seconds
         if left is not None:
             limit = min(limit, left + _GRACE_SECONDS)
         stop_at = time.monotonic() + limit
         try:
-            worker.send({"wave": self._message(wave)}, min(limit, config.stall_seconds))
+            worker.send({"batch": self._message(batch)}, min(limit, config.stall_seconds))
             while True:
                 seconds = min(stop_at - time.monotonic(), config.stall_seconds)
                 if seconds <= 0:
@@ -317,21 +317,21 @@ class VLLMEngine:
                     answer = message["answer"]
                     number, sample = answer.pop("row")
                     answer["token_ids"] = tuple(answer["token_ids"])
-                    wave.answers[number, sample] = Completion(**answer)
+                    batch.answers[number, sample] = Completion(**answer)
                 elif "done" in message:
                     return
         except TimeoutError as error:
             if time.monotonic() >= stop_at:
-                raise WorkerError(f"the wave was not complete within {limit:g} s") from error
+                raise WorkerError(f"the batch was not complete within {limit:g} s") from error
             raise WorkerError(f"no sign of life for {config.stall_seconds:g} s") from error
 
-    def _message(self, wave: _Wave) -> dict[str, Any]:
-        """What is missing of the wave, as plain data."""
-        sampling = wave.sampling
+    def _message(self, batch: _Submitted) -> dict[str, Any]:
+        """What is missing of the batch, as plain data."""
+        sampling = batch.sampling
         rows, adapters = [], {}
         prompts: dict[tuple[int, ...], int] = {}
-        for number, sample in wave.missing():
-            request = wave.requests[number]
+        for number, sample in batch.missing():
+            request = batch.requests[number]
             ref, adapter = request.adapter, None
             if ref is not None:
                 key = (ref.id, str(Path(str(ref.path)).absolute()))
@@ -355,7 +355,7 @@ class VLLMEngine:
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "stop_ids": list(sampling.stop_ids),
-            "seconds": wave.seconds,
+            "seconds": batch.seconds,
         }
 
     def _rest(self) -> None:

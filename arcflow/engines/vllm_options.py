@@ -28,8 +28,8 @@ class VLLMConfig:
             tasks are tuned; null shares the trainer's.
         dtype: number type of the weights. "auto" is float32 on the CPU, on a GPU the type they
             were saved in (float32 becomes half precision).
-        wave_seconds: longest time for one wave of requests; then vLLM counts as hung, is started
-            again, and the wave's missing answers are asked for once more.
+        batch_seconds: longest time for one batch of requests; then vLLM counts as hung, is started
+            again, and the batch's missing answers are asked for once more.
         stall_seconds: longest silence while it works, after which it counts as hung too. One step
             of the engine must fit in, with the longest prompts.
         threads: CPU threads; 0 is as many as PyTorch has in the trainer.
@@ -42,7 +42,7 @@ class VLLMConfig:
     gpu_memory: float = 0.4
     gpu: int | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    wave_seconds: float = 3600.0
+    batch_seconds: float = 3600.0
     stall_seconds: float = 300.0
     threads: int = 0
     kv_cache_gb: float = 1.0
@@ -97,7 +97,7 @@ def check_options(config: VLLMConfig, max_tokens: int, max_rank: int, max_adapte
     """
     for option, value, right, expected in (
         ("gpu_memory", config.gpu_memory, 0 < config.gpu_memory <= 1, "more than 0, at most 1"),
-        ("wave_seconds", config.wave_seconds, config.wave_seconds > 0, "more than 0"),
+        ("batch_seconds", config.batch_seconds, config.batch_seconds > 0, "more than 0"),
         ("stall_seconds", config.stall_seconds, config.stall_seconds > 0, "more than 0"),
         ("threads", config.threads, config.threads >= 0, "0 or more"),
         ("kv_cache_gb", config.kv_cache_gb, config.kv_cache_gb > 0, "more than 0"),

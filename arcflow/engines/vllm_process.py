@@ -23,7 +23,7 @@ class WorkerError(RuntimeError):
     """The process died, or had to be killed; its text is the reason."""
 
 
-class Worker:
+class VLLMProcess:
     """A child process that runs :mod:`arcflow.engines.vllm_worker`; killed, never asked to end.
 
     It dies with the thread that made it.

@@ -1,7 +1,7 @@
 """The process that vLLM lives in: ``python -m arcflow.engines.vllm_worker``.
 
 It talks plain data with :mod:`arcflow.engines.vllm`. Messages in: ``{"start": options}``
-first, then ``{"wave": ...}`` and ``{"rest": true}``. Messages out: ``{"ready": true}``,
+first, then ``{"batch": ...}`` and ``{"rest": true}``. Messages out: ``{"ready": true}``,
 ``{"answer": ...}`` as each one is complete, ``{"alive": true}`` about once a second while it works,
 ``{"done": true}``, and ``{"failed": reason}`` before it dies of an error.
 """
@@ -41,9 +41,9 @@ def main(fd: int, parent: int) -> None:
     while True:
         message = inbox.get()
         if "rest" in message:
-            server.rest()
+            server.sleep()
         else:
-            server.answer(message["wave"])
+            server.answer(message["batch"])
         channel.send({"done": True})
 
 
@@ -62,36 +62,36 @@ class _Server:
         self._can_sleep = bool(options.get("enable_sleep_mode"))
         self._asleep = False
 
-    def rest(self) -> None:
+    def sleep(self) -> None:
         """Weights to the host's memory, the cache of prompts away."""
         if self._can_sleep and not self._asleep:
             # Level 2, which drops the weights, crashes with LoRA.
             self._llm.sleep(level=1)
             self._asleep = True
 
-    def answer(self, wave: dict[str, Any]) -> None:
-        """Complete the wave's rows and send each answer when it is complete."""
+    def answer(self, batch: dict[str, Any]) -> None:
+        """Complete the batch's rows and send each answer when it is complete."""
         if self._asleep:
             self._llm.wake_up()
             self._asleep = False
-        seconds = wave["seconds"]
+        seconds = batch["seconds"]
         stop_at = None if seconds is None else time.monotonic() + seconds
-        refused = self._load_adapters(wave)
+        refused = self._load_adapters(batch)
         rows = []
-        for row in wave["rows"]:
+        for row in batch["rows"]:
             if row["adapter"] in refused:
                 self._send(row["row"], error=refused[row["adapter"]])
             else:
                 rows.append(row)
-        self._complete(rows, wave, stop_at)
+        self._complete(rows, batch, stop_at)
 
-    def _load_adapters(self, wave: dict[str, Any]) -> dict[int, str]:
+    def _load_adapters(self, batch: dict[str, Any]) -> dict[int, str]:
         """Load each adapter once before it is used: a bad one inside a batch hangs the engine.
 
         Returns the reason for each adapter that cannot be served.
         """
         refused: dict[int, str] = {}
-        for number, path in wave["adapters"]:
+        for number, path in batch["adapters"]:
             try:
                 self._engine.add_lora(_lora_request(number, path))
             except Exception as error:  # noqa: BLE001 (vLLM has many; the caller is told)
@@ -99,16 +99,16 @@ class _Server:
         return refused
 
     def _complete(
-        self, rows: list[dict[str, Any]], wave: dict[str, Any], stop_at: float | None
+        self, rows: list[dict[str, Any]], batch: dict[str, Any], stop_at: float | None
     ) -> None:
-        paths = dict(wave["adapters"])
+        paths = dict(batch["adapters"])
         waiting: dict[str, list[int]] = {}
         for number, row in enumerate(rows):
             adapter = row["adapter"]
             self._engine.add_request(
                 str(number),
-                {"prompt_token_ids": wave["prompts"][row["prompt"]]},
-                _sampling_params(wave, row),
+                {"prompt_token_ids": batch["prompts"][row["prompt"]]},
+                _sampling_params(batch, row),
                 lora_request=None if adapter is None else _lora_request(adapter, paths[adapter]),
             )
             waiting[str(number)] = row["row"]
@@ -143,16 +143,16 @@ class _Server:
         self._channel.send({"answer": answer})
 
 
-def _sampling_params(wave: dict[str, Any], row: dict[str, Any]) -> Any:
+def _sampling_params(batch: dict[str, Any], row: dict[str, Any]) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
     return SamplingParams(
-        temperature=wave["temperature"],
-        top_p=wave["top_p"],
+        temperature=batch["temperature"],
+        top_p=batch["top_p"],
         seed=row["seed"],
         max_tokens=row["max_tokens"],
-        stop_token_ids=wave["stop_ids"],
+        stop_token_ids=batch["stop_ids"],
         ignore_eos=True,  # the stop ids say it all
         logprobs=0,  # the chosen token's alone
         detokenize=False,

@@ -26,7 +26,7 @@ _MOST_ADAPTERS = 16
 
 
 @dataclass
-class EngineRoom:
+class EngineSession:
     """An engine and its files.
 
     Attributes:
@@ -65,8 +65,8 @@ def check_engine(name: EngineName, module: Any, tuner: TestTimeFineTuning | None
     if tuner is not None and tuner.adapter_config(module) is None:
         raise ConfigError(
             "pass_n.engine: vLLM cannot change all weights from task to task",
-            value="test_time.tune: all",
-            expected="adapters (tune: continue or fresh), or the transformers engine",
+            value="test_time.mode: all",
+            expected="adapters (mode: continue or fresh), or the transformers engine",
             next_step="Set --pass_n.engine transformers.",
         )
     for config in _adapter_configs(module, tuner):
@@ -82,7 +82,7 @@ def open_engine(
     answer: AnswerConfig,
     root: str,
     clock: Callable[[], float],
-) -> EngineRoom:
+) -> EngineSession:
     """Start the engine, and give it the model.
 
     Args:
@@ -97,7 +97,7 @@ def open_engine(
     """
     if name == "transformers":
         use = None if tuner is None else partial(tuner.use_adapter, module)
-        return EngineRoom(
+        return EngineSession(
             TransformersEngine(module.model, data.pad_id, use, answer.max_batch_tokens, clock=clock)
         )
     scratch = Path(tempfile.mkdtemp(prefix="engine-", dir=root))
@@ -111,12 +111,12 @@ def open_engine(
             vllm,
             max_tokens=data.max_tokens,
             max_rank=max((config.rank for config in configs), default=0),
-            max_adapters=min(data.wave_size + 1, _MOST_ADAPTERS) if configs else 1,
+            max_adapters=min(data.task_batch_size + 1, _MOST_ADAPTERS) if configs else 1,
         )
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
-    return EngineRoom(engine, trained, scratch / "adapters", scratch)
+    return EngineSession(engine, trained, scratch / "adapters", scratch)
 
 
 def _adapter_configs(module: LoRAModule, tuner: TestTimeFineTuning | None) -> list[LoRAConfig]:

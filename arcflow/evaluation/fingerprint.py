@@ -14,10 +14,10 @@ from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.evaluation.grid_requests import AnswerConfig
 from arcflow.ttft.tuner import TestTimeFineTuning
 
-RunRecord = dict[str, Any]
+EvaluationFingerprint = dict[str, Any]
 
 
-def run_record(
+def evaluation_fingerprint(
     part: str,
     module: Any,
     data: ArcflowDataModule,
@@ -25,7 +25,7 @@ def run_record(
     answer: AnswerConfig,
     tuner: TestTimeFineTuning | None,
     options: dict[str, Any],
-) -> RunRecord:
+) -> EvaluationFingerprint:
     """Names and plain values; large things (tasks, weights) as digests.
 
     Args:
@@ -38,15 +38,15 @@ def run_record(
         options: further ones by name, as on the command line.
     """
     base = getattr(module, "base_record", {})
-    record: RunRecord = {
+    record: EvaluationFingerprint = {
         "arcflow": __version__,
         "evaluation of": part,
         "tasks": _digest([_task_text(task) for task in tasks]),
         "weights": weights_digest(module),
         "base_model": {k: v for k, v in base.items() if k != "name"},  # folders move
         "data.max_tokens": data.max_tokens,
-        "data.wave_size": data.wave_size,
-        "text": data.text_identity,
+        "data.task_batch_size": data.task_batch_size,
+        "text": data.text_fingerprint,
     }
     record |= options
     record |= _flat("pass_n.answer", asdict(answer))
@@ -56,7 +56,7 @@ def run_record(
         record["test_time.steps"] = 0
     else:
         record |= _flat("test_time", {name: _plain(v) for name, v in tuner.options.items()})
-    plain: RunRecord = json.loads(json.dumps(record))
+    plain: EvaluationFingerprint = json.loads(json.dumps(record))
     return plain
 
 
@@ -90,9 +90,9 @@ def _plain(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
-def _flat(prefix: str, options: dict[str, Any]) -> RunRecord:
+def _flat(prefix: str, options: dict[str, Any]) -> EvaluationFingerprint:
     """Nested options by dotted names, as on the command line."""
-    flat: RunRecord = {}
+    flat: EvaluationFingerprint = {}
     for name, value in options.items():
         path = f"{prefix}.{name}"
         flat |= _flat(path, value) if isinstance(value, dict) and value else {path: value}

@@ -13,7 +13,7 @@ from arcflow.core.errors import ConfigError
 from arcflow.core.grid import MAX_SIDE
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task, task_key
-from arcflow.engines.base import AdapterRef, Answers, Request, Sampling
+from arcflow.engines.base import AdapterRef, Answers, Request, SamplingParams
 from arcflow.evaluation.views import evaluation_views
 from arcflow.modules.loss.causal_lm import causal_loss
 from arcflow.scoring.voting import Candidate
@@ -63,9 +63,9 @@ class AnswerConfig:
                 next_step="Set --pass_n.answer.temperature 0.7, or samples 1.",
             )
 
-    def sampling(self, stop_ids: tuple[int, ...]) -> Sampling:
+    def sampling(self, stop_ids: tuple[int, ...]) -> SamplingParams:
         """How an engine draws these answers."""
-        return Sampling(
+        return SamplingParams(
             n=self.samples, temperature=self.temperature, top_p=self.top_p, stop_ids=stop_ids
         )
 
@@ -75,7 +75,7 @@ Name = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _AskedView:
     """A test input under a view, and its request's number: None if it never fits."""
 
     task: Task
@@ -84,7 +84,7 @@ class _Asked:
     request: int | None
 
 
-class Questions:
+class GridRequests:
     """What an engine is asked about some tasks, and how its answers become candidates.
 
     Args:
@@ -98,11 +98,11 @@ class Questions:
     def __init__(self, encoder: Encoder, config: AnswerConfig, max_tokens: int, seed: int) -> None:
         self._encoder, self._config = encoder, config
         self._max_tokens, self._seed = max_tokens, seed
-        self._asked: dict[Name, list[_Asked]] = {}
+        self._asked: dict[Name, list[_AskedView]] = {}
         self.requests: list[Request] = []
 
     @property
-    def sampling(self) -> Sampling:
+    def sampling(self) -> SamplingParams:
         """How the requests are to be completed."""
         return self._config.sampling(self._encoder.stop_ids)
 
@@ -132,7 +132,7 @@ class Questions:
                     prompt = tuple(encoder.prompt(fitted, i).tolist())
                     drawn = derive(seed, "sample", task_key(task), v, i)
                     self.requests.append(Request(prompt, adapter, drawn, room))
-                asked.append(_Asked(task, i, shown[v], number))
+                asked.append(_AskedView(task, i, shown[v], number))
 
     def candidates(self, answers: Answers) -> dict[Name, list[Candidate]]:
         """Candidates by the names they were asked under; ``config.samples`` for each question.
@@ -145,7 +145,7 @@ class Questions:
             for name, asked in self._asked.items()
         }
 
-    def _candidates(self, ask: _Asked, answers: Answers) -> Iterator[Candidate]:
+    def _candidates(self, ask: _AskedView, answers: Answers) -> Iterator[Candidate]:
         place = (ask.task.id, ask.test_index)
         if ask.request is None:
             for _ in range(self._config.samples):

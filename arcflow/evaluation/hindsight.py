@@ -15,7 +15,7 @@ from arcflow.core.errors import DataError
 from arcflow.core.grid import grid_key
 from arcflow.core.seeds import rng
 from arcflow.core.task import Pair, Task, task_key
-from arcflow.evaluation.program_candidates import Written
+from arcflow.evaluation.program_candidates import ProgramCandidate
 from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder, Example
 from arcflow.ttft.leave_one_out import fill_rows
@@ -23,7 +23,7 @@ from arcflow.ttft.leave_one_out import fill_rows
 _PATIENCE = 8
 
 
-def hindsight_tasks(written: Sequence[Written]) -> list[Task]:
+def hindsight_tasks(written: Sequence[ProgramCandidate]) -> list[Task]:
     """Tasks that are solved by the programs which were written for another one.
 
     A program counts that gives a grid for every input. Programs that give back their inputs, or

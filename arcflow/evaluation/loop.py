@@ -1,4 +1,4 @@
-"""Evaluation of waves: tune, ask, collect, journal; the next wave is tuned meanwhile."""
+"""Evaluation of task batches: tune, ask, collect, journal; the next one is tuned meanwhile."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -14,21 +14,21 @@ from arcflow.core.task import Task
 from arcflow.engines.base import AdapterRef, Answers, Engine
 from arcflow.evaluation.grid_requests import (
     AnswerConfig,
+    GridRequests,
     Name,
-    Questions,
     answer_loss,
     answer_tokens,
 )
 from arcflow.evaluation.hindsight import Hindsight, hindsight_tasks
-from arcflow.evaluation.program_candidates import Written, code_counts
-from arcflow.evaluation.program_requests import ProgramQuestions, correct_programs
+from arcflow.evaluation.program_candidates import ProgramCandidate, code_counts
+from arcflow.evaluation.program_requests import ProgramRequests, correct_programs
 from arcflow.evaluation.program_runtime import Programs
-from arcflow.evaluation.time_budget import Pace, Plan
+from arcflow.evaluation.time_budget import BatchPlan, TimeBudget
 from arcflow.scoring.voting import Candidate
 from arcflow.text.encode import Encoder
 from arcflow.ttft.tuner import TestTimeFineTuning
 
-FROZEN, TUNED = "frozen", "tuned"
+BASELINE, TTFT = "baseline", "ttft"
 _PROBE_VIEWS = 2
 
 
@@ -56,12 +56,12 @@ Outcomes = dict[tuple[str, str], Outcome]
 """By task id and variant."""
 
 Finished = Callable[[Sequence[Task], Outcomes], None]
-"""Told of a wave's tasks and what became of them."""
+"""Told of a task batch's tasks and what became of them."""
 
 
 @dataclass
-class _Wave:
-    """A wave on its way.
+class _PendingBatch:
+    """A task batch on its way.
 
     Attributes:
         tasks: with their answers, where these are known.
@@ -78,21 +78,21 @@ class _Wave:
 
     tasks: Sequence[Task]
     refs: Sequence[AdapterRef | None]
-    plan: Plan
+    plan: BatchPlan
     work: float
     outcomes: Outcomes
-    questions: Questions | ProgramQuestions | None = None
+    questions: GridRequests | ProgramRequests | None = None
     views: int = 0
     answers: Callable[[], Answers] | None = None
     began: float = 0.0
-    written: dict[Name, list[Written]] = field(default_factory=dict)
+    written: dict[Name, list[ProgramCandidate]] = field(default_factory=dict)
     ahead: tuple[Name, ...] = ()
 
 
 class Evaluation:
-    """Answers waves of tasks, each variant side by side.
+    """Answers task batches of tasks, each variant side by side.
 
-    Where the engine works in the background, a wave is asked and the next one is tuned before
+    Where the engine works in the background, a task batch is asked and the next one is tuned before
     the answers are waited for; where it shares the trainer's device, it rests while adapters
     are trained.
 
@@ -108,7 +108,7 @@ class Evaluation:
         pace: the time there is.
         trained: the trained adapter, as an engine in another process needs it.
         folder: where such an engine finds adapters; None where it needs no files.
-        finished: told of every wave that is finished.
+        finished: told of every task batch that is finished.
         tell: told in words what is being done.
         programs: answer by programs, asked for and run by these; None asks for grids.
     """
@@ -123,7 +123,7 @@ class Evaluation:
         seed: int,
         tuner: TestTimeFineTuning | None,
         compare: bool,
-        pace: Pace,
+        pace: TimeBudget,
         finished: Finished,
         trained: AdapterRef | None = None,
         folder: Path | None = None,
@@ -135,42 +135,44 @@ class Evaluation:
         self.tuner, self.pace, self.finished = tuner, pace, finished
         self.trained, self.folder, self.tell = trained, folder, tell
         self.programs = programs
-        self.variants = (FROZEN,) * (tuner is None or compare) + (TUNED,) * (tuner is not None)
-        self._pending: _Wave | None = None
+        self.variants = (BASELINE,) * (tuner is None or compare) + (TTFT,) * (tuner is not None)
+        self._pending: _PendingBatch | None = None
 
-    def wave(self, tasks: Sequence[Task], left: int) -> None:
-        """Tune and ask about one wave; wait for the one before.
+    def task_batch(self, tasks: Sequence[Task], left: int) -> None:
+        """Tune and ask about one task batch; wait for the one before.
 
         Args:
-            tasks: the wave; known answers are measured, and hidden from everything else.
-            left: tasks that are not finished, those of the wave included.
+            tasks: the task batch; known answers are measured, and hidden from everything else.
+            left: tasks that are not finished, those of the task batch included.
         """
         work = self._work(tasks)
         steps = self.tuner.steps if self.tuner is not None else 0
         plan = self.pace.plan(len(tasks), left, steps, self.answer.views, work)
         first = self._first_programs(tasks, plan)
         refs = self._tune(tasks, plan, first)
-        wave = _Wave(tasks, refs, plan, work, self._losses(tasks, refs))
-        if FROZEN in self.variants and not plan.probing:
-            wave.written, wave.ahead = first, tuple(first)
+        task_batch = _PendingBatch(tasks, refs, plan, work, self._losses(tasks, refs))
+        if BASELINE in self.variants and not plan.probing:
+            task_batch.written, task_batch.ahead = first, tuple(first)
         self.collect()
         if plan.probing and plan.views > _PROBE_VIEWS:
-            self._probe(wave)
-            self._hand_on(wave)
+            self._probe(task_batch)
+            self._hand_on(task_batch)
             return
-        self._submit(wave, range(plan.views))
-        self._pending = wave
+        self._submit(task_batch, range(plan.views))
+        self._pending = task_batch
         if not self.engine.in_background:
             self.collect()
 
     def collect(self) -> None:
-        """Wait for the wave that was asked last, if any, and hand it on."""
-        wave, self._pending = self._pending, None
-        if wave is not None:
-            self._receive(wave)
-            self._hand_on(wave)
+        """Wait for the task batch that was asked last, if any, and hand it on."""
+        task_batch, self._pending = self._pending, None
+        if task_batch is not None:
+            self._receive(task_batch)
+            self._hand_on(task_batch)
 
-    def _first_programs(self, tasks: Sequence[Task], plan: Plan) -> dict[Name, list[Written]]:
+    def _first_programs(
+        self, tasks: Sequence[Task], plan: BatchPlan
+    ) -> dict[Name, list[ProgramCandidate]]:
         """Programs of the model as it was trained, where tuning learns from them."""
         programs = self.programs
         if programs is None or not programs.config.hindsight:
@@ -179,7 +181,7 @@ class Evaluation:
         questions = self._program_questions(programs)
         views = range(min(plan.views, _PROBE_VIEWS) if plan.probing else plan.views)
         for task in tasks:
-            questions.ask((task.id, FROZEN), task.without_answers(), self.trained, views)
+            questions.ask((task.id, BASELINE), task.without_answers(), self.trained, views)
         self.tell(f"answering {len(questions.requests)} prompts")
         until, now = plan.tune_until, self.pace.clock()
         seconds = None if until is None else max(0.0, until - now)
@@ -187,7 +189,10 @@ class Evaluation:
         return questions.written(answers, lambda: self.pace.over)
 
     def _tune(
-        self, tasks: Sequence[Task], plan: Plan, first: Mapping[Name, Sequence[Written]]
+        self,
+        tasks: Sequence[Task],
+        plan: BatchPlan,
+        first: Mapping[Name, Sequence[ProgramCandidate]],
     ) -> Sequence[AdapterRef | None]:
         if self.tuner is None:
             return [None] * len(tasks)
@@ -198,7 +203,7 @@ class Evaluation:
             samples = Hindsight(encoder, known, self.max_tokens, self.tuner.seed)
             tuned = [task for task in tasks if known[task.id]]
         if not self.engine.in_background:
-            self.engine.rest()
+            self.engine.sleep()
         clock, until = self.pace.clock, plan.tune_until
         began = clock()
         refs = self.tuner.tune(
@@ -225,7 +230,7 @@ class Evaluation:
         for task, ref in zip(tasks, refs, strict=True):
             known = all(pair.output is not None for pair in task.test)
             for variant in self.variants:
-                use, loss = ref if variant == TUNED else None, None
+                use, loss = ref if variant == TTFT else None, None
                 if known and not self.pace.over:
                     with self._answering_with(use):
                         loss = answer_loss(self.module.model, self.encoder, task, self.max_tokens)
@@ -235,100 +240,108 @@ class Evaluation:
     def _answering_with(self, ref: AdapterRef | None) -> AbstractContextManager[None]:
         return nullcontext() if self.tuner is None else self.tuner.use_adapter(self.module, ref)
 
-    def _submit(self, wave: _Wave, views: range) -> None:
-        questions: Questions | ProgramQuestions
+    def _submit(self, task_batch: _PendingBatch, views: range) -> None:
+        questions: GridRequests | ProgramRequests
         if self.programs is not None:
             questions = self._program_questions(self.programs)
         else:
-            questions = Questions(self.encoder, self.answer, self.max_tokens, self.seed)
-        adapters = self._adapters(wave)
-        for task in wave.tasks:
+            questions = GridRequests(self.encoder, self.answer, self.max_tokens, self.seed)
+        adapters = self._adapters(task_batch)
+        for task in task_batch.tasks:
             for variant in self.variants:
                 name = (task.id, variant)
-                if name not in wave.ahead:
+                if name not in task_batch.ahead:
                     questions.ask(name, task.without_answers(), adapters[name], views)
-        wave.questions, wave.views, wave.began = questions, len(views), self.pace.clock()
-        seconds = self._seconds(wave)
+        task_batch.questions, task_batch.views, task_batch.began = (
+            questions,
+            len(views),
+            self.pace.clock(),
+        )
+        seconds = self._seconds(task_batch)
         self.tell(f"answering {len(questions.requests)} prompts")
         if torch.cuda.is_available() and not self.engine.in_background:
             # What tuning has left in torch's cache is the engine's share of the memory.
             torch.cuda.empty_cache()
-        wave.answers = self.engine.submit(questions.requests, questions.sampling, seconds)
+        task_batch.answers = self.engine.submit(questions.requests, questions.sampling, seconds)
 
-    def _program_questions(self, programs: Programs) -> ProgramQuestions:
-        return ProgramQuestions(programs, self.answer, self.max_tokens, self.seed)
+    def _program_questions(self, programs: Programs) -> ProgramRequests:
+        return ProgramRequests(programs, self.answer, self.max_tokens, self.seed)
 
-    def _adapters(self, wave: _Wave) -> dict[Name, AdapterRef | None]:
+    def _adapters(self, task_batch: _PendingBatch) -> dict[Name, AdapterRef | None]:
         """Who answers, by task and variant."""
         return {
-            (task.id, variant): ref if variant == TUNED and ref is not None else self.trained
-            for task, ref in zip(wave.tasks, wave.refs, strict=True)
+            (task.id, variant): ref if variant == TTFT and ref is not None else self.trained
+            for task, ref in zip(task_batch.tasks, task_batch.refs, strict=True)
             for variant in self.variants
         }
 
-    def _seconds(self, wave: _Wave) -> float | None:
-        """What is left of a wave's time; None where there is no limit."""
-        until = wave.plan.until
+    def _seconds(self, task_batch: _PendingBatch) -> float | None:
+        """What is left of a task batch's time; None where there is no limit."""
+        until = task_batch.plan.until
         return None if until is None else max(0.0, until - self.pace.clock())
 
-    def _correcting(self, wave: _Wave) -> Callable[[], float | None]:
+    def _correcting(self, task_batch: _PendingBatch) -> Callable[[], float | None]:
         """What is left of the time for corrections, which begin now."""
-        until, clock = wave.plan.until, self.pace.clock
+        until, clock = task_batch.plan.until, self.pace.clock
         if until is None:
             return lambda: None
-        if self.engine.in_background:  # the next wave was tuned meanwhile, in its own time
-            until = clock() + max(0.0, until - wave.began)
+        if self.engine.in_background:  # the next task batch was tuned meanwhile, in its own time
+            until = clock() + max(0.0, until - task_batch.began)
         end = until if self.pace.end is None else min(until, self.pace.end)
         return lambda: max(0.0, end - clock())
 
-    def _receive(self, wave: _Wave) -> None:
-        assert wave.answers is not None
-        assert wave.questions is not None
-        answers = wave.answers()
-        if isinstance(wave.questions, ProgramQuestions):
+    def _receive(self, task_batch: _PendingBatch) -> None:
+        assert task_batch.answers is not None
+        assert task_batch.questions is not None
+        answers = task_batch.answers()
+        if isinstance(task_batch.questions, ProgramRequests):
             self.tell("running programs")
-            for key, written in wave.questions.written(answers, lambda: self.pace.over).items():
-                wave.written.setdefault(key, []).extend(written)
+            for key, written in task_batch.questions.written(
+                answers, lambda: self.pace.over
+            ).items():
+                task_batch.written.setdefault(key, []).extend(written)
         else:
-            for key, candidates in wave.questions.candidates(answers).items():
-                wave.outcomes[key].candidates += candidates
-        for outcome in wave.outcomes.values():
-            outcome.views += wave.views
-        part = wave.views / self.answer.views
-        self.pace.answered(wave.work * part, self.pace.clock() - wave.began)
+            for key, candidates in task_batch.questions.candidates(answers).items():
+                task_batch.outcomes[key].candidates += candidates
+        for outcome in task_batch.outcomes.values():
+            outcome.views += task_batch.views
+        part = task_batch.views / self.answer.views
+        self.pace.answered(task_batch.work * part, self.pace.clock() - task_batch.began)
 
-    def _probe(self, wave: _Wave) -> None:
+    def _probe(self, task_batch: _PendingBatch) -> None:
         """A few views of every task first: they show how many more there is time for."""
         began = self.pace.clock()
-        self._submit(wave, range(_PROBE_VIEWS))
-        self._receive(wave)
+        self._submit(task_batch, range(_PROBE_VIEWS))
+        self._receive(task_batch)
         spent = self.pace.clock() - began
-        more = self.pace.more_views(wave.plan, _PROBE_VIEWS, self.answer.views, spent)
+        more = self.pace.more_views(task_batch.plan, _PROBE_VIEWS, self.answer.views, spent)
         if more:
-            self._submit(wave, range(_PROBE_VIEWS, _PROBE_VIEWS + more))
-            self._receive(wave)
+            self._submit(task_batch, range(_PROBE_VIEWS, _PROBE_VIEWS + more))
+            self._receive(task_batch)
 
-    def _take_programs(self, wave: _Wave, programs: Programs) -> None:
+    def _take_programs(self, task_batch: _PendingBatch, programs: Programs) -> None:
         """Have failing programs corrected in the time that is left, then take all as answers."""
         if programs.config.rounds:
             self.tell("correcting programs")
         correct_programs(
-            wave.written,
-            self._adapters(wave),
+            task_batch.written,
+            self._adapters(task_batch),
             self.engine,
             partial(self._program_questions, programs),
             programs.config,
-            self._correcting(wave),
+            self._correcting(task_batch),
         )
-        for key, written in wave.written.items():
-            wave.outcomes[key].candidates = [c for w in written for c in w.candidates()]
-            wave.outcomes[key].code = code_counts(written)
+        for key, written in task_batch.written.items():
+            task_batch.outcomes[key].candidates = [c for w in written for c in w.candidates()]
+            task_batch.outcomes[key].code = code_counts(written)
 
-    def _hand_on(self, wave: _Wave) -> None:
+    def _hand_on(self, task_batch: _PendingBatch) -> None:
         if self.programs is not None:
-            self._take_programs(wave, self.programs)
-        self.finished(wave.tasks, wave.outcomes)
-        for folder in {ref.path for ref in wave.refs if ref is not None and ref.path is not None}:
+            self._take_programs(task_batch, self.programs)
+        self.finished(task_batch.tasks, task_batch.outcomes)
+        for folder in {
+            ref.path for ref in task_batch.refs if ref is not None and ref.path is not None
+        }:
             shutil.rmtree(folder)
 
     def _work(self, tasks: Sequence[Task]) -> float:

@@ -7,16 +7,16 @@ from arcflow.core.augment import Augmentation
 from arcflow.core.grid import Grid
 from arcflow.core.task import Task
 from arcflow.engines.base import Completion
-from arcflow.omniarc.trial import Trial
+from arcflow.omniarc.trial import ProgramResult
 from arcflow.scoring.voting import Candidate
 
-CODE_MEASURES = ("code_runs", "code_valid", "code_fits_k", "code_solves")
+CODE_METRICS = ("code_runs", "code_valid", "code_fits_k", "code_solves")
 """Shares of a task's programs: that end without an error, that give a grid for every input, of
 train pairs reproduced, that reproduce all train pairs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Written:
+class ProgramCandidate:
     """A program that was asked for, and what came of it.
 
     Attributes:
@@ -34,7 +34,7 @@ class Written:
     answer: Completion | None
     text: str = ""
     code: str | None = None
-    trial: Trial | None = None
+    trial: ProgramResult | None = None
     reason: str = ""
 
     @property
@@ -75,7 +75,9 @@ class Written:
         ]
 
 
-def to_correct(written: Sequence[Written], before: set[str], most: int) -> list[Written]:
+def to_correct(
+    written: Sequence[ProgramCandidate], before: set[str], most: int
+) -> list[ProgramCandidate]:
     """Programs of one task that are worth correcting, the most promising first.
 
     Args:
@@ -87,7 +89,7 @@ def to_correct(written: Sequence[Written], before: set[str], most: int) -> list[
     if any(w.solves for w in written):
         return []
     failing = [w for w in written if w.trial is not None]
-    chosen: list[Written] = []
+    chosen: list[ProgramCandidate] = []
     # Stable: of equals the first one.
     for w in sorted(failing, key=lambda w: (-w.reproduced, -w.candidates()[0].score)):
         if w.code is not None and w.code not in before and len(chosen) < most:
@@ -96,7 +98,7 @@ def to_correct(written: Sequence[Written], before: set[str], most: int) -> list[
     return chosen
 
 
-def code_counts(written: Sequence[Written]) -> dict[str, int]:
+def code_counts(written: Sequence[ProgramCandidate]) -> dict[str, int]:
     """What :func:`code_shares` needs of a task's programs, as a journal holds it."""
     trials = [w.trial for w in written if w.trial is not None]
     return {
@@ -110,7 +112,7 @@ def code_counts(written: Sequence[Written]) -> dict[str, int]:
 
 
 def code_shares(counts: Mapping[str, int]) -> dict[str, float]:
-    """All of CODE_MEASURES of one task, each 0..1."""
+    """All of CODE_METRICS of one task, each 0..1."""
     programs, pairs = max(counts["programs"], 1), max(counts["pairs"], 1)
     shares = (
         counts["run"] / programs,
@@ -118,4 +120,4 @@ def code_shares(counts: Mapping[str, int]) -> dict[str, float]:
         counts["reproduced"] / pairs,
         counts["solve"] / programs,
     )
-    return dict(zip(CODE_MEASURES, shares, strict=True))
+    return dict(zip(CODE_METRICS, shares, strict=True))

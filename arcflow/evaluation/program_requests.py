@@ -7,13 +7,13 @@ from typing import Any
 from arcflow.core.augment import Augmentation
 from arcflow.core.errors import DataError
 from arcflow.core.seeds import derive
-from arcflow.core.task import Attempt, Task, task_key
-from arcflow.engines.base import AdapterRef, Answers, Engine, Request, Sampling
+from arcflow.core.task import FailedProgram, Task, task_key
+from arcflow.engines.base import AdapterRef, Answers, Engine, Request, SamplingParams
 from arcflow.evaluation.grid_requests import TOO_LONG, AnswerConfig, Name
-from arcflow.evaluation.program_candidates import Written, to_correct
+from arcflow.evaluation.program_candidates import ProgramCandidate, to_correct
 from arcflow.evaluation.program_runtime import CodeConfig, Programs
 from arcflow.evaluation.views import evaluation_views
-from arcflow.omniarc.trial import Trial, try_programs
+from arcflow.omniarc.trial import ProgramResult, try_programs
 from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder
 
@@ -24,7 +24,7 @@ _Key = tuple[str, Augmentation, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _AskedProgram:
     """A program that is asked for under a view, and the request's number: None if none fits."""
 
     task: Task
@@ -32,7 +32,7 @@ class _Asked:
     request: int | None
 
 
-class ProgramQuestions:
+class ProgramRequests:
     """What an engine is asked about some tasks, and how its answers become programs that ran.
 
     Args:
@@ -48,11 +48,11 @@ class ProgramQuestions:
     ) -> None:
         self._programs, self._config = programs, config
         self._max_tokens, self._seed = max_tokens, seed
-        self._asked: dict[Name, list[_Asked]] = {}
+        self._asked: dict[Name, list[_AskedProgram]] = {}
         self.requests: list[Request] = []
 
     @property
-    def sampling(self) -> Sampling:
+    def sampling(self) -> SamplingParams:
         """How the requests are to be completed."""
         return self._config.sampling(self._programs.encoder.stop_ids)
 
@@ -77,12 +77,12 @@ class ProgramQuestions:
             number = self._request(
                 self._programs.encoder, shown[v].apply(task), i, adapter, drawn, None
             )
-            asked.append(_Asked(task, shown[v], number))
+            asked.append(_AskedProgram(task, shown[v], number))
 
     def correct(
         self,
         name: Name,
-        failing: Iterable[Written],
+        failing: Iterable[ProgramCandidate],
         adapter: AdapterRef | None,
         turn: int,
         tokens: int,
@@ -102,7 +102,7 @@ class ProgramQuestions:
             assert wrong.code is not None
             assert wrong.trial is not None
             shown = replace(
-                wrong.view.apply(wrong.task), attempt=Attempt(wrong.code, wrong.trial.problem)
+                wrong.view.apply(wrong.task), attempt=FailedProgram(wrong.code, wrong.trial.problem)
             )
             drawn = derive(self._seed, "correct", task_key(wrong.task), turn, j)
             try:
@@ -110,12 +110,14 @@ class ProgramQuestions:
             except DataError:  # a text that no prompt can hold
                 continue
             if number is not None:
-                self._asked.setdefault(name, []).append(_Asked(wrong.task, wrong.view, number))
+                self._asked.setdefault(name, []).append(
+                    _AskedProgram(wrong.task, wrong.view, number)
+                )
                 tokens -= self._most(self.requests[number])
 
     def written(
         self, answers: Answers, expired: Callable[[], bool] = lambda: False
-    ) -> dict[Name, list[Written]]:
+    ) -> dict[Name, list[ProgramCandidate]]:
         """The programs, run, by the names they were asked under; ``config.samples`` each.
 
         Args:
@@ -132,7 +134,7 @@ class ProgramQuestions:
             for written in of_name
             if written.code is not None
         }
-        ran: dict[_Key, Trial] = {}
+        ran: dict[_Key, ProgramResult] = {}
         keys = list(jobs)
         for start in range(0, len(keys), _AT_ONCE):
             if expired():
@@ -181,9 +183,11 @@ class ProgramQuestions:
         """Tokens of its prompt and of its longest answers."""
         return len(request.prompt_ids) + self._config.samples * (request.max_tokens or 0)
 
-    def _read(self, ask: _Asked, answers: Answers) -> Iterable[Written]:
+    def _read(self, ask: _AskedProgram, answers: Answers) -> Iterable[ProgramCandidate]:
         if ask.request is None:
-            return [Written(ask.task, ask.view, None, reason=TOO_LONG)] * self._config.samples
+            return [
+                ProgramCandidate(ask.task, ask.view, None, reason=TOO_LONG)
+            ] * self._config.samples
         found = []
         for answer in answers[ask.request]:
             text, code = self._programs.encoder.decode(answer.token_ids)
@@ -192,15 +196,15 @@ class ProgramQuestions:
                 code = None
             elif code is None:
                 reason = "no program"
-            found.append(Written(ask.task, ask.view, answer, text, code, None, reason))
+            found.append(ProgramCandidate(ask.task, ask.view, answer, text, code, None, reason))
         return found
 
 
-def _key(written: Written) -> _Key:
+def _key(written: ProgramCandidate) -> _Key:
     return written.task.id, written.view, written.code
 
 
-def _with_trial(written: Written, ran: Mapping[_Key, Trial]) -> Written:
+def _with_trial(written: ProgramCandidate, ran: Mapping[_Key, ProgramResult]) -> ProgramCandidate:
     if written.code is None:
         return written
     trial = ran.get(_key(written))
@@ -208,10 +212,10 @@ def _with_trial(written: Written, ran: Mapping[_Key, Trial]) -> Written:
 
 
 def correct_programs(
-    written: Mapping[Name, list[Written]],
+    written: Mapping[Name, list[ProgramCandidate]],
     adapters: Mapping[Name, AdapterRef | None],
     engine: Engine,
-    questions: Callable[[], ProgramQuestions],
+    questions: Callable[[], ProgramRequests],
     config: CodeConfig,
     seconds: Callable[[], float | None],
 ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from arcflow.core.code_digest import code_digest
+from arcflow.core.code_fingerprint import code_fingerprint
 from arcflow.core.errors import ConfigError
 from arcflow.core.grid import Grid
 from arcflow.sandbox import Limits, Result, Sandbox
@@ -105,13 +105,13 @@ class Programs:
         del options["workers"]  # may change on the way
         record = {f"pass_n.code.{name}": value for name, value in options.items()}
         encoders = [self.encoder, *([self.corrector] if self.corrector is not None else [])]
-        texts = {encoder.kind.name: encoder.identity() for encoder in encoders}
+        texts = {encoder.kind.name: encoder.fingerprint() for encoder in encoders}
         return record | {
             "pass_n.code text": texts,
             "data.text.code_tokens": self.encoder.config.code_tokens,
-            "the DSL's code": code_digest(API),
-            "the sandbox's policy": code_digest(*_POLICY),
-            "the feedback's code": code_digest(*_WORDS),
+            "the DSL's code": code_fingerprint(API),
+            "the sandbox's policy": code_fingerprint(*_POLICY),
+            "the feedback's code": code_fingerprint(*_WORDS),
         }
 
     def open(self) -> None:

@@ -10,8 +10,8 @@ from lightning.pytorch import Trainer
 
 from arcflow.core.task import Task
 from arcflow.evaluation.loop import Outcome, Outcomes
-from arcflow.evaluation.program_candidates import CODE_MEASURES, code_shares
-from arcflow.evaluation.torchmetric import ARCMeasures
+from arcflow.evaluation.program_candidates import CODE_METRICS, code_shares
+from arcflow.evaluation.torchmetric import ARCMetrics
 from arcflow.scoring.journal import Journal, check_run, read_journal, write_journal
 from arcflow.scoring.voting import Candidate, candidate_from_dict, candidate_to_dict
 
@@ -34,7 +34,7 @@ class Results:
         variants: in the order in which they are journaled.
         rank: this process's number, of ``world_size``.
         world_size: number of processes.
-        restart: forget what was finished before.
+        overwrite: forget what was finished before.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Results:
         variants: Sequence[str],
         rank: int = 0,
         world_size: int = 1,
-        restart: bool = False,
+        overwrite: bool = False,
     ) -> None:
         self.folder, self.name, self.run = Path(root), name, run
         self.tasks, self.variants = tuple(tasks), tuple(variants)
         self.rank, self.world_size = rank, world_size
         self._entries: dict[Key, dict[str, Any]] = {}
-        if restart:
+        if overwrite:
             self._forget()
         self._journal = Journal.open(self._own, run)
         self._take(self._journal.entries)
@@ -78,7 +78,7 @@ class Results:
         return sum(not self.finished(task) for task in self.tasks)
 
     def add(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
-        """Journal a wave: what is known already stays as it is."""
+        """Journal a task batch: what is known already stays as it is."""
         new = [
             _entry(task.id, variant, outcomes[task.id, variant])
             for task in tasks
@@ -139,7 +139,7 @@ class Results:
         measured = {}
         for variant in self.variants:
             # Every process has everything already.
-            metric, nats, tokens = ARCMeasures(sync_on_compute=False), 0.0, 0
+            metric, nats, tokens = ARCMetrics(sync_on_compute=False), 0.0, 0
             found = self.candidates(variant)
             for task in self.tasks:
                 outputs = [pair.output for pair in task.test if pair.output is not None]
@@ -163,7 +163,7 @@ class Results:
         shares = [code_shares(entry["code"]) for entry in entries if entry and "code" in entry]
         if not shares:
             return {}
-        return {name: math.fsum(s[name] for s in shares) / len(shares) for name in CODE_MEASURES}
+        return {name: math.fsum(s[name] for s in shares) / len(shares) for name in CODE_METRICS}
 
     def write(self, measured: Mapping[str, Mapping[str, float]]) -> None:
         """``NAME.results.json``: what the table shows, for programs."""

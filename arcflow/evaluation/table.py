@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from arcflow.evaluation.program_candidates import CODE_MEASURES
+from arcflow.evaluation.program_candidates import CODE_METRICS
 
 _PERCENT = (
     "accuracy",
@@ -17,11 +17,11 @@ _PERCENT = (
     "pass_n",
     "vote_1",
     "vote_2",
-    *CODE_MEASURES,
+    *CODE_METRICS,
 )
 
 
-def measures_table(results: Mapping[str, Mapping[str, float]]) -> Table:
+def metrics_table(results: Mapping[str, Mapping[str, float]]) -> Table:
     """One row a measure, one column a variant; shares in per cent, the loss in nats a token."""
     table = Table(title="evaluation", title_justify="left")
     table.add_column("measure")

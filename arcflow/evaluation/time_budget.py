@@ -45,14 +45,14 @@ def read_deadline(text: str, started: float = STARTED) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What of a wave's work fits its time.
+class BatchPlan:
+    """What of a task batch's work fits its time.
 
     Attributes:
         steps: optimizer steps a task.
         views: views a task.
         tune_until: clock at which tuning ends where it stands; None: no limit.
-        until: clock at which the wave ends; None: no limit.
+        until: clock at which the task batch ends; None: no limit.
         probing: nothing was measured yet: answer a few views first, then decide.
     """
 
@@ -63,11 +63,11 @@ class Plan:
     probing: bool = False
 
 
-class Pace:
+class TimeBudget:
     """Shares the remaining time among the remaining tasks.
 
-    What a step and an answer cost is measured wave by wave; while nothing is known, tuning may
-    take half of a wave's time.
+    What a step and an answer cost is measured with every task batch; while nothing is known,
+    tuning may take half of a task batch's time.
 
     Args:
         deadline: when the run must have ended, on ``clock``; None for no deadline. A fiftieth of
@@ -100,18 +100,18 @@ class Pace:
         """Whether the deadline, less its reserve, has come."""
         return self.end is not None and self.clock() >= self.end
 
-    def plan(self, tasks: int, left: int, steps: int, views: int, work: float) -> Plan:
-        """What fits the next wave's share of the time.
+    def plan(self, tasks: int, left: int, steps: int, views: int, work: float) -> BatchPlan:
+        """What fits the next task batch's share of the time.
 
         Args:
-            tasks: in the wave.
-            left: tasks that are not finished, those of the wave included.
+            tasks: in the task batch.
+            left: tasks that are not finished, those of the task batch included.
             steps: optimizer steps a task, at most.
             views: views a task, at most.
             work: what answering all views costs, in any unit (tokens, say).
         """
         if not self.limited:
-            return Plan(steps, views)
+            return BatchPlan(steps, views)
         now = self.clock()
         shares = []
         if self.end is not None:
@@ -120,7 +120,7 @@ class Pace:
             shares.append(self.task_seconds * tasks)
         share = max(0.0, min(shares))
         if not self._answers or (steps and self._step_cost is None):
-            return Plan(steps, views, now + share / 2, now + share, probing=True)
+            return BatchPlan(steps, views, now + share / 2, now + share, probing=True)
         tune = steps * tasks * (self._step_cost or 0.0)
         once, each = self._answer_cost()
         answer = work * each
@@ -130,9 +130,9 @@ class Pace:
         asked = max(fewest, int(views * scale))
         # Answers come first: a model that was not tuned may be right, one not asked is not.
         answering = min(share, once + answer * asked / views)
-        return Plan(int(steps * scale), asked, now + share - answering, now + share)
+        return BatchPlan(int(steps * scale), asked, now + share - answering, now + share)
 
-    def more_views(self, plan: Plan, done: int, views: int, seconds: float) -> int:
+    def more_views(self, plan: BatchPlan, done: int, views: int, seconds: float) -> int:
         """How many further views fit ``plan`` after ``done`` of them took ``seconds``."""
         if plan.until is None:
             return views - done

@@ -9,10 +9,10 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from arcflow.core.grid import Grid
-from arcflow.scoring.metrics import MEASURES, mean_metrics, task_metrics
+from arcflow.scoring.metrics import METRICS, mean_metrics, task_metrics
 from arcflow.scoring.voting import Candidate
 
-_WIDTH = 1 + len(MEASURES)
+_WIDTH = 1 + len(METRICS)
 
 
 def task_key(task_id: str) -> float:
@@ -21,8 +21,8 @@ def task_key(task_id: str) -> float:
     return float(int.from_bytes(digest, "big") >> 11)
 
 
-class ARCMeasures(Metric):
-    """All of :data:`~arcflow.scoring.metrics.MEASURES`, the mean over tasks.
+class ARCMetrics(Metric):
+    """All of :data:`~arcflow.scoring.metrics.METRICS`, the mean over tasks.
 
     One row is kept for each task, with a key made from its id. A task that was fed more than
     once, as a sampler does that pads the ranks of a distributed evaluation to one length, counts
@@ -55,7 +55,7 @@ class ARCMeasures(Metric):
             DataError: as :func:`~arcflow.scoring.metrics.task_metrics`.
         """
         measured = task_metrics(candidates, outputs, task_id)
-        row = [task_key(task_id), *(measured[name] for name in MEASURES)]
+        row = [task_key(task_id), *(measured[name] for name in METRICS)]
         state = self.rows if isinstance(self.rows, list) else [self.rows]
         self.rows = [*state, torch.tensor(row, dtype=torch.float64, device=self.device)]
 
@@ -66,7 +66,7 @@ class ARCMeasures(Metric):
         first: dict[float, list[float]] = {}
         for key, *values in dim_zero_cat(self.rows).reshape(-1, _WIDTH).tolist():
             first.setdefault(key, values)
-        return mean_metrics(dict(zip(MEASURES, values, strict=True)) for values in first.values())
+        return mean_metrics(dict(zip(METRICS, values, strict=True)) for values in first.values())
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)

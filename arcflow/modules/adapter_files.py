@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from arcflow.core.errors import CheckpointError
-from arcflow.modules.fingerprint import Identity, check_identity, check_record
+from arcflow.modules.fingerprint import Fingerprint, check_fingerprint, check_record
 from arcflow.modules.lora.adapters import (
     DEFAULT_ADAPTER,
     LoRAConfig,
@@ -30,7 +30,7 @@ def export_adapter(
     model: PreTrainedModel,
     folder: str | Path,
     config: LoRAConfig,
-    record: Identity,
+    record: Fingerprint,
     name: str = DEFAULT_ADAPTER,
 ) -> Path:
     """Write an adapter that PEFT and vLLM load unchanged on the original base model.
@@ -76,7 +76,7 @@ def write_adapter(
     folder: str | Path,
     config: LoRAConfig,
     base_name: str,
-    record: Identity | None = None,
+    record: Fingerprint | None = None,
 ) -> Path:
     """Write an adapter's tensors as a folder that PEFT and vLLM load unchanged.
 
@@ -102,13 +102,13 @@ def write_adapter(
     return folder
 
 
-def write_record(record: Identity, folder: Path) -> None:
+def write_record(record: Fingerprint, folder: Path) -> None:
     """Write the arcflow record of what is exported into a folder."""
     (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
 def read_adapter(
-    folder: str | Path, model: PreTrainedModel, config: LoRAConfig, wanted: Identity
+    folder: str | Path, model: PreTrainedModel, config: LoRAConfig, wanted: Fingerprint
 ) -> dict[str, Tensor]:
     """The tensors of an adapter folder, after checking that it belongs to this model.
 
@@ -149,14 +149,14 @@ def read_adapter(
         # Targets are names or "all-linear"; the tensors themselves are compared on loading.
         check_record(what, record)
         spec = {**(record["lora"] or {}), "target_modules": wanted["lora"]["target_modules"]}
-        check_identity(what, record | {"lora": spec}, wanted)
+        check_fingerprint(what, record | {"lora": spec}, wanted)
     else:
         _check_name(what, str(theirs.get("base_model_name_or_path") or ""), wanted)
     _check_options(what, theirs, config)
     return {key.removeprefix(_PREFIX): tensor for key, tensor in tensors.items()}
 
 
-def _check_name(what: str, theirs: str, wanted: Identity) -> None:
+def _check_name(what: str, theirs: str, wanted: Fingerprint) -> None:
     ours = str(wanted["base_model"]["name"])
     if theirs and Path(theirs).name.lower() != Path(ours).name.lower():
         raise CheckpointError(

@@ -150,7 +150,7 @@ def ask_from_first_read(position_ids: Tensor, read: Tensor) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class PackedRow:
+class RowSegments:
     """What :func:`segment_attention` would do with a packed row.
 
     Attributes:
@@ -177,13 +177,13 @@ class PackedRow:
         return asked
 
 
-def packed_row(module: nn.Module, position_ids: Tensor) -> PackedRow:
+def packed_row(module: nn.Module, position_ids: Tensor) -> RowSegments:
     """The segments that an attention layer sees, for ``position_ids`` (1, T)."""
     lengths = _segments(position_ids, 1).lengths
     read = getattr(position_ids, _READ, None) if getattr(module, _LAST, False) else None
     if read is None:
-        return PackedRow(lengths, lengths, None)
-    return PackedRow(lengths, read.segments.lengths, read.places)
+        return RowSegments(lengths, lengths, None)
+    return RowSegments(lengths, read.segments.lengths, read.places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from arcflow.modules.adapter_files import write_record
 from arcflow.modules.attention import NAME as SEGMENTS
-from arcflow.modules.fingerprint import Identity
+from arcflow.modules.fingerprint import Fingerprint
 from arcflow.modules.lora.adapters import DEFAULT_ADAPTER, is_quantized
 
 
@@ -19,7 +19,7 @@ def merge_and_export(
     folder: str | Path,
     name: str = DEFAULT_ADAPTER,
     tokenizer: Any = None,
-    record: Identity | None = None,
+    record: Fingerprint | None = None,
 ) -> Path:
     """Write weights that transformers loads unchanged; the model itself is not touched.
 

@@ -13,7 +13,7 @@ from arcflow.modules.lora.adapters import LoRAConfig, is_quantized
 FORMAT = 1
 """Version of checkpoints and adapter records; a reader refuses another."""
 
-Identity = dict[str, Any]
+Fingerprint = dict[str, Any]
 """``{"format", "base_model": {...}, "lora": {...} | None, "text": {...}}``: JSON values only."""
 
 _SAMPLES = 32
@@ -57,9 +57,9 @@ def describe_base(model: PreTrainedModel, name: str) -> dict[str, Any]:
     }
 
 
-def identity(
+def make_fingerprint(
     base: Mapping[str, Any], lora: LoRAConfig | None, text: Mapping[str, str] | None = None
-) -> Identity:
+) -> Fingerprint:
     """The record of a run: base model, LoRA options, and how grids were written."""
     return {
         "format": FORMAT,
@@ -69,7 +69,7 @@ def identity(
     }
 
 
-def check_identity(what: str, found: object, wanted: Identity) -> None:
+def check_fingerprint(what: str, found: object, wanted: Fingerprint) -> None:
     """Refuse a record that is not the wanted one, naming what differs.
 
     Texts are compared where both records have one; a sample of numbers may differ by the

@@ -17,7 +17,12 @@ from arcflow.core.seeds import derive
 from arcflow.modules.adapter_files import export_adapter, read_adapter
 from arcflow.modules.backbone import BackboneConfig, load_backbone
 from arcflow.modules.export import merge_and_export
-from arcflow.modules.fingerprint import Identity, check_identity, describe_base, identity
+from arcflow.modules.fingerprint import (
+    Fingerprint,
+    check_fingerprint,
+    describe_base,
+    make_fingerprint,
+)
 from arcflow.modules.lora.adapters import (
     DEFAULT_ADAPTER,
     LoRAConfig,
@@ -45,7 +50,7 @@ class LoRAModule(LightningModule):
 
     Batches are packed rows ``{input_ids, labels, position_ids}`` of shape (1, T), or padded ones
     of shape (B, L) with an ``attention_mask``; labels are aligned with the ids, -100 where not
-    scored. Validation batches of other kinds (waves of tasks) are the callbacks' business.
+    scored. Validation batches of other kinds (task batches of tasks) are the callbacks' business.
 
     Checkpoints hold what is trained and an identity record; another base model, LoRA option or
     grid text is refused by name.
@@ -146,7 +151,7 @@ class LoRAModule(LightningModule):
             self.adapter, start = start, None
         self._attach()
         if start is not None:
-            load_start(start, self.trained(), self.identity())
+            load_start(start, self.trained(), self.fingerprint())
         mark_units(self.model)
 
     def _attach(self) -> None:
@@ -157,7 +162,7 @@ class LoRAModule(LightningModule):
             return
         # The first values come from the folder: an init must not change the base weights.
         self.lora = replace(self.lora, init="default")
-        state = read_adapter(self.adapter, self.model, self.lora, self.identity())
+        state = read_adapter(self.adapter, self.model, self.lora, self.fingerprint())
         attach_adapter(self.model, self.lora, seed=self.seed)
         load_adapter_state(self.model, state)
 
@@ -222,7 +227,7 @@ class LoRAModule(LightningModule):
         self._evaluate(batch)
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Nothing: callbacks answer the tasks of a wave."""
+        """Nothing: callbacks answer the tasks of a task batch."""
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val_loss``."""
@@ -270,10 +275,12 @@ class LoRAModule(LightningModule):
         """Leave validation out of ``tokens_per_s``."""
         self._clock = 0.0
 
-    def identity(self) -> Identity:
-        """What this run trains on; its text is the datamodule's ``text_identity``, if any."""
+    def fingerprint(self) -> Fingerprint:
+        """What this run trains on; its text is the datamodule's ``text_fingerprint``, if any."""
         datamodule = getattr(self._trainer, "datamodule", None)
-        return identity(self.base_record, self.lora, getattr(datamodule, "text_identity", None))
+        return make_fingerprint(
+            self.base_record, self.lora, getattr(datamodule, "text_fingerprint", None)
+        )
 
     def trained(self) -> dict[str, Tensor]:
         """The trained parameters by their name in this module's state dict."""
@@ -285,7 +292,7 @@ class LoRAModule(LightningModule):
         # Under FSDP the first process has all of it and the others, which write nothing, none.
         if state:
             checkpoint["state_dict"] = {name: state[name] for name in self.trained()}
-        checkpoint[CHECKPOINT_RECORD] = self.identity()
+        checkpoint[CHECKPOINT_RECORD] = self.fingerprint()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of something else before anything is loaded."""
@@ -306,7 +313,7 @@ class LoRAModule(LightningModule):
                 expected=f"a record {CHECKPOINT_RECORD!r}",
                 next_step="Use a checkpoint of arcflow fit.",
             )
-        check_identity("checkpoint", checkpoint[CHECKPOINT_RECORD], self.identity())
+        check_fingerprint("checkpoint", checkpoint[CHECKPOINT_RECORD], self.fingerprint())
         if "state_dict" in checkpoint:  # FSDP has loaded the tensors, and taken them out
             check_tensors("checkpoint", checkpoint["state_dict"], self.trained())
 
@@ -314,7 +321,7 @@ class LoRAModule(LightningModule):
         """Write what was trained: the adapter in PEFT's format, or the whole model."""
         if self.lora is None:
             return self.merge(folder)
-        return export_adapter(self.model, folder, self.lora, self.identity(), DEFAULT_ADAPTER)
+        return export_adapter(self.model, folder, self.lora, self.fingerprint(), DEFAULT_ADAPTER)
 
     def merge(self, folder: str | Path) -> Path:
         """Write a full model folder, adapter merged, tokenizer included."""
@@ -323,7 +330,7 @@ class LoRAModule(LightningModule):
                 self.model,
                 folder,
                 tokenizer=load_tokenizer(self.tokenizer_name),
-                record=self.identity(),
+                record=self.fingerprint(),
             )
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from arcflow.core.errors import CheckpointError
 from arcflow.modules.adapter_files import PEFT_CONFIG, RECORD
-from arcflow.modules.fingerprint import Identity, check_identity
+from arcflow.modules.fingerprint import Fingerprint, check_fingerprint
 from arcflow.modules.lora.adapters import State, check_tensors
 
 CHECKPOINT_RECORD = "arcflow"
@@ -26,7 +26,7 @@ def is_adapter(path: str | Path) -> bool:
     return (Path(path) / PEFT_CONFIG).is_file()
 
 
-def load_start(path: str | Path, trained: State, wanted: Identity) -> None:
+def load_start(path: str | Path, trained: State, wanted: Fingerprint) -> None:
     """Copy another run's trained weights into this run's.
 
     Args:
@@ -52,7 +52,7 @@ def load_start(path: str | Path, trained: State, wanted: Identity) -> None:
             next_step=f"Correct --{_OPTION}; paths start at the working directory.",
         )
     what = f"{_OPTION} {path}"
-    check_identity(what, record, wanted)
+    check_fingerprint(what, record, wanted)
     check_tensors(what, state, trained)
     with torch.no_grad():
         for name, parameter in trained.items():
@@ -89,7 +89,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return found
 
 
-def _read_model(folder: Path, wanted: Identity) -> tuple[State, object]:
+def _read_model(folder: Path, wanted: Fingerprint) -> tuple[State, object]:
     """Tensors of an exported model, by the module's names, and its record."""
     what = f"{_OPTION} {folder}"
     if not (folder / RECORD).is_file():

@@ -108,19 +108,19 @@ class Inputs:
         """The original inputs as they are, those of the train pairs first."""
         return list(original_inputs()[task_id][: self._wanted(task_id)])
 
-    def identity(self, ids: Collection[str]) -> dict[str, str]:
+    def fingerprint(self, ids: Collection[str]) -> dict[str, str]:
         """Of what RE-ARC gives; the originals' hash is the source's affair."""
         found = {"augment": self._augment, "RE-ARC's share of inputs": repr(self._rearc_share)}
         if self._rearc_share:
             source = self._pool or ReARC(ids=sorted(ids), pairs=self._pairs)
-            found |= {f"RE-ARC {name}": value for name, value in source.identity().items()}
+            found |= {f"RE-ARC {name}": value for name, value in source.fingerprint().items()}
         return found
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_generators": {}}
 
     def _wanted(self, task_id: str) -> int:
-        n = len(originals()[task_id].train) if self._pairs == "original" else self._pairs
+        n = len(base_tasks()[task_id].train) if self._pairs == "original" else self._pairs
         return n + 1
 
     def _rearc(self, task_id: str, seed: int, visit: int) -> list[Grid]:
@@ -138,11 +138,11 @@ class Inputs:
     def _source(self, task_id: str) -> Source:
         if self._pool is None:
             return ReARC(ids=[task_id], pairs=self._pairs)
-        return self._pool.without([i for i in originals() if i != task_id])
+        return self._pool.exclude([i for i in base_tasks() if i != task_id])
 
 
 @functools.cache
-def originals() -> dict[str, Task]:
+def base_tasks() -> dict[str, Task]:
     """Id -> task, of the ARC-AGI-1 training tasks."""
     return {task.id: task for task in load_split("arc-agi-1/training")}
 
@@ -152,7 +152,7 @@ def original_inputs() -> dict[str, list[Grid]]:
     """Id -> different inputs, those of the train pairs first."""
     return {
         task.id: _different([p.input for p in (*task.train, *task.test)])
-        for task in originals().values()
+        for task in base_tasks().values()
     }
 
 

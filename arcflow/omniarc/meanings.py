@@ -31,7 +31,7 @@ _PASSES = 5
 
 
 @dataclass(eq=False)
-class Place:
+class ProgramConstant:
     """A part of a program whose meaning is known.
 
     Attributes:
@@ -49,7 +49,7 @@ class Place:
     parameter: Parameter | None = None
 
 
-def find_places(tree: ast.Module) -> list[Place]:
+def find_constants(tree: ast.Module) -> list[ProgramConstant]:
     """The places of a program whose meaning is known, in the order of its text.
 
     Args:
@@ -72,7 +72,7 @@ class _Reader:
 
     kinds: dict[str, str] = field(default_factory=lambda: {"grid": "cells"})
     wanted: dict[str, set[str]] = field(default_factory=dict)
-    places: dict[ast.expr, Place] = field(default_factory=dict)
+    places: dict[ast.expr, ProgramConstant] = field(default_factory=dict)
 
     def known(self) -> tuple[int, int, int]:
         """Grows with all that is found."""
@@ -274,7 +274,7 @@ class _Reader:
     ) -> None:
         place = self.places.get(node)
         if place is None:
-            self.places[node] = Place({meaning}, node, value, parameter)
+            self.places[node] = ProgramConstant({meaning}, node, value, parameter)
         else:
             place.meanings.add(meaning)
 

@@ -12,7 +12,7 @@ from arcflow.core.task import Pair
 from arcflow.omniarc.check import Verdict, difference, original_pairs, rearc_pairs
 from arcflow.omniarc.feedback import result_feedback
 from arcflow.omniarc.style import style_problems
-from arcflow.omniarc.trial import Run
+from arcflow.omniarc.trial import RunPrograms
 from arcflow.sandbox import Grids, Limits, Refused, Result, SyntaxProblem
 from arcflow.sources.arc import load_split
 
@@ -96,7 +96,7 @@ def _read(path: Path) -> ProgramFile:
     )
 
 
-def check_file(run: Run, file: ProgramFile, samples: int, seed: int = 0) -> Verdict:
+def check_file(run: RunPrograms, file: ProgramFile, samples: int, seed: int = 0) -> Verdict:
     """Try a program on everything that it has to solve, each pair by itself.
 
     RE-ARC's pairs are left out where those of the original are wrong.
@@ -118,7 +118,7 @@ def check_file(run: Run, file: ProgramFile, samples: int, seed: int = 0) -> Verd
     return Verdict(tuple(original), tuple(rearc), tuple(style_problems(file.text)), "")
 
 
-def _problems(run: Run, text: str, pairs: Sequence[Pair]) -> list[str]:
+def _problems(run: RunPrograms, text: str, pairs: Sequence[Pair]) -> list[str]:
     results = run([text] * len(pairs), [[pair.input] for pair in pairs])
     return [_problem(result, pair) for result, pair in zip(results, pairs, strict=True)]
 

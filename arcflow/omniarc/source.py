@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from arcflow.core.code_digest import code_digest
+from arcflow.core.code_fingerprint import code_fingerprint
 from arcflow.core.errors import DataError
 from arcflow.core.interleave import VERSION as ORDER_VERSION
 from arcflow.core.interleave import Interleave
@@ -14,7 +14,7 @@ from arcflow.core.options import check_options, check_weights
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.omniarc.execute import limits
-from arcflow.omniarc.inputs import Augment, Inputs, InputWeights, originals
+from arcflow.omniarc.inputs import Augment, Inputs, InputWeights, base_tasks
 from arcflow.omniarc.make import Maker
 from arcflow.omniarc.primitives import PRIMITIVES
 from arcflow.omniarc.registry import programs
@@ -162,18 +162,18 @@ class OmniARC(Source):
         """The kind of task: ``omni-arc variation``."""
         return f"{self.name} {self._at(seed, index)[0]}"
 
-    def originals(self) -> Sequence[Task]:
+    def base_tasks(self) -> Sequence[Task]:
         """The ARC-AGI-1 training tasks whose programs or inputs it uses."""
-        return [originals()[task_id] for task_id in self._ids]
+        return [base_tasks()[task_id] for task_id in self._ids]
 
-    def without(self, ids: Collection[str]) -> "OmniARC":
+    def exclude(self, ids: Collection[str]) -> "OmniARC":
         """Less these tasks, all that is made of their programs, and all that has their inputs."""
         other = OmniARC.__new__(OmniARC)
         other.__dict__.update(vars(self))
         other._take([task_id for task_id in self._ids if task_id not in ids])
         return other
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """The programs, the DSL, the originals, and how tasks are made of them."""
         texts = hashlib.sha256()
         for task_id in self._ids:
@@ -182,14 +182,14 @@ class OmniARC(Source):
         return {
             "number of tasks": str(len(self._ids)),
             "programs": texts.hexdigest(),
-            "DSL": code_digest(*_CODE),
-            "making": code_digest(*_MAKING),
-            "originals": hash_tasks(self.originals()),
+            "DSL": code_fingerprint(*_CODE),
+            "making": code_fingerprint(*_MAKING),
+            "originals": hash_tasks(self.base_tasks()),
             "order of the kinds": f"version {ORDER_VERSION}",
             "kinds": str(weights),
             "pairs": str(self._pairs),
             "variants": str(self._variants),
-        } | self._inputs.identity(self._ids)
+        } | self._inputs.fingerprint(self._ids)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_kept": {}, "_bytes": 0}

@@ -12,7 +12,7 @@ from arcflow.omniarc.feedback import result_feedback
 from arcflow.sandbox import BadOutput, Grids, Nondeterministic, Raised, Result
 
 
-class Run(Protocol):
+class RunPrograms(Protocol):
     """Runs each program on its own grids, as ``Sandbox.run`` does."""
 
     def __call__(
@@ -27,7 +27,7 @@ class Run(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trial:
+class ProgramResult:
     """What a program did with a task: its train pairs and its test inputs.
 
     Attributes:
@@ -56,7 +56,9 @@ class Trial:
         return all(self.right)
 
 
-def try_programs(run: Run, programs: Sequence[str], tasks: Sequence[Task]) -> list[Trial]:
+def try_programs(
+    run: RunPrograms, programs: Sequence[str], tasks: Sequence[Task]
+) -> list[ProgramResult]:
     """Run each program on all inputs of its own task.
 
     Programs get inputs alone. What reproduces all train pairs is run again in a process that it
@@ -103,7 +105,7 @@ def _fits(result: Result, task: Task) -> bool:
     )
 
 
-def _trial(task: Task, whole: Result, each: Sequence[Result]) -> Trial:
+def _trial(task: Task, whole: Result, each: Sequence[Result]) -> ProgramResult:
     """The trial of one program from what came of all inputs together and of each."""
     n = len(task.train)
     right, problems = [], []
@@ -115,7 +117,7 @@ def _trial(task: Task, whole: Result, each: Sequence[Result]) -> Trial:
     problems += [
         result_feedback(result, []) for result in each[n:] if not isinstance(result, Grids)
     ]
-    return Trial(
+    return ProgramResult(
         isinstance(whole, Grids | BadOutput | Nondeterministic),
         isinstance(whole, Grids),
         tuple(right),

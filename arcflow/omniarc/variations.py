@@ -10,7 +10,7 @@ import numpy as np
 
 from arcflow.core.grid import N_COLORS
 from arcflow.omniarc.edits import Edit, Text, without_docstring
-from arcflow.omniarc.meanings import DIRECTIONS, STEPS, Place, find_places
+from arcflow.omniarc.meanings import DIRECTIONS, STEPS, ProgramConstant, find_constants
 
 _OPPOSITES = {
     "flip_left_right": "flip_up_down",
@@ -71,11 +71,11 @@ def _read(text: str) -> tuple[Text, dict[str, list[Change]]]:
     """A program and its changes by kind."""
     program = Text(text)
     found: defaultdict[str, list[Change]] = defaultdict(list)
-    places = find_places(program.tree)
+    places = find_constants(program.tree)
     colors = [place for place in places if place.meanings & {"read", "written"}]
     used = {place.value for place in colors}
     for meaning in ("written", "read"):
-        of_color: defaultdict[int, list[Place]] = defaultdict(list)
+        of_color: defaultdict[int, list[ProgramConstant]] = defaultdict(list)
         for place in colors:
             if meaning in place.meanings:
                 of_color[place.value].append(place)
@@ -85,7 +85,7 @@ def _read(text: str) -> tuple[Text, dict[str, list[Change]]]:
             elif meaning == "written":
                 # Black is not one thing: each place of it may become a colour by itself.
                 found["color"] += [_recolor(program, [one], used, meaning) for one in several]
-    named: defaultdict[str, list[Place]] = defaultdict(list)
+    named: defaultdict[str, list[ProgramConstant]] = defaultdict(list)
     for place in places:
         if "direction" in place.meanings:
             named[place.value].append(place)
@@ -103,7 +103,9 @@ def _read(text: str) -> tuple[Text, dict[str, list[Change]]]:
     return program, {kind: several for kind, several in found.items() if several}
 
 
-def _recolor(program: Text, places: Sequence[Place], used: set[Any], meaning: str) -> Change:
+def _recolor(
+    program: Text, places: Sequence[ProgramConstant], used: set[Any], meaning: str
+) -> Change:
     def make(random: np.random.Generator) -> list[Edit]:
         color = places[0].value
         others = [c for c in range(1, N_COLORS) if c != color]
@@ -120,7 +122,10 @@ def _recolor(program: Text, places: Sequence[Place], used: set[Any], meaning: st
 
 
 def _redirect(
-    program: Text, name: str, places: Sequence[Place], named: dict[str, list[Place]]
+    program: Text,
+    name: str,
+    places: Sequence[ProgramConstant],
+    named: dict[str, list[ProgramConstant]],
 ) -> Change:
     def make(random: np.random.Generator) -> list[Edit]:
         group = DIRECTIONS if name in DIRECTIONS else STEPS
@@ -133,7 +138,7 @@ def _redirect(
     return make
 
 
-def _switch(program: Text, place: Place) -> Change:
+def _switch(program: Text, place: ProgramConstant) -> Change:
     assert place.parameter is not None
     if isinstance(place.node, ast.Call):
         return _constant(
@@ -142,7 +147,7 @@ def _switch(program: Text, place: Place) -> Change:
     return _constant(program.replace(place.node, str(not place.value)))
 
 
-def _step(program: Text, place: Place) -> Change:
+def _step(program: Text, place: ProgramConstant) -> Change:
     def make(random: np.random.Generator) -> list[Edit]:
         # Sizes and counts stay what they are: not negative, and something where it was something.
         least = min(place.value, 1)
@@ -153,7 +158,7 @@ def _step(program: Text, place: Place) -> Change:
     return make
 
 
-def _choose(program: Text, place: Place) -> Change:
+def _choose(program: Text, place: ProgramConstant) -> Change:
     def make(random: np.random.Generator) -> list[Edit]:
         assert place.parameter is not None
         others = [choice for choice in place.parameter.choices if choice != place.value]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import CodeType
 
 from arcflow.sandbox.allowlist import BUILTINS
-from arcflow.sandbox.namespace import Offer
+from arcflow.sandbox.namespace import ProgramNamespace
 from arcflow.sandbox.outputs import FILE
 from arcflow.sandbox.results import Limits, Refused, SyntaxProblem
 
@@ -56,7 +56,9 @@ _WORDS = {
 _UNOFFERED = frozenset(dir(builtins)) - BUILTINS
 
 
-def check(text: bytes, limits: Limits, offer: Offer) -> CodeType | SyntaxProblem | Refused:
+def check(
+    text: bytes, limits: Limits, offer: ProgramNamespace
+) -> CodeType | SyntaxProblem | Refused:
     """Parse a program, hold it against the policy and compile it; run where a crash is harmless.
 
     Args:
@@ -81,7 +83,7 @@ def check(text: bytes, limits: Limits, offer: Offer) -> CodeType | SyntaxProblem
         return SyntaxProblem(str(error) or "nested too deep for the parser")
 
 
-def _problem(tree: ast.Module, limits: Limits, offer: Offer) -> Refused | None:
+def _problem(tree: ast.Module, limits: Limits, offer: ProgramNamespace) -> Refused | None:
     """The first thing that a program may not have, in reading order."""
     nodes: list[ast.AST] = []
     level: list[ast.AST] = [tree]
@@ -136,7 +138,7 @@ def _hidden(name: str) -> bool:
     return name.startswith("__") or name.endswith("__")
 
 
-def _refusal(node: ast.AST, stored: set[str], offer: Offer) -> str | None:
+def _refusal(node: ast.AST, stored: set[str], offer: ProgramNamespace) -> str | None:
     """What is wrong with one node."""
     if not isinstance(node, _NODES):
         kind = type(node).__name__
@@ -166,7 +168,7 @@ def _refusal(node: ast.AST, stored: set[str], offer: Offer) -> str | None:
     return None
 
 
-def _attribute(node: ast.Attribute, stored: set[str], offer: Offer) -> str | None:
+def _attribute(node: ast.Attribute, stored: set[str], offer: ProgramNamespace) -> str | None:
     if not isinstance(node.ctx, ast.Load):
         return f"setting the attribute {node.attr}"
     if isinstance(node.value, ast.Name) and node.value.id == "np" and "np" not in stored:
@@ -178,7 +180,7 @@ def _attribute(node: ast.Attribute, stored: set[str], offer: Offer) -> str | Non
     return None
 
 
-def _import_from(node: ast.ImportFrom, offer: Offer) -> str | None:
+def _import_from(node: ast.ImportFrom, offer: ProgramNamespace) -> str | None:
     name = "." * node.level + (node.module or "")
     if node.level or name not in offer.modules:
         return f"import of {name}"

@@ -14,7 +14,7 @@ def quiet(*values: object, **options: object) -> None:
     """What ``print`` does in a program: nothing."""
 
 
-class Offer:
+class ProgramNamespace:
     """The names of one worker.
 
     Args:

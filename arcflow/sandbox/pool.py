@@ -9,9 +9,9 @@ from types import TracebackType
 
 from arcflow.core.grid import Grid
 from arcflow.sandbox.layers import Layer, judge
-from arcflow.sandbox.process import Worker, finish_start, start
+from arcflow.sandbox.process import SandboxWorker, finish_start, start
 from arcflow.sandbox.results import Limits, Result, SandboxError
-from arcflow.sandbox.schedule import Run
+from arcflow.sandbox.schedule import RunCall
 
 API = "arcflow.omniarc.dsl"
 PER_PROCESS = 16
@@ -52,7 +52,7 @@ class Sandbox:
         self.limits = limits or Limits()
         self._api, self._strict, self._per_process = api, strict, per_process
         self._lock = threading.Lock()
-        self._workers: list[Worker] = []
+        self._workers: list[SandboxWorker] = []
         self._closed = False
         self._owner = os.getpid()
         weakref.finalize(self, _kill, self._workers, self._owner)
@@ -125,7 +125,9 @@ class Sandbox:
                     expected=f"a call in process {self._owner}, which made it",
                     next_step="Make a Sandbox in each process, after the fork.",
                 )
-            return Run(self, programs, inputs, limits, per_process or self._per_process).results()
+            return RunCall(
+                self, programs, inputs, limits, per_process or self._per_process
+            ).results()
 
     def close(self) -> None:
         """End all workers; may be called twice."""
@@ -143,7 +145,7 @@ class Sandbox:
     ) -> None:
         self.close()
 
-    def replace(self, worker: Worker, alone: bool) -> None:
+    def replace(self, worker: SandboxWorker, alone: bool) -> None:
         """Put a fresh worker in the place of a dead or killed one."""
         worker.kill()
         try:
@@ -162,12 +164,12 @@ class Sandbox:
         return self._closed
 
     @property
-    def workers(self) -> list[Worker]:
+    def workers(self) -> list[SandboxWorker]:
         """The processes, for tests that kill them."""
         return self._workers
 
 
-def _kill(workers: Sequence[Worker], owner: int) -> None:
+def _kill(workers: Sequence[SandboxWorker], owner: int) -> None:
     """End workers; a fork of their owner must leave them alone."""
     if os.getpid() == owner:
         for worker in workers:

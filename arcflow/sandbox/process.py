@@ -15,7 +15,7 @@ from typing import Any
 from arcflow.sandbox.layers import Layer
 from arcflow.sandbox.protocol import (
     MAX_ANSWER,
-    Ask,
+    ProgramRequest,
     ProtocolError,
     frame,
     pack_request,
@@ -32,7 +32,7 @@ the same in every worker. A worker clears its environment before it sees a progr
 
 
 @dataclass(eq=False)
-class Worker:
+class SandboxWorker:
     """A running worker and what it has been asked.
 
     Attributes:
@@ -68,7 +68,7 @@ class Worker:
         """Whether bytes wait to be written."""
         return bool(self._out)
 
-    def ask(self, asks: Sequence[Ask], limits: Limits) -> None:
+    def ask(self, asks: Sequence[ProgramRequest], limits: Limits) -> None:
         """Queue a request."""
         if not self.waiting:
             self.since = time.monotonic()
@@ -118,7 +118,7 @@ class Worker:
         self.process.wait()
 
 
-def start(api: str) -> Worker:
+def start(api: str) -> SandboxWorker:
     """Start a worker; :func:`finish_start` waits for it."""
     filters = compile_filters()
     process = subprocess.Popen(
@@ -132,7 +132,7 @@ def start(api: str) -> Worker:
         bufsize=0,
         start_new_session=True,
     )
-    worker = Worker(process)
+    worker = SandboxWorker(process)
     setup = {
         "api": api,
         "missing": filters.missing,
@@ -144,7 +144,7 @@ def start(api: str) -> Worker:
     return worker
 
 
-def finish_start(worker: Worker) -> None:
+def finish_start(worker: SandboxWorker) -> None:
     """Wait until a worker has dropped its rights, and read its layers.
 
     Raises:

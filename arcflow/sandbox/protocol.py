@@ -121,7 +121,7 @@ def unpack_grids(data: bytes, count: int) -> list[Grid]:
     return grids
 
 
-class Ask(NamedTuple):
+class ProgramRequest(NamedTuple):
     """One program to run.
 
     Attributes:
@@ -137,12 +137,12 @@ class Ask(NamedTuple):
     n_grids: int
 
 
-def ask_bytes(ask: Ask) -> int:
+def ask_bytes(ask: ProgramRequest) -> int:
     """What one program takes of a request."""
     return _ASK.size + len(ask.text) + len(ask.grids)
 
 
-def pack_request(asks: Sequence[Ask], limits: Limits) -> bytes:
+def pack_request(asks: Sequence[ProgramRequest], limits: Limits) -> bytes:
     """Programs that may share a process, and the limits of each."""
     parts = [_REQUEST.pack(limits.seconds, limits.memory_mb, limits.nodes, limits.depth, len(asks))]
     for number, text, grids, n_grids in asks:
@@ -150,7 +150,7 @@ def pack_request(asks: Sequence[Ask], limits: Limits) -> bytes:
     return b"".join(parts)
 
 
-def unpack_request(body: bytes) -> tuple[list[Ask], Limits]:
+def unpack_request(body: bytes) -> tuple[list[ProgramRequest], Limits]:
     """The inverse of :func:`pack_request`; of the limits those that a worker needs."""
     seconds, memory, nodes, depth, programs = _REQUEST.unpack_from(body)
     limits = Limits(seconds=seconds, memory_mb=memory, nodes=nodes, depth=depth)
@@ -159,7 +159,7 @@ def unpack_request(body: bytes) -> tuple[list[Ask], Limits]:
         number, size, packed, n_grids = _ASK.unpack_from(body, at)
         text, grids = at + _ASK.size, at + _ASK.size + size
         at = grids + packed
-        asks.append(Ask(number, body[text:grids], body[grids:at], n_grids))
+        asks.append(ProgramRequest(number, body[text:grids], body[grids:at], n_grids))
     return asks, limits
 
 

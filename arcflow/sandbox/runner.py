@@ -6,7 +6,7 @@ from types import CodeType
 from typing import Any
 
 from arcflow.core.grid import Grid
-from arcflow.sandbox.namespace import Offer
+from arcflow.sandbox.namespace import ProgramNamespace
 from arcflow.sandbox.outputs import NotAGridError, check_output, last_line
 from arcflow.sandbox.protocol import (
     BAD,
@@ -14,15 +14,17 @@ from arcflow.sandbox.protocol import (
     MEMORY,
     RAISED,
     UNSTEADY,
-    Ask,
+    ProgramRequest,
     pack_grids,
     pack_words,
     unpack_grids,
 )
-from arcflow.sandbox.shared_results import Board
+from arcflow.sandbox.shared_results import SharedResults
 
 
-def run_programs(asks: Sequence[Ask], offer: Offer, board: Board) -> None:
+def run_programs(
+    asks: Sequence[ProgramRequest], offer: ProgramNamespace, board: SharedResults
+) -> None:
     """Run programs until one is left that needs a process without a past.
 
     That is one after a program that changed what it shares with others, and one that may have
@@ -43,7 +45,7 @@ def run_programs(asks: Sequence[Ask], offer: Offer, board: Board) -> None:
             return
 
 
-def run_program(code: bytes, grids: list[Grid], offer: Offer) -> bytes:
+def run_program(code: bytes, grids: list[Grid], offer: ProgramNamespace) -> bytes:
     """Run ``task`` on every grid, and on the first again; never raises.
 
     Args:

@@ -9,11 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from arcflow.core.grid import MAX_SIDE, Grid
-from arcflow.sandbox.process import Worker
+from arcflow.sandbox.process import SandboxWorker
 from arcflow.sandbox.protocol import (
     MAX_INPUTS,
     MAX_REQUEST,
-    Ask,
+    ProgramRequest,
     ProtocolError,
     ask_bytes,
     pack_grids,
@@ -39,18 +39,18 @@ class Workers(Protocol):
     """The processes that a call may use; :class:`arcflow.sandbox.pool.Sandbox` has them."""
 
     @property
-    def workers(self) -> list[Worker]:
+    def workers(self) -> list[SandboxWorker]:
         """All of them, alive or not."""
 
     @property
     def closed(self) -> bool:
         """Whether no more programs can be run."""
 
-    def replace(self, worker: Worker, alone: bool) -> None:
+    def replace(self, worker: SandboxWorker, alone: bool) -> None:
         """Put a fresh worker in the place of a dead or killed one."""
 
 
-class Run:
+class RunCall:
     """One call of :meth:`arcflow.sandbox.pool.Sandbox.run`."""
 
     def __init__(
@@ -64,12 +64,12 @@ class Run:
         self.sandbox, self.limits, self.per_process = sandbox, limits, per_process
         self.inputs = inputs
         self.found: list[Result | None] = [None] * len(programs)
-        self.asks: dict[int, Ask] = {}
+        self.asks: dict[int, ProgramRequest] = {}
         for number, (text, grids) in enumerate(zip(programs, inputs, strict=True)):
             _check_inputs(grids, number)
             data = _encoded(text, limits)
             if isinstance(data, bytes):
-                self.asks[number] = Ask(number, data, pack_grids(grids), len(grids))
+                self.asks[number] = ProgramRequest(number, data, pack_grids(grids), len(grids))
             else:
                 self.found[number] = data
         self.todo = deque(self.asks)
@@ -90,11 +90,11 @@ class Run:
             worker.alone = False
         return [result for result in self.found if result is not None]
 
-    def _feed(self, worker: Worker) -> None:
+    def _feed(self, worker: SandboxWorker) -> None:
         while self.todo and len(worker.waiting) <= (0 if worker.alone else _AHEAD):
             worker.ask(self._next(1 if worker.alone else self.per_process), self.limits)
 
-    def _next(self, most: int) -> list[Ask]:
+    def _next(self, most: int) -> list[ProgramRequest]:
         """The next programs for one process; the last ones are shared among the workers."""
         most = min(most, -(-len(self.todo) // len(self.sandbox.workers)))
         asks, room = [self.asks[self.todo.popleft()]], MAX_REQUEST // 2
@@ -117,7 +117,7 @@ class Run:
         late = self.limits.seconds + GRACE
         ends = [worker.since + late for worker in self.sandbox.workers if worker.waiting]
         left = max(0.0, min(ends) - time.monotonic())
-        dead: dict[Worker, Result] = {}
+        dead: dict[SandboxWorker, Result] = {}
         for descriptor, _ in poll.poll(left * 1000 + 1):
             worker = by_descriptor[descriptor]
             if worker in dead:
@@ -144,7 +144,7 @@ class Run:
             self.found[number] = Raised("Crash", f"the program's answer is broken: {error}")
         del self.asks[number]
 
-    def _bury(self, worker: Worker, verdict: Result) -> None:
+    def _bury(self, worker: SandboxWorker, verdict: Result) -> None:
         """Ask again for what a worker still had; what was alone in it gets the verdict."""
         waiting = list(worker.waiting)
         if (worker.alone and len(waiting) == 1) or isinstance(verdict, TimedOut):

@@ -14,7 +14,7 @@ _HEAD = struct.Struct("<Id")
 _SIZE = struct.Struct("<I")
 
 
-class Board:
+class SharedResults:
     """Answers one after the other, how many there are, and since when the next one is worked on."""
 
     def __init__(self) -> None:

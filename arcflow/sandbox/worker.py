@@ -18,13 +18,13 @@ from typing import BinaryIO, NoReturn
 from arcflow.sandbox import isolation as restrict
 from arcflow.sandbox.ast_policy import check
 from arcflow.sandbox.layers import Layer
-from arcflow.sandbox.namespace import Offer
+from arcflow.sandbox.namespace import ProgramNamespace
 from arcflow.sandbox.protocol import (
     GRIDS,
     MAX_REQUEST,
     REFUSED,
     SYNTAX,
-    Ask,
+    ProgramRequest,
     ProtocolError,
     frame,
     pack_request,
@@ -87,7 +87,7 @@ def main() -> None:
     # What numpy or the compiler warn of has no reader here.
     warnings.simplefilter("ignore")
     try:
-        offer = Offer(setup["api"])
+        offer = ProgramNamespace(setup["api"])
         _warm(offer)
     except Exception as error:  # noqa: BLE001 - an api module may fail in any way
         failure = {"error": f"{type(error).__name__}: {error}"}
@@ -143,7 +143,7 @@ def _common() -> list[Layer]:
     return [restrict.drop_capabilities(), restrict.lock_paths(), restrict.set_rlimits()]
 
 
-def _warm(offer: Offer) -> None:
+def _warm(offer: ProgramNamespace) -> None:
     """Run a program once, so that what is imported or made at first use is there for all."""
     code = check(_WARM, Limits(), offer)
     grid = unpack_grids(b"\x01\x01\x00", 1)
@@ -154,7 +154,7 @@ def _warm(offer: Offer) -> None:
         raise ProtocolError(f"the warm-up program fails: {answer!r}")
 
 
-def _parse_each(requests: BinaryIO, inner: BinaryIO, offer: Offer) -> None:
+def _parse_each(requests: BinaryIO, inner: BinaryIO, offer: ProgramNamespace) -> None:
     """The parser: programs in, compiled code or a verdict out."""
     while (message := read_frame(requests, MAX_REQUEST)) is not None:
         asks, limits = unpack_request(message[1])
@@ -162,7 +162,7 @@ def _parse_each(requests: BinaryIO, inner: BinaryIO, offer: Offer) -> None:
         write_all(inner, frame(0, pack_request(parsed, limits)))
 
 
-def _parsed(ask: Ask, limits: Limits, offer: Offer) -> Ask:
+def _parsed(ask: ProgramRequest, limits: Limits, offer: ProgramNamespace) -> ProgramRequest:
     """A program with its code in the place of its text, or with a verdict and no grids."""
     code = check(ask.text, limits, offer)
     if isinstance(code, CodeType):

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import BinaryIO, NoReturn
 
 from arcflow.sandbox import isolation as restrict
-from arcflow.sandbox.namespace import Offer
+from arcflow.sandbox.namespace import ProgramNamespace
 from arcflow.sandbox.protocol import (
     MAX_REQUEST,
     MEMORY,
     RAISED,
     TIMED_OUT,
-    Ask,
+    ProgramRequest,
     frame,
     pack_words,
     read_frame,
@@ -28,7 +28,7 @@ from arcflow.sandbox.protocol import (
 )
 from arcflow.sandbox.results import Limits
 from arcflow.sandbox.runner import run_programs
-from arcflow.sandbox.shared_results import Board
+from arcflow.sandbox.shared_results import SharedResults
 
 CODE, VERDICT = b"c", b"v"
 """What the parser puts before a program: its code follows, or the answer already."""
@@ -50,13 +50,13 @@ class Zygote:
 
     requests: BinaryIO
     answers: BinaryIO
-    offer: Offer
+    offer: ProgramNamespace
     calls: bytes
     base: int
 
     def serve(self) -> None:
         """Until the requests end."""
-        board = Board()
+        board = SharedResults()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         while (message := read_frame(self.requests, INNER_REQUEST)) is not None:
             asks, limits = unpack_request(message[1])
@@ -67,11 +67,11 @@ class Zygote:
             while left:
                 left = left[self._run(left, limits, board) :]
 
-    def _tell(self, asks: Sequence[Ask], answers: Sequence[bytes]) -> None:
+    def _tell(self, asks: Sequence[ProgramRequest], answers: Sequence[bytes]) -> None:
         for ask, answer in zip(asks, answers, strict=False):
             write_all(self.answers, frame(ask.number, answer))
 
-    def _run(self, asks: Sequence[Ask], limits: Limits, board: Board) -> int:
+    def _run(self, asks: Sequence[ProgramRequest], limits: Limits, board: SharedResults) -> int:
         """Run programs in one process; how many of them, from the first on, were answered."""
         board.clear()
         start = time.monotonic()
@@ -103,7 +103,9 @@ class Zygote:
             self._tell(asks, [_verdict(status)])
         return max(told, 1)
 
-    def _become_programs(self, asks: Sequence[Ask], limits: Limits, board: Board) -> NoReturn:
+    def _become_programs(
+        self, asks: Sequence[ProgramRequest], limits: Limits, board: SharedResults
+    ) -> NoReturn:
         """What a forked process does: drop the last rights, run programs, end."""
         try:
             os.close(self.requests.fileno())

@@ -29,11 +29,11 @@ _ENTRY = len(_START) + 8 + len(_MIDDLE)  # where the entry begins in its line
 
 _ANOTHER_RUN = (
     "Give this run another folder (--trainer.default_root_dir), or start the evaluation anew "
-    "with --pass_n.restart true."
+    "with --pass_n.overwrite true."
 )
 _DAMAGED = (
     "The file was changed or damaged after it was written: put a good copy back, or start the "
-    "evaluation anew with --pass_n.restart true."
+    "evaluation anew with --pass_n.overwrite true."
 )
 
 _log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid
 from arcflow.scoring.voting import Candidate, by_test_input, rank_votes
 
-MEASURES = (
+METRICS = (
     "accuracy",
     "correct_pixels",
     "max_correct_pixels",
@@ -38,7 +38,7 @@ def input_metrics(candidates: Sequence[Candidate], output: Grid) -> dict[str, fl
         output: the true answer.
 
     Returns:
-        All of :data:`MEASURES`, each 0..1. Shares are of all candidates, unanswered ones included:
+        All of :data:`METRICS`, each 0..1. Shares are of all candidates, unanswered ones included:
         ``accuracy`` exactly right, ``correct_pixels`` the mean of :func:`pixel_share`,
         ``correct_size`` height and width right, ``unanswered`` without a grid. At least one
         candidate: ``pass_n`` exactly right, ``any_correct_size``; ``max_correct_pixels`` is the
@@ -95,4 +95,4 @@ def mean_metrics(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
     rows = list(rows)
     if not rows:
         return {}
-    return {name: math.fsum(row[name] for row in rows) / len(rows) for name in MEASURES}
+    return {name: math.fsum(row[name] for row in rows) / len(rows) for name in METRICS}

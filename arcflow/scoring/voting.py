@@ -237,7 +237,7 @@ def read_answers(path: str | Path, variant: str = "") -> dict[str, list[Candidat
 
     Args:
         path: the file. A last line that a killed writer left torn is not read.
-        variant: of a journal, the variant to read, ``"tuned"`` or ``"frozen"``; empty reads of
+        variant: of a journal, the variant to read, ``"ttft"`` or ``"baseline"``; empty reads of
             each task the tuned answers where it has them, else the frozen ones. Lines of
             candidates, blank ones allowed, have no variants.
 
@@ -270,7 +270,7 @@ def _journal_answers(path: str | Path, variant: str) -> dict[str, list[Candidate
         of_task.setdefault(_text(where, entry, "variant"), []).extend(
             candidate_from_dict(obj, f"{where}, candidate {i}") for i, obj in enumerate(candidates)
         )
-    wanted = (variant,) if variant else ("tuned", "frozen")
+    wanted = (variant,) if variant else ("ttft", "baseline")
     return {
         task_id: next(of_task[name] for name in wanted if name in of_task)
         for task_id, of_task in found.items()

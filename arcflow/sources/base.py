@@ -43,18 +43,18 @@ class Source(ABC):
         return self.name
 
     @abstractmethod
-    def originals(self) -> Sequence[Task]:
+    def base_tasks(self) -> Sequence[Task]:
         """The published tasks that it gives, varies or imitates, for the guard (law 7).
 
         Their ids are those that :meth:`without` takes; none where nothing published is behind it.
         """
 
     @abstractmethod
-    def without(self, ids: Collection[str]) -> Self:
+    def exclude(self, ids: Collection[str]) -> Self:
         """The same source less all that comes from these originals; it may be empty."""
 
     @abstractmethod
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """What its tasks depend on, as plain strings: two sources that agree are equal."""
 
 
@@ -102,15 +102,15 @@ class TaskList(Source):
         """A task as it is published."""
         return self.tasks[self._passes.at(seed, index)]
 
-    def originals(self) -> Sequence[Task]:
+    def base_tasks(self) -> Sequence[Task]:
         """All of them."""
         return self.tasks
 
-    def without(self, ids: Collection[str]) -> "TaskList":
+    def exclude(self, ids: Collection[str]) -> "TaskList":
         """Less these tasks."""
         return TaskList([task for task in self.tasks if task.id not in ids], self.name)
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """Number and hash."""
         return {"number of tasks": str(len(self.tasks)), "tasks": hash_tasks(self.tasks)}
 

@@ -87,11 +87,11 @@ class GeneratedInputs(Source):
         shown = tuple(Pair(pair.input, pair.input) for pair in (*task.train, *task.test))
         return Task(f"{task.id}/generated", shown, (Pair(chosen, chosen),), self.name)
 
-    def originals(self) -> Sequence[Task]:
+    def base_tasks(self) -> Sequence[Task]:
         """The tasks whose inputs these are."""
         return [replace(task, source=self.name) for task in self._tasks]
 
-    def without(self, ids: Collection[str]) -> "GeneratedInputs":
+    def exclude(self, ids: Collection[str]) -> "GeneratedInputs":
         """Less the inputs of these tasks."""
         left = object.__new__(GeneratedInputs)
         left.name, left._path = self.name, self._path
@@ -101,7 +101,7 @@ class GeneratedInputs(Source):
         left._passes = Passes(max(1, len(kept)))
         return left
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """Hash of all inputs, shown and new."""
         digest = hashlib.sha256()
         for task, grids in zip(self._tasks, self._grids, strict=True):

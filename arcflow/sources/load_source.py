@@ -69,7 +69,7 @@ def _select_lines(source: JsonLines, selection: TaskSelection, length: Length | 
         return source
     found = source.survey()
     number = {task_id: i for i, task_id in enumerate(found.ids)}
-    tasks = source.originals()
+    tasks = source.base_tasks()
     if selection.max_tokens is not None and length is not None:
         tokens = {task.id: length(task) for task in tasks}
     else:
@@ -94,5 +94,5 @@ def _select_dump(source: PairDump, selection: TaskSelection) -> PairDump:
             expected="none: a prompt's length is known when it is drawn",
             next_step="Leave max_tokens out, or select by max_side.",
         )
-    kept = select_tasks(source.originals(), selection, None, largest_side)
+    kept = select_tasks(source.base_tasks(), selection, None, largest_side)
     return source.only({task.id for task in kept})

@@ -68,23 +68,23 @@ class Mixed(Source):
         key, own = self._at(seed, index)
         return self._sources[key].origin(derive(seed, f"source {key}"), own)
 
-    def originals(self) -> Sequence[Task]:
+    def base_tasks(self) -> Sequence[Task]:
         """Those of all sources, each id once for each of its versions."""
-        return [task for source in self._sources.values() for task in source.originals()]
+        return [task for source in self._sources.values() for task in source.base_tasks()]
 
-    def without(self, ids: Collection[str]) -> "Mixed":
+    def exclude(self, ids: Collection[str]) -> "Mixed":
         """All sources without them; one that is left empty is left out."""
         other = Mixed.__new__(Mixed)
         other.name, other._weights = self.name, self._weights
-        other._take({key: source.without(ids) for key, source in self._sources.items()})
+        other._take({key: source.exclude(ids) for key, source in self._sources.items()})
         return other
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """The order's version, weights, and what each source says."""
         found = {"order of the sources": f"version {VERSION}"}
         for key, source in self._sources.items():
             found[f"{key} weight"] = repr(self._weights[key])
-            found |= {f"{key} {name}": value for name, value in source.identity().items()}
+            found |= {f"{key} {name}": value for name, value in source.fingerprint().items()}
         return found
 
     def _at(self, seed: int, index: int) -> tuple[str, int]:

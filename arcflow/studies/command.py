@@ -14,9 +14,9 @@ from importlib import import_module
 from pathlib import Path
 
 from arcflow.core.errors import ArcflowError, ConfigError, DataError
-from arcflow.studies.plan import Run, parse_settings, plan
+from arcflow.studies.plan import StudyRun, parse_settings, plan
 from arcflow.studies.report import Results, csv_text, markdown, read_result, table
-from arcflow.studies.run_folder import DONE, LOG, Record, only_study
+from arcflow.studies.run_folder import DONE, LOG, RunFolderRecord, only_study
 from arcflow.studies.runner import Failure, Progress, clock, run_all
 from arcflow.studies.spec import Study, find_study, read_study
 from arcflow.tools.run import run
@@ -141,12 +141,12 @@ def _chosen(study: Study, only: str | None, seeds: str | None) -> Study:
     return replace(study, rows=rows, seeds=numbers)
 
 
-def _in_order(measuring: Iterable[Run]) -> list[Run]:
+def _in_order(measuring: Iterable[StudyRun]) -> list[StudyRun]:
     """All runs, each once and after its parent."""
-    found: dict[Run, None] = {}
+    found: dict[StudyRun, None] = {}
     for one in measuring:
-        chain: list[Run] = []
-        step: Run | None = one
+        chain: list[StudyRun] = []
+        step: StudyRun | None = one
         while step is not None:
             chain.append(step)
             step = step.parent
@@ -154,7 +154,7 @@ def _in_order(measuring: Iterable[Run]) -> list[Run]:
     return list(found)
 
 
-def _show_runs(study: Study, runs: Sequence[Run], jobs: int) -> list[Failure]:
+def _show_runs(study: Study, runs: Sequence[StudyRun], jobs: int) -> list[Failure]:
     """Run them, with one live line on a terminal and a line for each that has ended."""
     from rich.console import Console
     from rich.live import Live
@@ -209,13 +209,13 @@ def remaining(progress: Progress, jobs: int, under_way: Sequence[float]) -> floa
 
 
 def _results(
-    study: Study, measuring: Mapping[tuple[str, int], Run]
+    study: Study, measuring: Mapping[tuple[str, int], StudyRun]
 ) -> tuple[Results, list[Failure]]:
     """The results that are there, and runs whose results cannot be read."""
     found, bad = {}, []
     for key, one in measuring.items():
         try:
-            record = Record.read(one.folder)
+            record = RunFolderRecord.read(one.folder)
             if record is not None and record.state == DONE and one.results.is_file():
                 found[key] = read_result(one.results, study.columns, record.seconds)
         except ArcflowError as error:

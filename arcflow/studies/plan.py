@@ -17,7 +17,7 @@ import yaml
 
 from arcflow.core.errors import ConfigError
 from arcflow.studies.option_tree import copied, flat, get, put
-from arcflow.studies.spec import Row, Stage, Study
+from arcflow.studies.spec import Study, StudyRow, StudyStage
 
 _FACTOR = re.compile(r"x(\d+(?:\.\d+)?)")
 _OWN = ("seed_everything", "trainer.default_root_dir", "ckpt_path")
@@ -35,7 +35,7 @@ class Setting:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class StudyRun:
     """One child process.
 
     Attributes:
@@ -50,12 +50,12 @@ class Run:
     """
 
     name: str
-    stage: Stage
+    stage: StudyStage
     seed: int
     arguments: Mapping[str, Any]
     options: Mapping[str, Any]
     folder: Path
-    parent: "Run | None"
+    parent: "StudyRun | None"
 
     @property
     def checkpoint(self) -> Path:
@@ -118,7 +118,7 @@ def parse_settings(study: Study, words: Sequence[str]) -> list[Setting]:
 
 def plan(
     study: Study, output: Path, seeds: Sequence[int], settings: Sequence[Setting] = ()
-) -> dict[tuple[str, int], Run]:
+) -> dict[tuple[str, int], StudyRun]:
     """The measuring run of each row and seed; ``parent`` leads to what must run before.
 
     Seeds come one after the other, so that the first whole table is there early.
@@ -129,7 +129,7 @@ def plan(
     """
     for row in study.rows:
         _check_changes(study, row)
-    made: dict[Path, Run] = {}
+    made: dict[Path, StudyRun] = {}
     return {
         (row.name, seed): _runs(study, row, seed, output, settings, made)
         for seed in seeds
@@ -139,13 +139,13 @@ def plan(
 
 def _runs(
     study: Study,
-    row: Row,
+    row: StudyRow,
     seed: int,
     output: Path,
     settings: Sequence[Setting],
-    made: dict[Path, Run],
-) -> Run:
-    runs: dict[str, Run] = {}
+    made: dict[Path, StudyRun],
+) -> StudyRun:
+    runs: dict[str, StudyRun] = {}
     start = row.start
     for stage in study.stages_of(row):
         arguments, options = _arguments(stage, row, settings)
@@ -163,13 +163,13 @@ def _runs(
         else:
             folder = output / "stages" / f"{stage.name}-{_key(arguments)}" / f"seed-{seed}"
         name = f"{row.name if last else stage.name} seed {seed}"
-        run = Run(name, stage, seed, arguments, options, folder, parent)
+        run = StudyRun(name, stage, seed, arguments, options, folder, parent)
         runs[stage.name] = made.setdefault(folder, run)
     return runs[study.stages[-1].name]
 
 
 def _arguments(
-    stage: Stage, row: Row, settings: Sequence[Setting]
+    stage: StudyStage, row: StudyRow, settings: Sequence[Setting]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """All that the stage's result depends on, and the part of it that is not in its configs."""
     tree = copied(stage.tree)
@@ -190,7 +190,7 @@ def _arguments(
     return {"command": stage.command, **known}, options
 
 
-def _check_changes(study: Study, row: Row) -> None:
+def _check_changes(study: Study, row: StudyRow) -> None:
     """Refuse a row whose options are what the stages have anyway; one without any is fine."""
     if row.start:
         return
@@ -204,7 +204,7 @@ def _check_changes(study: Study, row: Row) -> None:
         raise _no_change(row, {name: dict(options) for name, options in row.options.items()})
 
 
-def _two_starts(row: Row, stage: Stage, value: object) -> ConfigError:
+def _two_starts(row: StudyRow, stage: StudyStage, value: object) -> ConfigError:
     return ConfigError(
         f"row {row.name} starts from stage {row.start}, and stage {stage.name} from elsewhere",
         value=f"{_START}: {value}",
@@ -213,7 +213,7 @@ def _two_starts(row: Row, stage: Stage, value: object) -> ConfigError:
     )
 
 
-def _no_change(row: Row, value: object) -> ConfigError:
+def _no_change(row: StudyRow, value: object) -> ConfigError:
     return ConfigError(
         f"row {row.name} changes nothing",
         value=value,

@@ -11,10 +11,10 @@ from typing import Any
 
 from arcflow.core.errors import DataError
 from arcflow.core.json_file import read_json
-from arcflow.scoring.metrics import MEASURES
+from arcflow.scoring.metrics import METRICS
 from arcflow.studies.spec import Study
 
-TUNED, FROZEN = "tuned", "frozen"
+TTFT, BASELINE = "ttft", "baseline"
 _SMALLER_IS_BETTER = ("loss", "unanswered")
 
 
@@ -23,7 +23,7 @@ class Result:
     """What one row gave with one seed.
 
     Attributes:
-        variant: "tuned" where there was test-time fine-tuning, else "frozen".
+        variant: "ttft" where there was test-time fine-tuning, else "baseline".
         tasks: how many were evaluated.
         seconds: wall clock of the last stage; None where it was interrupted.
         values: measure -> value.
@@ -49,7 +49,7 @@ def read_result(path: Path, columns: Sequence[str], seconds: float | None = None
     variants = obj.get("variants") if isinstance(obj, dict) else None
     if not isinstance(obj, dict) or not isinstance(variants, dict) or not variants:
         raise _bad(path, obj, 'an object with "variants" and "tasks"')
-    variant = TUNED if TUNED in variants else next(iter(variants))
+    variant = TTFT if TTFT in variants else next(iter(variants))
     found: dict[str, Any] = variants[variant]
     for column in columns:
         if not isinstance(found.get(column), int | float):
@@ -102,7 +102,7 @@ def cell(found: Spread | None, column: str) -> str:
     """``mean ± deviation``: shares in per cent, anything else with four decimals."""
     if found is None:
         return "-"
-    scale, form = (100, "{:.1f}") if column in MEASURES else (1, "{:.4f}")
+    scale, form = (100, "{:.1f}") if column in METRICS else (1, "{:.4f}")
     text = form.format(scale * found.mean)
     if found.deviation is not None:
         text += " ± " + form.format(scale * found.deviation)
@@ -111,7 +111,7 @@ def cell(found: Spread | None, column: str) -> str:
 
 def heading(column: str) -> str:
     """A column's name with its unit."""
-    return f"{column} %" if column in MEASURES else column
+    return f"{column} %" if column in METRICS else column
 
 
 def _rows(study: Study, results: Results) -> list[tuple[str, int, list[tuple[str, bool]]]]:

@@ -19,7 +19,7 @@ _TAIL = 8
 
 
 @dataclass
-class Record:
+class RunFolderRecord:
     """What a run's folder says of itself.
 
     Attributes:
@@ -37,7 +37,7 @@ class Record:
         write_whole(folder / RECORD, json.dumps(vars(self), indent=1, default=str).encode())
 
     @classmethod
-    def read(cls, folder: Path) -> "Record | None":
+    def read(cls, folder: Path) -> "RunFolderRecord | None":
         """The folder's record; None where it has none."""
         if not (folder / RECORD).is_file():
             return None

@@ -8,13 +8,13 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
-from arcflow.studies.plan import Run
+from arcflow.studies.plan import StudyRun
 from arcflow.studies.run_folder import (
     DONE,
     FAILED,
     LOCK,
     LOG,
-    Record,
+    RunFolderRecord,
     changes,
     check_empty,
     clear,
@@ -31,7 +31,7 @@ _GRACE = 10.0
 class Failure:
     """A run that ended badly, and the end of what it said."""
 
-    run: Run
+    run: StudyRun
     reason: str
     tail: list[str]
 
@@ -70,7 +70,7 @@ class _Child:
 
 
 def run_all(
-    runs: Sequence[Run], jobs: int, progress: Progress
+    runs: Sequence[StudyRun], jobs: int, progress: Progress
 ) -> Generator[list[Failure], None, None]:
     """Run what is not done yet, ``jobs`` processes at a time.
 
@@ -83,8 +83,8 @@ def run_all(
         progress: kept up to date.
     """
     left, failures = list(runs), list[Failure]()
-    done, bad = set[Run](), set[Run]()
-    children: dict[Run, _Child] = {}
+    done, bad = set[StudyRun](), set[StudyRun]()
+    children: dict[StudyRun, _Child] = {}
 
     def failed(failure: Failure) -> None:
         bad.add(failure.run)
@@ -133,7 +133,7 @@ def run_all(
         _stop([child.process for child in children.values()])
 
 
-def _start(run: Run, progress: Progress) -> _Child | str:
+def _start(run: StudyRun, progress: Progress) -> _Child | str:
     """The child; or "done"; or "busy" where a killed study's child still works in the folder."""
     run.folder.mkdir(parents=True, exist_ok=True)
     with (run.folder / LOCK).open("w") as lock:
@@ -150,7 +150,7 @@ def _start(run: Run, progress: Progress) -> _Child | str:
             if record.seconds is not None:
                 progress.seconds.setdefault(run.stage.name, []).append(record.seconds)
             return DONE
-        Record(run.arguments).write(run.folder)
+        RunFolderRecord(run.arguments).write(run.folder)
         words = [*ARCFLOW, *run.words(), "--trainer.enable_progress_bar=false"]
         with (run.folder / LOG).open("ab") as log:
             log.write(f"\n{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(words)}\n".encode())
@@ -168,9 +168,9 @@ def _start(run: Run, progress: Progress) -> _Child | str:
     return _Child(process, since, resumed=record is not None)
 
 
-def _record(run: Run, progress: Progress) -> Record | None:
+def _record(run: StudyRun, progress: Progress) -> RunFolderRecord | None:
     """What an earlier start left to go on from; what another study file left is removed."""
-    record = Record.read(run.folder)
+    record = RunFolderRecord.read(run.folder)
     if record is None:
         check_empty(run.folder)
         return None
@@ -182,7 +182,7 @@ def _record(run: Run, progress: Progress) -> Record | None:
     return None
 
 
-def _ended(run: Run, code: int, seconds: float | None) -> Failure | None:
+def _ended(run: StudyRun, code: int, seconds: float | None) -> Failure | None:
     """Record how a child ended."""
     reason = ""
     if code != 0:
@@ -190,7 +190,7 @@ def _ended(run: Run, code: int, seconds: float | None) -> Failure | None:
     elif not run.output.is_file():
         reason = f"no {run.output.name} afterwards"
     state = FAILED if reason else DONE
-    Record(run.arguments, state, None if reason else seconds).write(run.folder)
+    RunFolderRecord(run.arguments, state, None if reason else seconds).write(run.folder)
     if not reason:
         return None
     return Failure(run, reason, tail(run.folder / LOG))

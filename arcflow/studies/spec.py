@@ -29,7 +29,7 @@ Options = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Stage:
+class StudyStage:
     """One run of every row.
 
     Attributes:
@@ -50,7 +50,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Row:
+class StudyRow:
     """One line of the table.
 
     Attributes:
@@ -88,14 +88,14 @@ class Study:
 
     name: str
     title: str
-    stages: tuple[Stage, ...]
-    rows: tuple[Row, ...]
+    stages: tuple[StudyStage, ...]
+    rows: tuple[StudyRow, ...]
     seeds: tuple[int, ...]
     columns: tuple[str, ...]
     plot: tuple[str, ...]
     starts: frozenset[str] = frozenset()
 
-    def stages_of(self, row: Row) -> tuple[Stage, ...]:
+    def stages_of(self, row: StudyRow) -> tuple[StudyStage, ...]:
         """The stages that the row runs, in order."""
         return tuple(s for s in self.stages if s.name == row.start or s.name not in self.starts)
 
@@ -129,7 +129,7 @@ def read_study(path: Path) -> Study:
     obj = read_yaml(path)
     where = str(path)
     _keys(obj, where, required=("stages", "rows", "seeds", "columns"), optional=("title", "plot"))
-    stages: list[Stage] = []
+    stages: list[StudyStage] = []
     for name, stage in _mapping(obj["stages"], f"{where}: stages").items():
         stages.append(_stage(path, str(name), stage, stages))
     if stages[-1].command not in MEASURED:
@@ -155,7 +155,7 @@ def read_study(path: Path) -> Study:
     )
 
 
-def _stage(path: Path, name: str, obj: object, earlier: list[Stage]) -> Stage:
+def _stage(path: Path, name: str, obj: object, earlier: list[StudyStage]) -> StudyStage:
     where = f"{path}: stage {name}"
     _check_name(where, name, taken=("label", "start"))
     stage = _mapping(obj, where)
@@ -180,10 +180,10 @@ def _stage(path: Path, name: str, obj: object, earlier: list[Stage]) -> Stage:
             )
         merge(tree, read_yaml(config))
     options = _options(stage, "options", where)
-    return Stage(name, command, tuple(configs), tree, options, checkpoint)
+    return StudyStage(name, command, tuple(configs), tree, options, checkpoint)
 
 
-def _row(where: str, name: object, obj: object, stages: list[Stage]) -> Row:
+def _row(where: str, name: object, obj: object, stages: list[StudyStage]) -> StudyRow:
     where = f"{where}: row {name}"
     _check_name(where, name)
     row = _mapping(obj, where)
@@ -191,10 +191,10 @@ def _row(where: str, name: object, obj: object, stages: list[Stage]) -> Row:
     _keys(row, where, optional=("label", "start", *names))
     options = {stage: _options(row, stage, where) for stage in names if stage in row}
     label = _text(row.get("label", name), f"{where}: label")
-    return Row(str(name), label, options, _text(row.get("start", ""), f"{where}: start"))
+    return StudyRow(str(name), label, options, _text(row.get("start", ""), f"{where}: start"))
 
 
-def _check_starts(where: str, rows: Collection[Row], stages: list[Stage]) -> None:
+def _check_starts(where: str, rows: Collection[StudyRow], stages: list[StudyStage]) -> None:
     """Refuse starts that are no fit, or that no fit follows; and options that nothing would use."""
     fits = [stage.name for stage in stages if stage.command == "fit"]
     starts = {row.start for row in rows if row.start}

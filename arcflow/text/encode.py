@@ -15,13 +15,13 @@ from arcflow.core.grid import MAX_SIDE, Grid
 from arcflow.core.task import Task
 from arcflow.text import probe_grids as samples
 from arcflow.text.chat import Conversation, chat, compact, marks
-from arcflow.text.fast.table_encoder import LookUp
+from arcflow.text.fast.table_encoder import TableEncoder
 from arcflow.text.fast.tables import FastPathError
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, T, TaskKind, Value, check_test_index
 from arcflow.text.program_text import SafeTexts
-from arcflow.text.prompt_layout import IGNORED, Script, make_script, tokenise
-from arcflow.text.reference_encoder import WholeText
+from arcflow.text.prompt_layout import IGNORED, PromptLayout, make_script, tokenise
+from arcflow.text.reference_encoder import ReferenceEncoder
 from arcflow.text.template import PromptTemplate, placeholder
 
 __all__ = ["IGNORED", "Encoder", "Example", "FastPathWarning", "TextConfig"]
@@ -108,19 +108,19 @@ class Encoder(Generic[T]):
         name = self.config.template or kind.templates[self.config.format]
         self._template = PromptTemplate(name, kind.family)
         self._safe = SafeTexts(tokenizer)
-        self._scripts: dict[int, Script] = {}
-        self._identity: dict[str, str] = {}
+        self._scripts: dict[int, PromptLayout] = {}
+        self._fingerprint: dict[str, str] = {}
         sizes = samples.sizes(kind)
         texts = kind.texts(sizes[0])
         self._has_texts, self._writes_text = bool(texts), sizes[0] in texts
         self.stop_ids = self._find_stop_ids(sizes[0])
-        self._whole = WholeText(tokenizer, self._script, kind, sizes[0])
+        self._whole = ReferenceEncoder(tokenizer, self._script, kind, sizes[0])
         self._check_spelling(sizes[0])
-        self._lookup: LookUp | None = None
+        self._lookup: TableEncoder | None = None
         if self.config.fast:
             form = self.config.grid
             try:
-                self._lookup = LookUp(
+                self._lookup = TableEncoder(
                     tokenizer, form, self._script, kind, self._whole, sizes, self._warn
                 )
             except FastPathError as error:
@@ -194,23 +194,23 @@ class Encoder(Generic[T]):
         text = self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
         return text, self.kind.parse(text, self.config.grid)
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """What a model trained on these texts depends on; plain strings for a checkpoint."""
-        if not self._identity:
+        if not self._fingerprint:
             state = json.loads(self._tokenizer.backend_tokenizer.to_str())
             for transient in ("padding", "truncation"):
                 state.pop(transient, None)
             written = json.dumps(state, sort_keys=True) + str(self._tokenizer.chat_template)
-            self._identity = {
+            self._fingerprint = {
                 "kind": self.kind.name,
                 "grid_text": repr(self.config.grid),
                 "format": self.config.format,
                 "template": self._template.hash,
                 "tokenizer": hashlib.sha256(written.encode()).hexdigest(),
             } | ({"primitives": " ".join(self.config.primitives)} if self._has_texts else {})
-        return dict(self._identity)
+        return dict(self._fingerprint)
 
-    def _path(self, values: Sequence[Value], n: int) -> LookUp | WholeText:
+    def _path(self, values: Sequence[Value], n: int) -> TableEncoder | ReferenceEncoder:
         """Who makes the ids of a prompt with n values, and of the target if it is there."""
         lookup = self._lookup
         return lookup if lookup is not None and lookup.fits(values, n) else self._whole
@@ -243,7 +243,7 @@ class Encoder(Generic[T]):
             )
         return [*values, safe.text]
 
-    def _script(self, n: int) -> Script:
+    def _script(self, n: int) -> PromptLayout:
         """The script of a prompt with n values."""
         if n not in self._scripts:
             texts = self.kind.texts(n)

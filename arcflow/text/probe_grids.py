@@ -8,7 +8,7 @@ import numpy as np
 
 from arcflow.core.grid import MAX_SIDE, N_COLORS, Grid, freeze
 from arcflow.core.seeds import rng
-from arcflow.core.task import Attempt, Pair, Task
+from arcflow.core.task import FailedProgram, Pair, Task
 from arcflow.text.kinds import TaskKind, Value
 
 PROGRAMS = (
@@ -38,7 +38,7 @@ def plain(h: int, w: int, color: int) -> Grid:
 
 def sizes(kind: TaskKind[Any]) -> list[int]:
     """Numbers of prompt values for one to six examples, each once."""
-    pair, attempt = Pair(striped(2, 2), striped(2, 2)), Attempt(PROGRAMS[1], "It fails.\n")
+    pair, attempt = Pair(striped(2, 2), striped(2, 2)), FailedProgram(PROGRAMS[1], "It fails.\n")
     tasks = [
         Task("sample", (pair,) * n, (pair,), code=PROGRAMS[0], attempt=attempt) for n in range(1, 7)
     ]

@@ -26,7 +26,7 @@ _PLACEHOLDER = re.compile("([\\ue000-\\uf8ff])")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TextSpan:
     """The characters [start, end) of a text: a static piece, or a unit of a slot's value."""
 
     key: Key
@@ -36,7 +36,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenPrompt:
     """A whole text.
 
     Attributes:
@@ -49,7 +49,7 @@ class Written:
 
     text: str
     prompt_end: int
-    parts: list[Part]
+    parts: list[TextSpan]
     values: list[Span]
 
     def scored(self, places: Sequence[int], outputs: Sequence[int]) -> list[Span]:
@@ -62,7 +62,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class PromptLayout:
     """Static pieces and slots in turn; a grid's head and tail belong to the static pieces.
 
     Attributes:
@@ -76,19 +76,19 @@ class Script:
     places: tuple[int, ...]
     grid_text: GridText
 
-    def write(self, values: Sequence[Value], *, units: bool = False) -> Written:
+    def write(self, values: Sequence[Value], *, units: bool = False) -> WrittenPrompt:
         """The text with these values in the places; grids are cut into units where asked."""
         form = self.grid_text
         head, tail = len(form.head), len(form.tail)
         texts: list[str] = []
-        parts: list[Part] = []
+        parts: list[TextSpan] = []
         spans: list[Span] = []
         at = 0
 
         def add(key: Key, slot: int, text: str) -> None:
             nonlocal at
             texts.append(text)
-            parts.append(Part(key, slot, at, at + len(text)))
+            parts.append(TextSpan(key, slot, at, at + len(text)))
             at += len(text)
 
         prompt_end = 0
@@ -113,10 +113,12 @@ class Script:
                 body = form.encode(value)
                 add(("grid", 0), slot, body[head : len(body) - tail])
             spans.append((start - head, at + tail))
-        return Written("".join(texts), prompt_end, parts, spans)
+        return WrittenPrompt("".join(texts), prompt_end, parts, spans)
 
 
-def make_script(conversation: Conversation, grid_text: GridText, texts: Collection[int]) -> Script:
+def make_script(
+    conversation: Conversation, grid_text: GridText, texts: Collection[int]
+) -> PromptLayout:
     """Cut a conversation at its placeholders; ``texts`` are the places that hold no grid."""
     statics: list[str] = []
     places: list[int] = []
@@ -132,7 +134,7 @@ def make_script(conversation: Conversation, grid_text: GridText, texts: Collecti
             places.append(place)
             current = grid_text.tail if framed else ""
         statics.append(current)
-    return Script(tuple(statics), tuple(places), grid_text)
+    return PromptLayout(tuple(statics), tuple(places), grid_text)
 
 
 def tokenise(tokenizer: Any, text: str) -> tuple[list[int], list[Span]]:

@@ -1,4 +1,4 @@
-"""WholeText: ids by tokenising the whole text; right for every tokenizer, and slow."""
+"""ReferenceEncoder: ids by tokenising the whole text; right for every tokenizer, and slow."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,13 +7,13 @@ import numpy as np
 
 from arcflow.text import probe_grids as samples
 from arcflow.text.kinds import TaskKind, Value
-from arcflow.text.prompt_layout import IGNORED, Ids, Script, overlapping, tokenise
+from arcflow.text.prompt_layout import IGNORED, Ids, PromptLayout, overlapping, tokenise
 
-Scripts = Callable[[int], Script]
+Scripts = Callable[[int], PromptLayout]
 """The script of a prompt with that many values."""
 
 
-class WholeText:
+class ReferenceEncoder:
     """Ids and labels of whole texts.
 
     Args:

@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--variant",
-        choices=("tuned", "frozen"),
+        choices=("ttft", "baseline"),
         default="",
         help="of a journal, the answers after or before test-time fine-tuning; default: of each "
         "task the tuned ones where it has them, as `arcflow vote` does",

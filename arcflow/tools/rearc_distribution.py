@@ -46,7 +46,7 @@ def _work(options: argparse.Namespace) -> None:
     ids = tuple(options.ids.split(",")) if options.ids else ()
     adapted = ReARC(ids)
     generated = ReARC(ids, difficulty=(0.0, 1.0), background=False, roles=False)
-    chosen = {task.id for task in adapted.originals()}
+    chosen = {task.id for task in adapted.base_tasks()}
     prompts: dict[str, dict[str, list[Task]]] = {
         "original": {t.id: [t] for t in load_split("arc-agi-1/training") if t.id in chosen}
     }

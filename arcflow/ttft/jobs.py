@@ -11,16 +11,16 @@ from arcflow.modules.lora.adapters import LoRAConfig, State, adapter_parameters,
 from arcflow.modules.lora.full_weights import trainable_weights
 from arcflow.modules.lora_module import LoRAModule
 from arcflow.ttft.isolation import isolated_random_state, precision, training_mode
-from arcflow.ttft.leave_one_out import Samples
-from arcflow.ttft.train import Job, Learned, OnStep, Recipe, learn
-from arcflow.ttft.train_batched import learn_together
+from arcflow.ttft.leave_one_out import TuningSamples
+from arcflow.ttft.train import OnStep, TunedAdapter, TuningConfig, TuningJob, learn
+from arcflow.ttft.train_batched import train_batched
 
 _NAME = "test_time"
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """What the jobs of a wave have in common.
+class TuningPlan:
+    """What the jobs of a task batch have in common.
 
     Attributes:
         module: whose model learns.
@@ -39,8 +39,8 @@ class Plan:
     module: LoRAModule
     config: LoRAConfig | None
     start: State | None
-    stream: Samples
-    recipe: Recipe
+    stream: TuningSamples
+    recipe: TuningConfig
     on_step: OnStep | None = None
     expired: Callable[[], bool] | None = None
     moments: bool = False
@@ -48,7 +48,7 @@ class Plan:
     together: bool = False
 
 
-def learn_jobs(plan: Plan, jobs: Sequence[Job]) -> list[Learned]:
+def train_jobs(plan: TuningPlan, jobs: Sequence[TuningJob]) -> list[TunedAdapter]:
     """What is learned from each job: several of them in one forward pass, a single one alone.
 
     A single job goes through PEFT's own layers, which the joint pass is tested against, unless the
@@ -61,7 +61,7 @@ def learn_jobs(plan: Plan, jobs: Sequence[Job]) -> list[Learned]:
     model, config, start = plan.module.model, plan.config, plan.start
     autocast = precision(plan.module)
 
-    def alone(parameters: Mapping[str, nn.Parameter]) -> list[Learned]:
+    def alone(parameters: Mapping[str, nn.Parameter]) -> list[TunedAdapter]:
         return [
             learn(
                 model,
@@ -87,7 +87,7 @@ def learn_jobs(plan: Plan, jobs: Sequence[Job]) -> list[Learned]:
         if len(jobs) == 1 and not plan.together:
             with temporary_adapter(model, config, _NAME, start, jobs[0].seed):
                 return alone(adapter_parameters(model, _NAME))
-        return learn_together(
+        return train_batched(
             model,
             config,
             start,

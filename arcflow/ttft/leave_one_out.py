@@ -14,7 +14,7 @@ from arcflow.text.encode import Encoder, Example
 _PATIENCE = 8
 
 
-class Samples(Protocol):
+class TuningSamples(Protocol):
     """What test-time fine-tuning learns from."""
 
     def rows(self, task: Task, tokens: int) -> Iterator[Sequence[Example]]:

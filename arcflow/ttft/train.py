@@ -16,7 +16,7 @@ from arcflow.modules.optim import OptimizerConfig, ScheduleConfig, build_optimiz
 from arcflow.text.encode import Example
 from arcflow.text.pack import pack_examples
 from arcflow.ttft.isolation import Precision
-from arcflow.ttft.leave_one_out import Samples
+from arcflow.ttft.leave_one_out import TuningSamples
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ Row = Sequence[Example]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TuningConfig:
     """How test-time fine-tuning learns; the fields are `TestTimeFineTuning`'s options.
 
     Attributes:
@@ -57,7 +57,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Job:
+class TuningJob:
     """What one set of parameters learns from.
 
     Attributes:
@@ -68,7 +68,7 @@ class Job:
     tasks: tuple[Task, ...]
     seed: int
 
-    def rows(self, stream: Samples, recipe: Recipe) -> Iterator[tuple[str, Row]]:
+    def rows(self, stream: TuningSamples, recipe: TuningConfig) -> Iterator[tuple[str, Row]]:
         """Task ids and rows: ``recipe.steps`` of each task, the tasks in turn.
 
         A task whose rows end early drops out, and a warning says so unless it has a single
@@ -97,13 +97,13 @@ class Job:
                     )
             turn = left
 
-    def steps(self, recipe: Recipe) -> int:
+    def steps(self, recipe: TuningConfig) -> int:
         """Optimizer steps: each task that has something to leave out gives ``recipe.steps``."""
         return recipe.steps * sum(len(task.train) > 1 for task in self.tasks)
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class TunedAdapter:
     """What came out of a job.
 
     Attributes:
@@ -121,7 +121,7 @@ class Learned:
 class EarlyStop:
     """Whether the mean loss of the last steps is low enough to end."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: TuningConfig) -> None:
         self._most = recipe.stop_loss
         self._last: deque[float] = deque(maxlen=recipe.stop_window)
 
@@ -144,14 +144,14 @@ def row_batch(examples: Row, device: torch.device) -> dict[str, Tensor]:
 def learn(
     model: PreTrainedModel,
     parameters: Mapping[str, nn.Parameter],
-    job: Job,
-    stream: Samples,
-    recipe: Recipe,
+    job: TuningJob,
+    stream: TuningSamples,
+    recipe: TuningConfig,
     precision: Precision,
     on_step: OnStep | None = None,
     expired: Callable[[], bool] | None = None,
     moments: bool = False,
-) -> Learned:
+) -> TunedAdapter:
     """Train ``parameters`` of the model on a job's rows.
 
     Args:
@@ -196,4 +196,4 @@ def learn(
             name: {key: value.detach().cpu().clone() for key, value in optimizer.state[p].items()}
             for name, p in parameters.items()
         }
-    return Learned(state, done, kept)
+    return TunedAdapter(state, done, kept)

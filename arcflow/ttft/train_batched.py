@@ -9,14 +9,22 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from arcflow.modules.batched_lora.adapters import JointAdapters
-from arcflow.modules.batched_lora.attach import joint_adapters
+from arcflow.modules.batched_lora.adapters import BatchedAdapters
+from arcflow.modules.batched_lora.attach import batched_adapters
 from arcflow.modules.batched_lora.low_rank import Strategy
 from arcflow.modules.lora.adapters import LoRAConfig, State
-from arcflow.modules.loss.causal_lm import causal_losses, look_at_head
+from arcflow.modules.loss.causal_lm import causal_losses, probe_head
 from arcflow.modules.optim import build_optimizer, build_schedule
-from arcflow.ttft.leave_one_out import Samples
-from arcflow.ttft.train import EarlyStop, Job, Learned, OnStep, Recipe, Row, row_batch
+from arcflow.ttft.leave_one_out import TuningSamples
+from arcflow.ttft.train import (
+    EarlyStop,
+    OnStep,
+    Row,
+    TunedAdapter,
+    TuningConfig,
+    TuningJob,
+    row_batch,
+)
 
 
 @dataclass(eq=False)
@@ -33,7 +41,7 @@ class _Learner:
 class _Optimizers:
     """One optimizer for all adapters whose schedules end at the same step."""
 
-    def __init__(self, recipe: Recipe, totals: dict[nn.Parameter, int]) -> None:
+    def __init__(self, recipe: TuningConfig, totals: dict[nn.Parameter, int]) -> None:
         self._all = []
         for total in sorted(set(totals.values())):
             rows = nn.ParameterList([p for p, of in totals.items() if of == total])
@@ -57,19 +65,19 @@ class _Optimizers:
         return state
 
 
-def learn_together(
+def train_batched(
     model: PreTrainedModel,
     config: LoRAConfig,
     start: State | None,
-    jobs: Sequence[Job],
-    stream: Samples,
-    recipe: Recipe,
+    jobs: Sequence[TuningJob],
+    stream: TuningSamples,
+    recipe: TuningConfig,
     forward_context: Callable[[], AbstractContextManager[Any]],
     on_step: OnStep | None = None,
     expired: Callable[[], bool] | None = None,
     moments: bool = False,
     strategy: Strategy | None = None,
-) -> list[Learned]:
+) -> list[TunedAdapter]:
     """Train an adapter for each job; each becomes what :func:`tuning.learn` makes of it alone.
 
     A step's row holds the rows of all adapters, one after the other; an adapter whose rows or
@@ -87,11 +95,11 @@ def learn_together(
         on_step: told of every adapter's every step.
         expired: asked before each step; True ends all with what there is.
         moments: return the optimizer's state too.
-        strategy: see :func:`arcflow.modules.batched_lora.adapters.joint_adapters`.
+        strategy: see :func:`arcflow.modules.batched_lora.adapters.batched_adapters`.
     """
-    look_at_head(model)
-    found: dict[int, Learned] = {}
-    with joint_adapters(model, config, [job.seed for job in jobs], start, strategy) as adapters:
+    probe_head(model)
+    found: dict[int, TunedAdapter] = {}
+    with batched_adapters(model, config, [job.seed for job in jobs], start, strategy) as adapters:
         totals = {p: job.steps(recipe) for p, job in zip(adapters.parameters, jobs, strict=True)}
         optimizers = _Optimizers(recipe, totals)
         learners = [
@@ -102,7 +110,7 @@ def learn_together(
         def end(ended: Sequence[_Learner]) -> None:
             for learner in ended:
                 state = optimizers.drop(learner.parameter)
-                found[learner.place] = Learned(
+                found[learner.place] = TunedAdapter(
                     adapters.named(learner.parameter),
                     learner.steps,
                     _by_name(adapters, state) if moments else {},
@@ -143,7 +151,7 @@ def learn_together(
 
 def _step(
     model: PreTrainedModel,
-    adapters: JointAdapters,
+    adapters: BatchedAdapters,
     rows: Sequence[Row],
     forward_context: Callable[[], AbstractContextManager[Any]],
 ) -> Tensor:
@@ -160,7 +168,7 @@ def _step(
     return losses
 
 
-def _by_name(adapters: JointAdapters, state: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+def _by_name(adapters: BatchedAdapters, state: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     """Optimizer state by tensor name and key, as an adapter of separate tensors has it."""
     named: dict[str, dict[str, Tensor]] = {}
     for key, value in state.items():

@@ -35,9 +35,9 @@ from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
 from arcflow.text.encode import Encoder
 from arcflow.ttft import validation as checks
-from arcflow.ttft.jobs import Plan, learn_jobs
-from arcflow.ttft.leave_one_out import LeaveOneOut, Samples
-from arcflow.ttft.train import Job, OnStep, Recipe
+from arcflow.ttft.jobs import TuningPlan, train_jobs
+from arcflow.ttft.leave_one_out import LeaveOneOut, TuningSamples
+from arcflow.ttft.train import OnStep, TuningConfig, TuningJob
 
 _log = logging.getLogger(__name__)
 _AUGMENT = AugmentConfig()
@@ -56,12 +56,12 @@ class TestTimeFineTuning(Callback):
     Args:
         steps: optimizer steps a task; 0 turns test-time fine-tuning off.
         tokens_per_step: tokens of one step's packed row; at least one sample is in it.
-        tune: "continue" trains a copy of the trained adapter (a new one on top of the trained
+        mode: "continue" trains a copy of the trained adapter (a new one on top of the trained
             weights where all weights were trained); "fresh" a new adapter on the base model, the
             trained one set aside; "all" all weights of the model, a trained adapter kept as it
             is: for small models, whose every task holds a copy of the weights.
         lora: the new adapters' shape; null takes the trained adapter's, or the defaults where
-            there is none. Not used with tune: all.
+            there is none. Not used with mode: all.
         optimizer: how the adapter is changed; made anew for each adapter.
         schedule: how the learning rate moves over the steps.
         gradient_clip: largest norm of a step's gradient; 0 leaves it as it is.
@@ -69,8 +69,9 @@ class TestTimeFineTuning(Callback):
             keep_colors, move_background), order of the pairs (reorder).
         leave_out: train pairs left out of each view's examples, one of which is asked: 1 for
             all others as examples, 2 for one fewer.
-        tasks_per_adapter: tasks of a wave that share an adapter, in order; 0 lets all of a wave
-            share one. A shared adapter gets ``steps`` for each of its tasks, which take turns.
+        tasks_per_adapter: tasks of a task batch that share an adapter, in order; 0 lets all of a
+            task batch share one. A shared adapter gets ``steps`` for each of its tasks, which take
+            turns.
         tasks_together: adapters trained in one forward pass, each on its own samples with its own
             steps, as if alone; a pass then holds this many rows of ``tokens_per_step``. LoRA and
             rsLoRA without dropout, with optimizer adamw. On the CPU in float32 every number above
@@ -88,7 +89,7 @@ class TestTimeFineTuning(Callback):
         self,
         steps: int = 0,
         tokens_per_step: int = 4096,
-        tune: Literal["continue", "fresh", "all"] = "continue",
+        mode: Literal["continue", "fresh", "all"] = "continue",
         lora: LoRAConfig | None = None,
         optimizer: OptimizerConfig = _OPTIMIZER,
         schedule: ScheduleConfig = _SCHEDULE,
@@ -113,7 +114,7 @@ class TestTimeFineTuning(Callback):
                 "stop_window": (stop_window, 1),
             }
         )
-        self.steps, self.tokens_per_step, self.what = steps, tokens_per_step, tune
+        self.steps, self.tokens_per_step, self.mode = steps, tokens_per_step, mode
         self.lora, self.optimizer, self.schedule = lora, optimizer, schedule
         self.gradient_clip, self.augment, self.leave_out = gradient_clip, augment, leave_out
         self.tasks_per_adapter, self.tasks_together = tasks_per_adapter, tasks_together
@@ -122,14 +123,14 @@ class TestTimeFineTuning(Callback):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Every option's value by its name; ``tune``'s is kept as ``what``, beside the method."""
+        """Return every option's value by its name."""
         names = list(inspect.signature(type(self).__init__).parameters)[1:]
-        return {name: getattr(self, "what" if name == "tune" else name) for name in names}
+        return {name: getattr(self, name) for name in names}
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> TuningConfig:
         """How an adapter learns."""
-        return Recipe(
+        return TuningConfig(
             self.steps,
             self.tokens_per_step,
             self.optimizer,
@@ -151,24 +152,24 @@ class TestTimeFineTuning(Callback):
 
     def adapter_config(self, module: LightningModule) -> LoRAConfig | None:
         """The shape of the tuned adapters; None where all weights are tuned."""
-        return checks.suited(module, self.what, self.lora)[1]
+        return checks.suited(module, self.mode, self.lora)[1]
 
-    def check(self, module: LightningModule, tasks: Sequence[Task], wave_size: int) -> None:
+    def check(self, module: LightningModule, tasks: Sequence[Task], task_batch_size: int) -> None:
         """Refuse what cannot work before any time is spent; name tasks that cannot be tuned.
 
         Args:
             module: a `LoRAModule` whose model is loaded.
             tasks: all that will be tuned.
-            wave_size: how many of them are tuned at a time.
+            task_batch_size: how many of them are tuned at a time.
 
         Raises:
-            ConfigError: the options do not suit the module, the wave or each other.
+            ConfigError: the options do not suit the module, the task batch or each other.
         """
-        module, config = checks.suited(module, self.what, self.lora)
+        module, config = checks.suited(module, self.mode, self.lora)
         if self.steps == 0:
             return
         checks.check_recipe(self.recipe)
-        checks.check_waves(self.tasks_per_adapter, wave_size)
+        checks.check_task_batches(self.tasks_per_adapter, task_batch_size)
         if self.tasks_together > 1:
             checks.check_together(module, config, self.optimizer)
         if config is not None:
@@ -193,14 +194,14 @@ class TestTimeFineTuning(Callback):
         steps: int | None = None,
         expired: Callable[[], bool] | None = None,
         folder: Path | None = None,
-        samples: Samples | None = None,
+        samples: TuningSamples | None = None,
     ) -> list[AdapterRef]:
         """Train the tasks' adapters.
 
         Args:
             module: a `LoRAModule` whose model is loaded.
             encoder: writes the samples.
-            tasks: a wave of them; their answers are not looked at.
+            tasks: a task batch of them; their answers are not looked at.
             max_tokens: longest sample; None: no bound.
             on_step: told of every step.
             steps: fewer steps a task than configured; the schedule runs over these.
@@ -212,14 +213,14 @@ class TestTimeFineTuning(Callback):
         Returns:
             One reference a task, in order, its tensors on the CPU; tasks that share an adapter
             share the reference. Each adapter has a new id. Where no step was taken the reference
-            is to the model as it was trained, one for all such tasks of the wave.
+            is to the model as it was trained, one for all such tasks of the task batch.
 
         Raises:
             ConfigError: inference mode is on, or the options do not suit the module.
         """
         if torch.is_inference_mode_enabled():
             raise checks.inference_mode_error()
-        module, config = checks.suited(module, self.what, self.lora)
+        module, config = checks.suited(module, self.mode, self.lora)
         recipe = self.recipe
         if steps is not None:
             recipe = replace(recipe, steps=min(steps, self.steps))
@@ -229,7 +230,7 @@ class TestTimeFineTuning(Callback):
             checks.check_together(module, config, self.optimizer)
         if samples is None:
             samples = LeaveOneOut(encoder, self.augment, self.leave_out, max_tokens, self.seed)
-        plan = Plan(
+        plan = TuningPlan(
             module,
             config,
             self._start(module),
@@ -241,12 +242,12 @@ class TestTimeFineTuning(Callback):
         )
         jobs = self.jobs(tasks)
         to_do = [job for job in jobs if job.steps(recipe) > 0]
-        made: dict[Job, AdapterRef] = {}
+        made: dict[TuningJob, AdapterRef] = {}
         for i in range(0, len(to_do), self.tasks_together):
             if expired is not None and expired():
                 break
             batch = to_do[i : i + self.tasks_together]
-            for job, learned in zip(batch, learn_jobs(plan, batch), strict=True):
+            for job, learned in zip(batch, train_jobs(plan, batch), strict=True):
                 if learned.steps > 0:
                     made[job] = self._ref(module, config, learned.state, learned.steps, folder)
         frozen = None if len(made) == len(jobs) else self._frozen(module, config, folder)
@@ -257,12 +258,12 @@ class TestTimeFineTuning(Callback):
             refs += [ref] * len(job.tasks)
         return refs
 
-    def jobs(self, tasks: Sequence[Task]) -> list[Job]:
+    def jobs(self, tasks: Sequence[Task]) -> list[TuningJob]:
         """The tasks, answers hidden, in groups that share an adapter."""
         size = self.tasks_per_adapter or max(1, len(tasks))
         groups = [tasks[i : i + size] for i in range(0, len(tasks), size)]
         return [
-            Job(
+            TuningJob(
                 tuple(task.without_answers() for task in group),
                 derive(self.seed, "test_time", *map(task_key, group)),
             )
@@ -275,7 +276,7 @@ class TestTimeFineTuning(Callback):
         if ref is None:
             yield
             return
-        module, config = checks.suited(module, self.what, self.lora)
+        module, config = checks.suited(module, self.mode, self.lora)
         state = ref.state or {}
         if config is None:
             with temporary_weights(module.model, state):
@@ -288,7 +289,7 @@ class TestTimeFineTuning(Callback):
 
     def _start(self, module: LoRAModule) -> State | None:
         """Where adapters start from; None draws their first values."""
-        if module.lora is None or self.what != "continue":
+        if module.lora is None or self.mode != "continue":
             return None
         return adapter_state(module.model, DEFAULT_ADAPTER)
 
@@ -313,7 +314,7 @@ class TestTimeFineTuning(Callback):
                 first = module.model.peft_config[DEFAULT_ADAPTER].arcflow_start
             plain, shape = plain_adapter(state, config, first)
             base_name = module.model.config._name_or_path
-            write_adapter(plain, path, shape, base_name, module.identity())
+            write_adapter(plain, path, shape, base_name, module.fingerprint())
         return AdapterRef(number, state, path, steps=steps)
 
     def _frozen(

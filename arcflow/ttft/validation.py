@@ -9,11 +9,11 @@ from torch import nn
 
 from arcflow.core.errors import ConfigError, located
 from arcflow.core.task import Task
-from arcflow.modules.batched_lora.attach import check_joint
+from arcflow.modules.batched_lora.attach import check_batchable
 from arcflow.modules.lora.adapters import LoRAConfig, is_quantized, temporary_adapter
 from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.optim import OptimizerConfig, build_optimizer, schedule_ratio
-from arcflow.ttft.train import Recipe
+from arcflow.ttft.train import TuningConfig
 
 Tuned = Literal["continue", "fresh", "all"]
 
@@ -63,10 +63,10 @@ def suited(
     if tune == "all":
         if is_quantized(module.model):
             raise ConfigError(
-                "test_time.tune: quantized weights cannot be trained",
+                "test_time.mode: quantized weights cannot be trained",
                 value=tune,
                 expected="continue or fresh with backbone.quantization",
-                next_step="Set --test_time.tune continue, or backbone.quantization none.",
+                next_step="Set --test_time.mode continue, or backbone.quantization none.",
             )
         return module, None
     if trained is None:
@@ -77,20 +77,20 @@ def suited(
                 "test_time.lora: a copy of the trained adapter keeps its shape",
                 value=lora.spec(),
                 expected=f"null, or as trained: {trained.spec()}",
-                next_step="Remove test_time.lora, or set --test_time.tune fresh.",
+                next_step="Remove test_time.lora, or set --test_time.mode fresh.",
             )
         return module, trained
     if trained.changes_base:
         raise ConfigError(
-            "test_time.tune: the trained adapter's init took its part out of the base weights",
+            "test_time.mode: the trained adapter's init took its part out of the base weights",
             value=tune,
             expected=f"continue, after training with lora.init: {trained.init}",
-            next_step="Set --test_time.tune continue.",
+            next_step="Set --test_time.mode continue.",
         )
     return module, lora or trained
 
 
-def check_recipe(recipe: Recipe) -> None:
+def check_recipe(recipe: TuningConfig) -> None:
     """Refuse an optimizer or a schedule that does not work.
 
     Raises:
@@ -122,11 +122,11 @@ def check_together(
     if config is None:
         raise ConfigError(
             "test_time.tasks_together: all weights are tuned one task at a time",
-            value="tune: all",
-            expected="adapters (tune: continue or fresh)",
+            value="mode: all",
+            expected="adapters (mode: continue or fresh)",
             next_step=f"{one_by_one}.",
         )
-    check_joint(config)
+    check_batchable(config)
     if optimizer.name != "adamw":
         # Its state is quantized in blocks, which would not be those of an adapter alone.
         raise ConfigError(
@@ -144,14 +144,15 @@ def check_together(
         )
 
 
-def check_waves(tasks_per_adapter: int, wave_size: int) -> None:
+def check_task_batches(tasks_per_adapter: int, task_batch_size: int) -> None:
     """Refuse adapters shared by more tasks than are tuned at a time."""
-    if tasks_per_adapter > wave_size:
+    if tasks_per_adapter > task_batch_size:
         raise ConfigError(
-            "test_time.tasks_per_adapter: tasks that share an adapter are tuned in one wave",
+            "test_time.tasks_per_adapter: tasks that share an adapter are tuned in one task batch",
             value=tasks_per_adapter,
-            expected=f"at most data.wave_size ({wave_size}), or 0 for one adapter a wave",
-            next_step=f"Set --data.wave_size {tasks_per_adapter}, or fewer tasks an adapter.",
+            expected=f"at most data.task_batch_size ({task_batch_size}), or 0 for one adapter a "
+            "task batch",
+            next_step=f"Set --data.task_batch_size {tasks_per_adapter}, or fewer tasks an adapter.",
         )
 
 

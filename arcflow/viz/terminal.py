@@ -79,18 +79,18 @@ def render_task(task: Task, colors: Colors = "256", width: int = 80) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class _DrawnGrid:
     """Lines that each take ``width`` columns on the screen, colour codes not counted."""
 
     lines: list[str]
     width: int
 
 
-def _words(words: str) -> _Block:
-    return _Block([words], len(words))
+def _words(words: str) -> _DrawnGrid:
+    return _DrawnGrid([words], len(words))
 
 
-def _grid_block(grid: Grid | None, colors: Colors, cell: int) -> _Block:
+def _grid_block(grid: Grid | None, colors: Colors, cell: int) -> _DrawnGrid:
     if grid is None:
         return _words("?")
     if colors == "none":
@@ -100,16 +100,16 @@ def _grid_block(grid: Grid | None, colors: Colors, cell: int) -> _Block:
     else:
         paint, end = [f"\x1b[48;2;{r};{g};{b}m" + " " * cell for r, g, b in RGB], _RESET
     lines = ["".join(paint[c] for c in row) + end for row in grid.tolist()]
-    return _Block(lines, grid.shape[1] * cell)
+    return _DrawnGrid(lines, grid.shape[1] * cell)
 
 
-def _pair_block(name: str, pair: Pair, colors: Colors, width: int) -> _Block:
+def _pair_block(name: str, pair: Pair, colors: Colors, width: int) -> _DrawnGrid:
     grids = (pair.input, pair.output)
     sizes = ["?" if grid is None else f"{grid.shape[0]}x{grid.shape[1]}" for grid in grids]
     title = _words(f"{name}  {sizes[0]} -> {sizes[1]}")
     for cell in (2, 1):
         left, right = (_grid_block(grid, colors, cell) for grid in grids)
-        arrow = _Block([*[""] * ((min(len(left.lines), len(right.lines)) - 1) // 2), "->"], 2)
+        arrow = _DrawnGrid([*[""] * ((min(len(left.lines), len(right.lines)) - 1) // 2), "->"], 2)
         body = _beside([left, arrow, right], gap=1)
         if body.width <= width:
             return _stack([title, body])
@@ -118,24 +118,24 @@ def _pair_block(name: str, pair: Pair, colors: Colors, width: int) -> _Block:
     return _stack([title, left, _words("->"), right])
 
 
-def _stack(blocks: Sequence[_Block]) -> _Block:
+def _stack(blocks: Sequence[_DrawnGrid]) -> _DrawnGrid:
     width = max(block.width for block in blocks)
     lines = [line + " " * (width - block.width) for block in blocks for line in block.lines]
-    return _Block(lines, width)
+    return _DrawnGrid(lines, width)
 
 
-def _beside(blocks: Sequence[_Block], gap: int) -> _Block:
+def _beside(blocks: Sequence[_DrawnGrid], gap: int) -> _DrawnGrid:
     rows = zip_longest(*(block.lines for block in blocks), fillvalue="")
     lines = [
         (" " * gap).join(line or " " * block.width for line, block in zip(row, blocks, strict=True))
         for row in rows
     ]
-    return _Block(lines, sum(block.width for block in blocks) + gap * (len(blocks) - 1))
+    return _DrawnGrid(lines, sum(block.width for block in blocks) + gap * (len(blocks) - 1))
 
 
-def _flow(blocks: Sequence[_Block], width: int) -> list[str]:
+def _flow(blocks: Sequence[_DrawnGrid], width: int) -> list[str]:
     """Blocks left to right, in as many rows as ``width`` asks for, a blank line after each."""
-    rows: list[list[_Block]] = []
+    rows: list[list[_DrawnGrid]] = []
     used = 0
     for block in blocks:
         if rows and used + _GAP + block.width <= width:

@@ -8,9 +8,9 @@ import pytest
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
-from arcflow.callbacks.data_stats import Count, DrawnLog, drawn_table
+from arcflow.callbacks.data_stats import Count, DataStatsLogger, drawn_table
 from arcflow.datamodules.arc import ARCDataModule
-from arcflow.datamodules.mixture import MixtureDataModule, Part
+from arcflow.datamodules.mixture import MixtureComponent, MixtureDataModule
 from arcflow.modules.backbone import BackboneConfig
 from arcflow.modules.lora_module import LoRAModule
 from arcflow.sources.arc import load_split
@@ -46,7 +46,7 @@ def fit(data: Any, root: Path, steps: int) -> Seen:
         max_steps=steps,
         log_every_n_steps=2,
         logger=CSVLogger(root, name="log", version=""),
-        callbacks=[seen, DrawnLog()],
+        callbacks=[seen, DataStatsLogger()],
         limit_val_batches=0,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -80,7 +80,7 @@ def mixed(max_tokens: int = CONTEXT) -> MixtureDataModule:
         }
     )
     kinds = {"output-from-examples": 3.0, "input-from-inputs": 1.0}
-    parts = {"small": Part(SMALL, kinds=kinds), "inner": Part(source=inner)}
+    parts = {"small": MixtureComponent(SMALL, kinds=kinds), "inner": MixtureComponent(source=inner)}
     return MixtureDataModule(parts, val=VAL, max_tokens=max_tokens, tokens_per_batch=512)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from arcflow.cli import report_once as told_once
-from arcflow.cli.report_once import is_told
+from arcflow.cli.report_once import already_reported
 from tests.helpers.paths import ROOT
 from tests.helpers.runs import run_together
 
@@ -23,32 +23,32 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_first_process_tells_and_the_others_do_not() -> None:
-    assert not is_told("a mistake", FIRST)
-    assert is_told("a mistake", SECOND)  # with one parent, as under torchrun
-    assert not is_told("another mistake", SECOND)
-    assert not is_told("a mistake", FIRST)
+    assert not already_reported("a mistake", FIRST)
+    assert already_reported("a mistake", SECOND)  # with one parent, as under torchrun
+    assert not already_reported("another mistake", SECOND)
+    assert not already_reported("a mistake", FIRST)
 
 
 def test_the_first_process_may_have_started_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not is_told("a mistake", FIRST)
+    assert not already_reported("a mistake", FIRST)
     first = os.getpid()
     monkeypatch.setattr(os, "getppid", lambda: first)
-    assert is_told("a mistake", SECOND)
+    assert already_reported("a mistake", SECOND)
     monkeypatch.setattr(os, "getppid", lambda: first + 1)
-    assert not is_told("a mistake", SECOND)
+    assert not already_reported("a mistake", SECOND)
 
 
 def test_what_an_earlier_run_said_does_not_count(folder: Path) -> None:
-    assert not is_told("a mistake", FIRST)
+    assert not already_reported("a mistake", FIRST)
     for file in folder.iterdir():
         os.utime(file, (time.time() - 100,) * 2)
-    assert not is_told("a mistake", SECOND)
-    assert not is_told("another", FIRST)
+    assert not already_reported("a mistake", SECOND)
+    assert not already_reported("another", FIRST)
     assert len(list(folder.iterdir())) == 2  # the old ones are gone
 
 
 def test_a_single_process_tells_and_leaves_nothing(folder: Path) -> None:
-    assert not is_told("a mistake", {})
+    assert not already_reported("a mistake", {})
     assert not list(folder.iterdir())
 
 
@@ -56,8 +56,8 @@ def test_without_a_folder_it_is_told_rather_twice(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(folder / "none"))
-    assert not is_told("a mistake", FIRST)
-    assert not is_told("a mistake", SECOND)
+    assert not already_reported("a mistake", FIRST)
+    assert not already_reported("a mistake", SECOND)
 
 
 @pytest.mark.slow

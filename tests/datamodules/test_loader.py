@@ -14,7 +14,7 @@ import torch
 
 from arcflow.core.errors import CheckpointError, ConfigError, DataError
 from arcflow.datamodules.streams.loader import TrainLoader
-from arcflow.datamodules.streams.prefetch import Samples
+from arcflow.datamodules.streams.prefetch import SamplePrefetcher
 from arcflow.text.encode import Example
 from arcflow.text.pack import Packer
 from tests.helpers.streams import BUDGET, Numbers, loader, same, take
@@ -197,7 +197,7 @@ def test_every_sample_is_made_once_in_order_and_pending_ones_again_after_a_resum
 
 
 def test_a_sample_taken_twice_is_an_error_and_not_a_search_without_end() -> None:
-    samples = Samples(Numbers(), 0, (), 0)
+    samples = SamplePrefetcher(Numbers(), 0, (), 0)
     samples.take(0)
     with pytest.raises(KeyError):
         samples.take(0)

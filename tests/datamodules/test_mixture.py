@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from arcflow.core.errors import CheckpointError, ConfigError, DataError
 from arcflow.core.interleave import BLOCK, Interleave
-from arcflow.datamodules.mixture import MixtureDataModule, Part
+from arcflow.datamodules.mixture import MixtureComponent, MixtureDataModule
 from arcflow.sources.arc import load_split
 from arcflow.sources.base import TaskList
 from arcflow.sources.generated import GeneratedInputs
@@ -131,11 +131,11 @@ def test_mixed_sources_nest() -> None:
     shares = {name: origins.count(name) / len(origins) for name in "abc"}
     wanted = {"a": 1 / 6, "b": 1 / 2, "c": 1 / 3}
     assert shares == pytest.approx(wanted, abs=2 / 3000)
-    left = outer.without(ids["a"] | ids["b"])
+    left = outer.exclude(ids["a"] | ids["b"])
     assert {left.origin(4, i) for i in range(50)} == {"c"}
-    assert {task.id for task in left.originals()} == ids["c"]
-    assert left.identity() != outer.identity()
-    nothing = outer.without(ids["a"] | ids["b"] | ids["c"])
+    assert {task.id for task in left.base_tasks()} == ids["c"]
+    assert left.fingerprint() != outer.fingerprint()
+    nothing = outer.exclude(ids["a"] | ids["b"] | ids["c"])
     assert len(nothing) == 0
     with pytest.raises(DataError, match="mixed: no task is left"):
         nothing.task(0, 0)
@@ -150,7 +150,7 @@ def test_temperature_weighs_sizes() -> None:
     assert sized_weights("x", even, sizes, 1e9)["b"] == pytest.approx(1)
 
 
-def module(parts: dict[str, Part], **options: Any) -> MixtureDataModule:
+def module(parts: dict[str, MixtureComponent], **options: Any) -> MixtureDataModule:
     options = {"max_tokens": 512, "tokens_per_batch": 512} | options
     val = TaskSelection("arc-agi-1/evaluation", max_side=5)
     return MixtureDataModule(parts, val=val, **options)
@@ -164,26 +164,38 @@ SMALL = TaskSelection("arc-agi-1/training", max_side=8)
     [
         ({}, "data.parts: weights that cannot be drawn by: got {}"),
         (
-            {"a": Part(SMALL, weight=-1)},
+            {"a": MixtureComponent(SMALL, weight=-1)},
             "data.parts: weights that cannot be drawn by: got {'a': -1",
         ),
-        ({"a": Part(SMALL, weight=0)}, "data.parts: weights that cannot be drawn by: got {'a': 0"),
-        ({"a": Part(SMALL, weight=float("nan"))}, "weights that cannot be drawn by: got {'a': nan"),
-        ({"a": Part()}, "data.parts.a: where do its tasks come from?: got 'neither tasks nor"),
         (
-            {"a": Part(SMALL, ReARC())},
+            {"a": MixtureComponent(SMALL, weight=0)},
+            "data.parts: weights that cannot be drawn by: got {'a': 0",
+        ),
+        (
+            {"a": MixtureComponent(SMALL, weight=float("nan"))},
+            "weights that cannot be drawn by: got {'a': nan",
+        ),
+        (
+            {"a": MixtureComponent()},
+            "data.parts.a: where do its tasks come from?: got 'neither tasks nor",
+        ),
+        (
+            {"a": MixtureComponent(SMALL, ReARC())},
             "data.parts.a: where do its tasks come from?: got 'both tasks and source'. Expected "
             "one of the two: tasks for published sets and files, source for generators. Set "
             "data.parts.a.tasks to null, or leave source out.",
         ),
         (
-            {"a": Part(SMALL, kinds={"poetry": 1})},
+            {"a": MixtureComponent(SMALL, kinds={"poetry": 1})},
             "data.parts.a.kinds: unknown task kind: got 'poetry'",
         ),
-        ({"a": Part(SMALL, kinds={})}, "data.parts.a.kinds: weights that cannot be drawn by"),
+        (
+            {"a": MixtureComponent(SMALL, kinds={})},
+            "data.parts.a.kinds: weights that cannot be drawn by",
+        ),
     ],
 )
-def test_options_that_are_refused(parts: dict[str, Part], message: str) -> None:
+def test_options_that_are_refused(parts: dict[str, MixtureComponent], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         module(parts)
     assert message in str(caught.value)
@@ -196,7 +208,7 @@ def test_weights_of_no_source_and_bad_temperatures() -> None:
         with pytest.raises(ConfigError, match=f"mixed: bad temperature: got {temperature}"):
             Mixed(dict(lists(1, 1)), temperature=temperature)
     with pytest.raises(ConfigError, match=r"data: bad temperature: got 0\. Expected a number"):
-        module({"a": Part(SMALL)}, temperature=0)
+        module({"a": MixtureComponent(SMALL)}, temperature=0)
     assert len(Mixed(dict(lists(1, 100)), temperature=0.1)) == 101
 
 
@@ -204,7 +216,7 @@ def test_a_kind_that_a_source_has_no_tasks_of(tmp_path: Path) -> None:
     path = tmp_path / "inputs.json"
     path.write_text(json.dumps({load_split("arc-agi-1/training")[0].id: [{"input": [[1]]}]}))
     with pytest.raises(ConfigError, match=r"has no tasks of this kind.*input-from-inputs: 1"):
-        module({"new": Part(source=GeneratedInputs(str(path)))})
+        module({"new": MixtureComponent(source=GeneratedInputs(str(path)))})
 
 
 def test_a_part_that_never_fits_is_named(
@@ -213,12 +225,17 @@ def test_a_part_that_never_fits_is_named(
     monkeypatch.setattr("arcflow.datamodules.mixture._PROBES", 8)
     tasks = load_split("arc-agi-1/training")
     large = TaskList([task for task in tasks if min(grid.size for grid in task.grids()) > 300])
-    data = module({"small": Part(SMALL), "large": Part(source=large)}, max_tokens=160)
+    data = module(
+        {"small": MixtureComponent(SMALL), "large": MixtureComponent(source=large)}, max_tokens=160
+    )
     data.setup("fit")
     assert "nothing of 'large, output-from-examples' fits max_tokens=160" in caplog.text
     assert "'small" not in caplog.text
     drawn = ReARC(["29ec7d0e"], difficulty=(0.8, 1.0))
-    data = module({"large": Part(source=large), "drawn": Part(source=drawn)}, max_tokens=160)
+    data = module(
+        {"large": MixtureComponent(source=large), "drawn": MixtureComponent(source=drawn)},
+        max_tokens=160,
+    )
     with pytest.raises(ConfigError, match="too small for every part of the mixture: got 160"):
         data.setup("fit")
 
@@ -228,8 +245,8 @@ def test_no_evaluated_task_enters_by_any_part() -> None:
     val = TaskSelection("arc-agi-1/training", ids=("007bbfb7", "25ff71a9"))
     data = MixtureDataModule(
         {
-            "originals": Part(TaskSelection("arc-agi-1/training", max_side=9)),
-            "re": Part(source=Mixed({"inner": ReARC(["25ff71a9", "00d62c1b"])})),
+            "originals": MixtureComponent(TaskSelection("arc-agi-1/training", max_side=9)),
+            "re": MixtureComponent(source=Mixed({"inner": ReARC(["25ff71a9", "00d62c1b"])})),
         },
         val=val,
         max_tokens=1024,
@@ -250,7 +267,10 @@ def nested(seed: int, workers: int = 0) -> MixtureDataModule:
     """A part of two kinds, and one that is a mixture of RE-ARC and more tasks."""
     inner = Mixed({"re": ReARC(["25ff71a9", "00d62c1b"]), **lists(9)}, {"re": 2.0})
     kinds = {"output-from-examples": 2.0, "input-from-inputs": 1.0}
-    parts = {"small": Part(SMALL, kinds=kinds), "inner": Part(source=inner, weight=0.5)}
+    parts = {
+        "small": MixtureComponent(SMALL, kinds=kinds),
+        "inner": MixtureComponent(source=inner, weight=0.5),
+    }
     data = module(parts, seed=seed, workers=workers)
     data.setup("fit")
     return data

@@ -15,7 +15,7 @@ import torch
 
 from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.errors import ConfigError, DataError
-from arcflow.datamodules.mixture import MixtureDataModule, Part
+from arcflow.datamodules.mixture import MixtureComponent, MixtureDataModule
 from arcflow.datamodules.omniarc import KINDS, OmniARCDataModule
 from arcflow.datamodules.streams.task_stream import TaskStream
 from arcflow.omniarc import dsl
@@ -126,7 +126,7 @@ def test_evaluated_tasks_are_held_out_with_all_that_is_made_of_them() -> None:
 def test_an_evaluation_of_what_was_learned_says_so(caplog: pytest.LogCaptureFixture) -> None:
     val = TaskSelection("arc-agi-1/training", ids=("3c9b0459", "a79310a0"))
     for trainable, found in ((("3c9b0459",), "1 of 2"), (("arc-agi-1/training",), "2 of 2")):
-        data = OmniARCDataModule(OmniARC(IDS), val=val, trainable=trainable)
+        data = OmniARCDataModule(OmniARC(IDS), val=val, allow_contaminated=trainable)
         caplog.clear()
         data.setup("validate")
         assert f"{found} val tasks may have been learned" in caplog.text
@@ -137,30 +137,36 @@ def test_an_evaluation_of_what_was_learned_says_so(caplog: pytest.LogCaptureFixt
 
 def test_sources_without_programs_are_refused_by_name() -> None:
     for kind, what in (("code-from-examples", "no program"), ("output-from-code", "no program")):
-        data = MixtureDataModule({"a": Part(source=ReARC(["25ff71a9"]), kinds={kind: 1})}, val=VAL)
+        data = MixtureDataModule(
+            {"a": MixtureComponent(source=ReARC(["25ff71a9"]), kinds={kind: 1})}, val=VAL
+        )
         with pytest.raises(DataError, match=what):
             data.setup("fit")
     # Programs of unknown origin are not run outside the sandbox: their attempts come with them.
     mixed = Mixed({"a": OmniARC(IDS)})
-    data = MixtureDataModule({"a": Part(source=mixed, kinds={"code-from-feedback": 1})}, val=VAL)
+    data = MixtureDataModule(
+        {"a": MixtureComponent(source=mixed, kinds={"code-from-feedback": 1})}, val=VAL
+    )
     with pytest.raises(DataError, match="no attempt to correct"):
         data.setup("fit")
 
 
 def test_any_mixture_may_hold_programs() -> None:
     kinds = {"code-from-feedback": 1.0, "code-from-examples": 1.0}
-    data = MixtureDataModule({"a": Part(source=OmniARC(IDS), kinds=kinds)}, val=VAL)
+    data = MixtureDataModule({"a": MixtureComponent(source=OmniARC(IDS), kinds=kinds)}, val=VAL)
     data.setup("fit")
     assert {name for name, _ in streams(data)} == set(kinds)
 
 
 def test_other_parts_come_beside() -> None:
-    data = module(parts={"re": Part(source=ReARC(["25ff71a9"]), weight=3.0)}, weight=1.0)
+    data = module(
+        parts={"re": MixtureComponent(source=ReARC(["25ff71a9"]), weight=3.0)}, weight=1.0
+    )
     stream: Any = data._stream
     shares = dict(zip(stream._names, stream._interleave.shares, strict=True))
     assert shares["re, output-from-examples"] == pytest.approx(0.75, abs=0.01)
     with pytest.raises(ConfigError, match=r"a name that is taken: got 'omni-arc'"):
-        module(parts={"omni-arc": Part(source=ReARC())})
+        module(parts={"omni-arc": MixtureComponent(source=ReARC())})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arcflow.core.grid import make_grid
-from arcflow.core.task import Attempt, Pair, Task
+from arcflow.core.task import FailedProgram, Pair, Task
 from arcflow.omniarc.feedback import result_feedback
 from arcflow.sandbox import Grids
 from arcflow.text import template
@@ -44,7 +44,7 @@ TASK = Task(
     TRAIN,
     (mirrored([5, 0], [6, 7], [0, 8]),),
     code="def task(grid):\n    return flip_left_right(grid)\n",
-    attempt=Attempt(
+    attempt=FailedProgram(
         "def task(grid):\n    return flip_up_down(grid)\n",
         result_feedback(FLIPPED, [pair.output for pair in TRAIN if pair.output is not None]),
     ),

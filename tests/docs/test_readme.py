@@ -61,7 +61,7 @@ def test_quickstart_and_the_light_tools_run(
     assert run_arcflow([*RUNS[1], *TINY], tmp_path) == 0
     run = tmp_path / "runs" / "quickstart"
     assert len(logged(run, "train_loss")) == 4
-    for variant in ("frozen", "tuned"):
+    for variant in ("baseline", "ttft"):
         assert 0 <= logged(run, f"{variant}/pass_n")[-1] <= 1
     assert len(read_submission(run / "submission.json")) == 3
     resume = next(words for words in RUNS if words[-2:] == ["--ckpt_path", "last"])

@@ -87,7 +87,7 @@ class Numbers:
         ids = np.full(self.length(index), index, np.int32)
         return Example(ids, ids)
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         return {"seed": "0"}
 
 

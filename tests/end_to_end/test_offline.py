@@ -65,7 +65,7 @@ def predicts(folder: Path, words: list[str], *, network: bool) -> None:
     submission = read_submission(folder / "run" / "submission.json", counts(folder))
     assert list(submission) == list(counts(folder))
     _, entries = read_journal(folder / "run" / "predict.journal.jsonl")
-    assert [(e["variant"], e["steps"]) for e in entries] == [("tuned", 2)] * len(submission)
+    assert [(e["variant"], e["steps"]) for e in entries] == [("ttft", 2)] * len(submission)
     assert all(c["n_tokens"] > 0 for entry in entries for c in entry["candidates"])
     assert files(folder) == before
 

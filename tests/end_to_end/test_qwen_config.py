@@ -79,9 +79,9 @@ def test_fit_validate_and_predict_on_kaggle_files(model_folder: Path, tmp_path: 
 
     last = "--ckpt_path=last"
     assert run_arcflow(["validate", *configs, *small, *only, last], tmp_path) == 0
-    for variant in ("frozen", "tuned"):
+    for variant in ("baseline", "ttft"):
         assert 0 <= logged(tmp_path, f"{variant}/pass_n")[-1] <= 1
-    assert logged(tmp_path, "tuned/loss")[-1] < logged(tmp_path, "frozen/loss")[-1]
+    assert logged(tmp_path, "ttft/loss")[-1] < logged(tmp_path, "baseline/loss")[-1]
 
     kaggle = [
         f"--config={ROOT}/configs/kaggle.yaml",

@@ -19,7 +19,7 @@ def test_vllm_gives_the_table_that_transformers_gives(tmp_path: Path) -> None:
         "--trainer.val_check_interval=120",
         "--trainer.enable_progress_bar=false",
         "--data.val.max_side=5",
-        "--data.wave_size=2",
+        "--data.task_batch_size=2",
         "--test_time.steps=40",
         "--pass_n.answer.views=4",
     ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM
 
 from arcflow.core.errors import ConfigError
-from arcflow.engines.base import AdapterRef, Completion, Request, Sampling
+from arcflow.engines.base import AdapterRef, Completion, Request, SamplingParams
 from arcflow.engines.prefix import group_prompts, plan_batches
 from arcflow.engines.sampling import draw_uniforms, sample_tokens
 from arcflow.engines.transformers import TransformersEngine
@@ -56,7 +56,11 @@ def prompts_with_shared_parts(seed: int = 0) -> list[tuple[int, ...]]:
 
 
 def naive(
-    model: Qwen2ForCausalLM, prompt: tuple[int, ...], sampling: Sampling, seed: int = 0, sample=0
+    model: Qwen2ForCausalLM,
+    prompt: tuple[int, ...],
+    sampling: SamplingParams,
+    seed: int = 0,
+    sample=0,
 ) -> Completion:
     ids, total = list(prompt), 0.0
     uniforms = draw_uniforms([(seed, sample)], sampling.max_tokens)[0]
@@ -73,7 +77,7 @@ def naive(
     return Completion(tuple(ids[len(prompt) :]), total, sampling.max_tokens, False)
 
 
-def _inverse_cdf(logits: torch.Tensor, u: float, sampling: Sampling) -> int:
+def _inverse_cdf(logits: torch.Tensor, u: float, sampling: SamplingParams) -> int:
     probs = (logits / sampling.temperature).softmax(-1).tolist()
     kept, total = [], 0.0
     for token in sorted(range(len(probs)), key=lambda t: -probs[t]):
@@ -96,8 +100,8 @@ def assert_same(got: Completion, expected: Completion) -> None:
     assert got.log_prob == pytest.approx(expected.log_prob, abs=1e-4)
 
 
-GREEDY = Sampling(max_tokens=12, stop_ids=(STOP, 5))
-SAMPLED = Sampling(n=3, temperature=0.8, top_p=0.9, max_tokens=12, stop_ids=(STOP, 5))
+GREEDY = SamplingParams(max_tokens=12, stop_ids=(STOP, 5))
+SAMPLED = SamplingParams(n=3, temperature=0.8, top_p=0.9, max_tokens=12, stop_ids=(STOP, 5))
 
 
 @pytest.mark.parametrize("share", [True, False])
@@ -139,7 +143,7 @@ def test_sampling_equals_a_naive_loop_and_is_a_function_of_seed_and_sample() -> 
     for request, completions in zip(requests, answers, strict=True):
         for k, got in enumerate(completions):
             assert_same(got, naive(model, request.prompt_ids, SAMPLED, request.seed, k))
-    fewer = Sampling(1, SAMPLED.temperature, SAMPLED.top_p, 12, SAMPLED.stop_ids)
+    fewer = SamplingParams(1, SAMPLED.temperature, SAMPLED.top_p, 12, SAMPLED.stop_ids)
     for one, many in zip(engine.generate(requests, fewer), answers, strict=True):
         assert_same(one[0], many[0])
     other = engine.generate([Request(r.prompt_ids, seed=1000 + r.seed) for r in requests], SAMPLED)
@@ -169,7 +173,7 @@ def test_greedy_samples_are_computed_once() -> None:
     model.register_forward_pre_hook(
         lambda _, __, kwargs: calls.append(kwargs["input_ids"].shape[0]), with_kwargs=True
     )
-    sampling = Sampling(n=4, max_tokens=3)
+    sampling = SamplingParams(n=4, max_tokens=3)
     (completions,) = TransformersEngine(model, PAD).generate([Request((3, 4))], sampling)
     assert len(completions) == 4
     assert len(set(completions)) == 1
@@ -184,7 +188,7 @@ def test_the_shared_beginning_is_computed_once() -> None:
     )
     beginning = tuple(range(2, 22)) * 2
     requests = [Request((*beginning, 2 + i)) for i in range(4)]
-    TransformersEngine(model, PAD).generate(requests, Sampling(max_tokens=1))
+    TransformersEngine(model, PAD).generate(requests, SamplingParams(max_tokens=1))
     assert sum(seen) == len(beginning) + len(requests)
 
 
@@ -252,20 +256,20 @@ def test_sliding_window_models_do_not_share() -> None:
 @pytest.mark.parametrize(
     ("request_", "sampling", "message"),
     [
-        (Request((2,)), Sampling(n=0), "nothing to generate"),
-        (Request((2,)), Sampling(temperature=-1.0), "bad temperature: got -1.0"),
-        (Request((2,)), Sampling(top_p=0.0), "bad top_p: got 0.0. Expected more than 0"),
-        (Request(()), Sampling(), "request 0: empty prompt"),
-        (Request((2,), AdapterRef(4)), Sampling(), "cannot switch adapters: got 4"),
+        (Request((2,)), SamplingParams(n=0), "nothing to generate"),
+        (Request((2,)), SamplingParams(temperature=-1.0), "bad temperature: got -1.0"),
+        (Request((2,)), SamplingParams(top_p=0.0), "bad top_p: got 0.0. Expected more than 0"),
+        (Request(()), SamplingParams(), "request 0: empty prompt"),
+        (Request((2,), AdapterRef(4)), SamplingParams(), "cannot switch adapters: got 4"),
     ],
 )
-def test_refuses(request_: Request, sampling: Sampling, message: str) -> None:
+def test_refuses(request_: Request, sampling: SamplingParams, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TransformersEngine(tiny_model(), PAD).generate([request_], sampling)
 
 
 def test_no_requests_no_answers() -> None:
-    assert TransformersEngine(tiny_model(), PAD).generate([], Sampling()) == []
+    assert TransformersEngine(tiny_model(), PAD).generate([], SamplingParams()) == []
 
 
 prompt_lists = st.lists(

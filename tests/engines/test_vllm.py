@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from arcflow.core.errors import ConfigError
-from arcflow.engines.base import AdapterRef, Completion, Request, Sampling
+from arcflow.engines.base import AdapterRef, Completion, Request, SamplingParams
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.engines.vllm import VLLMConfig, VLLMEngine
 from arcflow.modules.backbone import BackboneConfig, load_backbone
@@ -99,7 +99,7 @@ class TestReal:
 
     def test_samples_are_a_function_of_seed_and_sample(self, served: Served) -> None:
         requests = mixed(served, 10)
-        sampling = Sampling(n=3, temperature=1.3, max_tokens=24, stop_ids=(STOP,))
+        sampling = SamplingParams(n=3, temperature=1.3, max_tokens=24, stop_ids=(STOP,))
         answers = served.engine.generate(requests, sampling)
         assert all(len({c.token_ids for c in completions}) == 3 for completions in answers)
         backwards = served.engine.generate(requests[::-1], replace(sampling, n=2))
@@ -117,7 +117,7 @@ class TestReal:
 
     def test_log_prob_is_at_temperature_one(self, served: Served) -> None:
         requests = [Request(ids, seed=i) for i, ids in enumerate(prompts(6))]
-        sampling = Sampling(n=2, temperature=1.5, max_tokens=24, stop_ids=(STOP,))
+        sampling = SamplingParams(n=2, temperature=1.5, max_tokens=24, stop_ids=(STOP,))
         model = served.reference.model.eval()
         answers = served.engine.generate(requests, sampling)
         for request, completions in zip(requests, answers, strict=True):
@@ -167,7 +167,7 @@ class TestReal:
 
     def test_a_time_limit_is_kept_without_a_restart(self, served: Served) -> None:
         requests = [Request(ids, seed=i) for i, ids in enumerate(prompts(200))]
-        long = Sampling(n=4, temperature=1.0, max_tokens=200)
+        long = SamplingParams(n=4, temperature=1.0, max_tokens=200)
         served.engine.generate(requests[:1], GREEDY)
         pid, start = served.engine.pid, time.monotonic()
         short = [replace(request, max_tokens=1) for request in requests[:2]]
@@ -186,14 +186,14 @@ class TestReal:
     def test_recovers(self, served: Served, how: signal.Signals) -> None:
         engine = served.engine
         requests = [replace(r, max_tokens=60) for r in mixed(served, 48)]
-        sampling = Sampling(max_tokens=60)
+        sampling = SamplingParams(max_tokens=60)
         expected = served.reference.generate(requests, sampling)
         engine.generate(requests[:1], GREEDY)
         pid = engine.pid
         assert pid is not None
         engine.config.stall_seconds = 4.0
         wait = engine.submit(requests, sampling)
-        # Within the wave, on a busy machine too, on which a longer sleep may outlast it.
+        # Within the batch, on a busy machine too, on which a longer sleep may outlast it.
         time.sleep(0.02)
         os.kill(pid, how)
         answers = wait()
@@ -202,7 +202,7 @@ class TestReal:
         assert not Path(f"/proc/{pid}").exists()
         assert_same(answers, expected)
 
-    def test_two_failures_leave_the_wave_unanswered(self, served: Served) -> None:
+    def test_two_failures_leave_the_batch_unanswered(self, served: Served) -> None:
         engine, killed = served.engine, set()
         stop = threading.Event()
 
@@ -215,7 +215,7 @@ class TestReal:
 
         requests = mixed(served, 8)
         engine.generate(requests[:1], GREEDY)
-        long = Sampling(n=20, temperature=1.0, max_tokens=400)
+        long = SamplingParams(n=20, temperature=1.0, max_tokens=400)
         thread = threading.Thread(target=killer)
         wait = engine.submit([replace(r, max_tokens=None) for r in requests], long)
         thread.start()
@@ -235,7 +235,8 @@ class TestReal:
         engine = served.engine
         pid = engine.pid
         wait = engine.submit(
-            [Request(ids) for ids in prompts(40)], Sampling(n=9, temperature=1.0, max_tokens=200)
+            [Request(ids) for ids in prompts(40)],
+            SamplingParams(n=9, temperature=1.0, max_tokens=200),
         )
         time.sleep(0.2)
         engine.close()

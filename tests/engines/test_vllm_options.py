@@ -84,7 +84,7 @@ def test_a_process_that_does_not_start_is_told(idle: VLLMEngine) -> None:
     ("config", "sizes", "message"),
     [
         (VLLMConfig(gpu_memory=1.5), {}, "vllm.gpu_memory: out of range: got 1.5. Expected more"),
-        (VLLMConfig(wave_seconds=0), {}, "vllm.wave_seconds: out of range"),
+        (VLLMConfig(batch_seconds=0), {}, "vllm.batch_seconds: out of range"),
         (VLLMConfig(), {"max_rank": 600}, "vllm.max_rank: out of range: got 600. Expected 0 to"),
     ],
 )

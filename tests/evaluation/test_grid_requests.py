@@ -3,8 +3,8 @@
 import pytest
 
 from arcflow.core.task import Task
-from arcflow.engines.base import Answers, Completion, Request, Sampling
-from arcflow.evaluation.grid_requests import AnswerConfig, Questions, answer_tokens
+from arcflow.engines.base import Answers, Completion, Request, SamplingParams
+from arcflow.evaluation.grid_requests import AnswerConfig, GridRequests, answer_tokens
 from arcflow.scoring.voting import Candidate
 from arcflow.sources.arc import find_task
 from arcflow.text.encode import Encoder
@@ -19,7 +19,7 @@ class Oracle:
         self.prompts: list[tuple[int, ...]] = []
         self.answers: dict[tuple[int, ...], tuple[int, ...]] = {}
 
-    def generate(self, requests: list[Request], sampling: Sampling) -> Answers:
+    def generate(self, requests: list[Request], sampling: SamplingParams) -> Answers:
         self.prompts += [request.prompt_ids for request in requests]
         return [
             [Completion(self.answers.get(r.prompt_ids, (0,)), -1.0, 3, True)] * sampling.n
@@ -35,10 +35,10 @@ def encoder() -> Encoder:
 def ask(
     oracle: Oracle, task: Task, config: AnswerConfig, max_tokens: int = 2048, seed: int = 0
 ) -> list[Candidate]:
-    questions = Questions(oracle.encoder, config, max_tokens, seed)
-    questions.ask((task.id, "frozen"), task, None)
+    questions = GridRequests(oracle.encoder, config, max_tokens, seed)
+    questions.ask((task.id, "baseline"), task, None)
     answers = oracle.generate(questions.requests, questions.sampling)
-    return questions.candidates(answers)[task.id, "frozen"]
+    return questions.candidates(answers)[task.id, "baseline"]
 
 
 def real(task_id: str) -> Task:
@@ -96,9 +96,9 @@ def test_no_prompt_knows_the_answer(encoder: Encoder) -> None:
 def test_views_asked_in_parts_are_the_views_asked_at_once(encoder: Encoder) -> None:
     task = real("6ea4a07e").without_answers()
     config = AnswerConfig(views=8, samples=2, temperature=0.5)
-    whole, parts = (Questions(encoder, config, 2048, seed=5) for _ in range(2))
-    whole.ask((task.id, "tuned"), task, None)
-    parts.ask((task.id, "tuned"), task, None, range(3))
-    parts.ask((task.id, "tuned"), task, None, range(3, 8))
+    whole, parts = (GridRequests(encoder, config, 2048, seed=5) for _ in range(2))
+    whole.ask((task.id, "ttft"), task, None)
+    parts.ask((task.id, "ttft"), task, None, range(3))
+    parts.ask((task.id, "ttft"), task, None, range(3, 8))
     assert whole.requests == parts.requests
     assert whole.sampling.n == 2

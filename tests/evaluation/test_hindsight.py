@@ -13,10 +13,10 @@ import arcflow.callbacks.pass_n
 from arcflow.core.augment import IDENTITY, Chain, Dihedral
 from arcflow.core.task import Task
 from arcflow.engines.base import Answers, Completion
-from arcflow.evaluation.engine_setup import EngineRoom
+from arcflow.evaluation.engine_setup import EngineSession
 from arcflow.evaluation.grid_requests import AnswerConfig
 from arcflow.evaluation.hindsight import Hindsight, hindsight_tasks
-from arcflow.evaluation.program_candidates import Written
+from arcflow.evaluation.program_candidates import ProgramCandidate
 from arcflow.evaluation.program_runtime import CodeConfig
 from arcflow.modules.optim import OptimizerConfig
 from arcflow.omniarc.trial import try_programs
@@ -48,11 +48,11 @@ def encoder() -> Encoder[Any]:
     return Encoder(load_tokenizer("characters"), config, get_kind("code-from-examples"))
 
 
-def written(sandbox: Sandbox, *codes: str, view: Any = IDENTITY) -> list[Written]:
+def written(sandbox: Sandbox, *codes: str, view: Any = IDENTITY) -> list[ProgramCandidate]:
     trials = try_programs(sandbox.run, codes, [view.apply(HALF_TURN)] * len(codes))
     done = Completion((1,), -1.0, 1, True)
     return [
-        Written(HALF_TURN, view, done, code, code, trial)
+        ProgramCandidate(HALF_TURN, view, done, code, code, trial)
         for code, trial in zip(codes, trials, strict=True)
     ]
 
@@ -119,15 +119,15 @@ def test_a_tuned_model_writes_the_programs_that_it_learned(tmp_path: Path) -> No
                 return self.model.generate(requests, sampling, seconds)
             return super().generate(requests, sampling, seconds)
 
-    def open_half(*options: Any) -> EngineRoom:
+    def open_half(*options: Any) -> EngineSession:
         engine = Half(lambda prompt, seed, k: (RIGHT, TURN)[seed % 2])
         engine.model = real(*options).engine
-        return EngineRoom(engine)
+        return EngineSession(engine)
 
     tuner = TestTimeFineTuning(
         100,
         tokens_per_step=400,
-        tune="all",
+        mode="all",
         optimizer=OptimizerConfig(name="adamw", lr=1e-2, weight_decay=0.0),
     )
     code = CodeConfig(hindsight=True, workers=1)
@@ -142,5 +142,5 @@ def test_a_tuned_model_writes_the_programs_that_it_learned(tmp_path: Path) -> No
             callbacks=[tuner],
             max_tokens=768,
         ).results
-    assert 0 < results["tuned"]["code_solves"] <= 1.0
-    assert results["tuned"]["code_valid"] > 0.5
+    assert 0 < results["ttft"]["code_solves"] <= 1.0
+    assert results["ttft"]["code_valid"] > 0.5

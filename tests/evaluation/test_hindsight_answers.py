@@ -41,7 +41,7 @@ def test_hindsight_tunes_on_the_tasks_own_programs(
     tuned = [request.adapter for request in engine.requests[8:]]
     assert all(adapter is not None and adapter.steps == 2 for adapter in tuned)
     assert {request.adapter for request in engine.requests[:8]} == {None}
-    assert list(result) == ["frozen", "tuned"] if compare else ["tuned"]
+    assert list(result) == ["baseline", "ttft"] if compare else ["ttft"]
     for variant in result.values():
         assert variant["code_solves"] == 0.5
         assert variant["vote_1"] == 1.0

@@ -12,7 +12,7 @@ import pytest
 
 from arcflow.core.errors import ArcflowError, ConfigError
 from arcflow.evaluation.grid_requests import AnswerConfig
-from arcflow.evaluation.program_candidates import CODE_MEASURES
+from arcflow.evaluation.program_candidates import CODE_METRICS
 from arcflow.evaluation.program_runtime import CodeConfig
 from arcflow.sandbox import Sandbox
 from arcflow.scoring.submission import read_submission
@@ -34,9 +34,9 @@ def test_only_programs_that_fit_the_train_pairs_vote(
         return WRITINGS[2 * (number % 4) + sample]
 
     engine = ScriptedEngine(each_in_turn)
-    result = evaluate(tmp_path, engine).results["frozen"]
+    result = evaluate(tmp_path, engine).results["baseline"]
     assert len(engine.requests) == 8
-    measures = {name: result[name] for name in (*CODE_MEASURES, "accuracy", "pass_n", "vote_1")}
+    measures = {name: result[name] for name in (*CODE_METRICS, "accuracy", "pass_n", "vote_1")}
     assert measures == {
         "code_runs": 3 / 8,  # the right one, the wrong one, the one that returns a number
         "code_valid": 2 / 8,
@@ -84,9 +84,9 @@ def test_only_programs_that_fit_the_train_pairs_vote(
     assert "12.5%" in table
     [log] = tmp_path.glob("lightning_logs/*/metrics.csv")
     with log.open() as lines:
-        row = next(row for row in csv.DictReader(lines) if row.get("frozen/code_solves"))
-    assert float(row["frozen/code_solves"]) == 1 / 8
-    assert json.loads((tmp_path / "validate.results.json").read_text())["variants"]["frozen"] == (
+        row = next(row for row in csv.DictReader(lines) if row.get("baseline/code_solves"))
+    assert float(row["baseline/code_solves"]) == 1 / 8
+    assert json.loads((tmp_path / "validate.results.json").read_text())["variants"]["baseline"] == (
         result
     )
 
@@ -95,7 +95,7 @@ def test_views_are_undone_and_equal_outputs_are_one_answer_with_many_votes(tmp_p
     wrong_but_fitting = "def task(grid):\n    return np.flip(grid)\n"  # the same by other means
     engine = ScriptedEngine(lambda prompt, seed, k: (RIGHT, wrong_but_fitting)[k])
     result = evaluate(tmp_path, engine, answer=AnswerConfig(views=8, samples=2, temperature=1.0))
-    assert result.results["frozen"]["accuracy"] == 1.0
+    assert result.results["baseline"]["accuracy"] == 1.0
     for task_id, found in read_answers(tmp_path / "validate.journal.jsonl").items():
         assert len(found) == 16
         assert len({c.view for c in found}) == 8
@@ -106,8 +106,8 @@ def test_views_are_undone_and_equal_outputs_are_one_answer_with_many_votes(tmp_p
 
 def test_unfinished_programs_and_prompts_that_do_not_fit_are_counted(tmp_path: Path) -> None:
     engine = ScriptedEngine(lambda prompt, seed, k: RIGHT + "#" * 200)
-    result = evaluate(tmp_path, engine).results["frozen"]
-    assert {result[name] for name in CODE_MEASURES} == {0.0}
+    result = evaluate(tmp_path, engine).results["baseline"]
+    assert {result[name] for name in CODE_METRICS} == {0.0}
     reasons = {c["reason"] for e in entries(tmp_path) for c in e["candidates"]}
     assert reasons == {"the program has no end"}
     assert all(e["code"]["programs"] == 8 for e in entries(tmp_path))
@@ -139,7 +139,7 @@ def test_the_kind_with_the_test_input_shows_it(tmp_path: Path) -> None:
     engine = ScriptedEngine(lambda prompt, seed, k: RIGHT)
     code = replace(CODE, kind="code-from-examples-and-test")
     result = evaluate(tmp_path, engine, code)
-    assert result.results["frozen"]["vote_1"] == 1.0
+    assert result.results["baseline"]["vote_1"] == 1.0
     task = find(HALF_TURNS[0])
     shown = "\n".join("".join(map(str, row)) for row in task.test[0].input.tolist())
     assert shown in engine.prompts[0]

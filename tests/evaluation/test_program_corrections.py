@@ -25,7 +25,7 @@ def test_failing_programs_go_back_with_what_is_wrong_until_one_fits(tmp_path: Pa
 
     engine = ScriptedEngine(learner)
     code = replace(CODE, rounds=4, corrected=2)
-    result = evaluate(tmp_path, engine, code, max_tokens=1024).results["frozen"]
+    result = evaluate(tmp_path, engine, code, max_tokens=1024).results["baseline"]
     assert result["vote_1"] == 1.0
     # Two tasks: four views, which have one program, then a correction of this one and of the
     # corrected one, then none: there is a program that fits.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from arcflow.core.code_digest import code_digest
+from arcflow.core.code_fingerprint import code_fingerprint
 from arcflow.core.errors import CheckpointError
 from arcflow.scoring.journal import read_journal
 from tests.helpers.program_answers import CODE, evaluate
@@ -50,9 +50,9 @@ def test_a_journal_is_refused_once_programs_mean_something_else(
     before = (tmp_path / "validate.journal.jsonl").read_bytes()
 
     def changed(*names: str) -> str:
-        return code_digest(*names) + "changed" * (module in names)
+        return code_fingerprint(*names) + "changed" * (module in names)
 
-    monkeypatch.setattr("arcflow.evaluation.program_runtime.code_digest", changed)
+    monkeypatch.setattr("arcflow.evaluation.program_runtime.code_fingerprint", changed)
     silent = ScriptedEngine(by_seed)
     with pytest.raises(CheckpointError, match=f"the journal of another run, {name} differs: got"):
         evaluate(tmp_path, silent)
@@ -60,7 +60,7 @@ def test_a_journal_is_refused_once_programs_mean_something_else(
     assert (tmp_path / "validate.journal.jsonl").read_bytes() == before
 
 
-def test_a_wave_of_which_a_part_is_known_is_asked_again_whole(tmp_path: Path) -> None:
+def test_a_task_batch_of_which_a_part_is_known_is_asked_again_whole(tmp_path: Path) -> None:
     from arcflow.scoring.journal import write_journal
 
     code = replace(CODE, rounds=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arcflow.cli.main import main
-from arcflow.evaluation.program_candidates import CODE_MEASURES
+from arcflow.evaluation.program_candidates import CODE_METRICS
 from arcflow.scoring.journal import read_journal
 from tests.helpers.paths import ROOT
 from tests.helpers.runs import kept, run_arcflow, run_together, start_arcflow
@@ -24,7 +24,7 @@ ARGUMENTS = [
     "--data.tokens_per_batch=768",
     "--data.text.code_tokens=96",
     "--data.val.max_side=5",
-    "--data.wave_size=2",
+    "--data.task_batch_size=2",
     "--test_time.steps=0",
     "--pass_n.answer.views=2",
     "--pass_n.answer.samples=2",
@@ -33,7 +33,7 @@ ARGUMENTS = [
 ]
 SCRIPTED = [
     "--data.val={tasks: arc-agi-1/training, max_side: 3}",
-    "--data.wave_size=1",
+    "--data.task_batch_size=1",
     "--pass_n.answer.views=4",
     "--trainer.callbacks+=tests.helpers.scripted.Scripted",
 ]
@@ -58,7 +58,7 @@ def test_a_random_model_writes_no_program_that_runs(
     assert "code_runs" in said
     results = json.loads((tmp_path / "validate.results.json").read_text())
     assert results["tasks"] == 6
-    frozen = results["variants"]["frozen"]
+    frozen = results["variants"]["baseline"]
     assert frozen["code_solves"] == frozen["code_fits_k"] == frozen["pass_n"] == 0.0
     assert frozen["unanswered"] == 1.0
     header, found = read_journal(tmp_path / "validate.journal.jsonl")
@@ -73,7 +73,10 @@ def test_a_random_model_writes_no_program_that_runs(
 def test_killed_at_random_moments_it_ends_as_if_never_killed(tmp_path: Path, whole: Path) -> None:
     moments = random.Random(3)
     words = [*ARGUMENTS, *SCRIPTED, f"--trainer.default_root_dir={tmp_path}"]
-    kill = ["--trainer.callbacks+=tests.helpers.runs.KillAfterWaves", "--trainer.callbacks.waves=2"]
+    kill = [
+        "--trainer.callbacks+=tests.helpers.runs.KillAfterTaskBatches",
+        "--trainer.callbacks.task batches=2",
+    ]
     assert run_arcflow([*words, *kill], tmp_path) == -signal.SIGKILL
     journal = tmp_path / "validate.journal.jsonl"
     assert len(read_journal(journal)[1]) == 2
@@ -116,8 +119,8 @@ def test_predict_shows_what_needs_no_answers(
     assert run_arcflow(words, tmp_path) == 0
     said = capfd.readouterr().out
     assert "UserWarning" not in said
-    results = json.loads((tmp_path / "predict.results.json").read_text())["variants"]["frozen"]
-    assert set(results) == set(CODE_MEASURES)
+    results = json.loads((tmp_path / "predict.results.json").read_text())["variants"]["baseline"]
+    assert set(results) == set(CODE_METRICS)
     assert 0 < results["code_solves"] < results["code_runs"] < 1
     _, found = read_journal(tmp_path / "predict.journal.jsonl")
     assert any(c["grid"] for entry in found for c in entry["candidates"])

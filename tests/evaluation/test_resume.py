@@ -22,7 +22,7 @@ ARGUMENTS = [
     f"--config={ROOT}/configs/quickstart.yaml",
     "--trainer.enable_progress_bar=false",
     "--data.val.max_side=5",
-    "--data.wave_size=2",
+    "--data.task_batch_size=2",
     "--test_time.steps=2",
     "--pass_n.answer.views=2",
 ]
@@ -42,7 +42,10 @@ def test_a_killed_evaluation_leaves_a_valid_submission_with_the_finished_tasks(
     tmp_path: Path, whole: Path
 ) -> None:
     arguments = ["validate", *ARGUMENTS, f"--trainer.default_root_dir={tmp_path}"]
-    kill = ["--trainer.callbacks+=tests.helpers.runs.KillAfterWaves", "--trainer.callbacks.waves=2"]
+    kill = [
+        "--trainer.callbacks+=tests.helpers.runs.KillAfterTaskBatches",
+        "--trainer.callbacks.task batches=2",
+    ]
     assert run_arcflow([*arguments, *kill], tmp_path) == -signal.SIGKILL
     submission = read_submission(tmp_path / "submission.json")
     assert len(submission) == 6
@@ -94,7 +97,7 @@ def test_a_finished_evaluation_is_told_again_and_another_one_is_refused(
     assert run_arcflow([*arguments, "--pass_n.answer.views=3"], tmp_path) == 2
     said = capfd.readouterr().out
     assert "the journal of another run, pass_n.answer.views differs: got 2" in said
-    assert "--pass_n.restart true" in said
+    assert "--pass_n.overwrite true" in said
     assert kept(whole) == before
 
 
@@ -114,7 +117,7 @@ def test_restart_forgets_what_was_finished(
     assert run_arcflow(arguments, tmp_path) == 0
     assert re.search(r"tuning, step 1, loss \d|answering \d+ prompts", capfd.readouterr().out)
     before = json.loads((tmp_path / "validate.results.json").read_text())
-    again = [*arguments, "--pass_n.answer.views=1", "--pass_n.restart=true"]
+    again = [*arguments, "--pass_n.answer.views=1", "--pass_n.overwrite=true"]
     assert run_arcflow(again, tmp_path) == 0
     _, entries = read_journal(tmp_path / "validate.journal.jsonl")
     assert {entry["views"] for entry in entries} == {1}
@@ -148,7 +151,7 @@ def run_ranks(arguments: list[str], folder: Path, kill_after: float | None = Non
 
 @pytest.mark.slow
 def test_two_processes_give_what_one_gives_to_the_last_byte(tmp_path: Path, whole: Path) -> None:
-    """Three waves, so that one process has two of them and the other one."""
+    """Three task batches, so that one process has two of them and the other one."""
     said = run_ranks(["validate", *ARGUMENTS], tmp_path)
     assert said.count("pass_n") == 1
     assert kept(tmp_path) == kept(whole)
@@ -159,7 +162,7 @@ def test_two_processes_give_what_one_gives_to_the_last_byte(tmp_path: Path, whol
 def test_one_process_goes_on_where_two_were_killed(tmp_path: Path, whole: Path) -> None:
     arguments = ["validate", *ARGUMENTS, f"--trainer.default_root_dir={tmp_path}"]
     rank1 = tmp_path / "validate.rank1.journal.jsonl"
-    # What two processes leave that are killed when the second one has finished its only wave.
+    # What two processes leave that are killed when the second one has finished its only task batch.
     header, entries = read_journal(whole / "validate.journal.jsonl")
     write_journal(rank1, header["run"], entries[4:8])
     write_journal(tmp_path / "validate.journal.jsonl", header["run"], entries[:2])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcflow.core.errors import ConfigError
-from arcflow.evaluation.time_budget import Pace, read_deadline
+from arcflow.evaluation.time_budget import TimeBudget, read_deadline
 
 
 class Clock:
@@ -41,22 +41,22 @@ def test_what_is_neither_is_refused(text: str) -> None:
 
 
 def test_without_limits_everything_is_done() -> None:
-    plan = Pace(clock=Clock()).plan(tasks=4, left=400, steps=120, views=16, work=1e9)
+    plan = TimeBudget(clock=Clock()).plan(tasks=4, left=400, steps=120, views=16, work=1e9)
     assert (plan.steps, plan.views, plan.until, plan.probing) == (120, 16, None, False)
 
 
 def test_before_anything_is_measured_tuning_has_half_of_the_share() -> None:
     clock = Clock()
-    plan = Pace(1100.0, clock=clock).plan(tasks=1, left=7, steps=120, views=16, work=10)
+    plan = TimeBudget(1100.0, clock=clock).plan(tasks=1, left=7, steps=120, views=16, work=10)
     assert plan.probing
     # 100 s less a fiftieth in reserve, among 7.
     assert plan.until == pytest.approx(1014.0)
     assert plan.tune_until == pytest.approx(1007.0)
 
 
-def test_a_wave_that_fits_is_whole_and_one_that_does_not_shrinks_evenly() -> None:
+def test_a_task_batch_that_fits_is_whole_and_one_that_does_not_shrinks_evenly() -> None:
     clock = Clock()
-    pace = Pace(task_seconds=10, clock=clock)
+    pace = TimeBudget(task_seconds=10, clock=clock)
     pace.tuned(steps=100, seconds=5)
     pace.answered(work=50, seconds=4)
     whole = pace.plan(tasks=1, left=1, steps=100, views=16, work=50)
@@ -77,16 +77,16 @@ def test_a_wave_that_fits_is_whole_and_one_that_does_not_shrinks_evenly() -> Non
     st.integers(1, 64),
 )
 def test_what_is_planned_fits(
-    seconds: float, step: float, cost: float, tasks: int, waves: int, steps: int, views: int
+    seconds: float, step: float, cost: float, tasks: int, task_batches: int, steps: int, views: int
 ) -> None:
-    pace = Pace(1000.0 + seconds, clock=Clock())
+    pace = TimeBudget(1000.0 + seconds, clock=Clock())
     pace.tuned(1, step)
     pace.answered(1, cost)
     work = 100.0 * tasks * views
-    plan = pace.plan(tasks, tasks * waves, steps, views, work)
+    plan = pace.plan(tasks, tasks * task_batches, steps, views, work)
     assert plan.until is not None
     share = plan.until - 1000.0
-    assert share * waves <= seconds
+    assert share * task_batches <= seconds
     assert 0 <= plan.steps <= steps
     assert 1 <= plan.views <= views
     planned = plan.steps * tasks * step + 100.0 * tasks * plan.views * cost
@@ -95,7 +95,7 @@ def test_what_is_planned_fits(
 
 
 def test_views_stay_where_fewer_would_save_no_time() -> None:
-    pace = Pace(task_seconds=5, clock=Clock())
+    pace = TimeBudget(task_seconds=5, clock=Clock())
     pace.tuned(steps=10, seconds=2)
     for work in (20, 160):  # a batch takes its time, whatever is in it
         pace.answered(work, seconds=4)
@@ -105,7 +105,7 @@ def test_views_stay_where_fewer_would_save_no_time() -> None:
 
 def test_probing_tells_how_many_more_views_fit() -> None:
     clock = Clock()
-    pace = Pace(task_seconds=20, clock=clock)
+    pace = TimeBudget(task_seconds=20, clock=clock)
     plan = pace.plan(1, 1, 0, 16, 10)
     assert plan.probing
     clock.now += 4  # two views
@@ -117,6 +117,6 @@ def test_probing_tells_how_many_more_views_fit() -> None:
 
 def test_the_reserve_is_at_most_a_minute() -> None:
     clock = Clock()
-    assert Pace(1000.0 + 12 * 3600, clock=clock).end == 1000.0 + 12 * 3600 - 60
-    past = Pace(900.0, clock=clock)
+    assert TimeBudget(1000.0 + 12 * 3600, clock=clock).end == 1000.0 + 12 * 3600 - 60
+    past = TimeBudget(900.0, clock=clock)
     assert past.over

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from arcflow.modules.backbone import BackboneConfig, load_backbone
-from arcflow.modules.fingerprint import describe_base, identity
+from arcflow.modules.fingerprint import describe_base, make_fingerprint
 from arcflow.modules.lora.adapters import (
     LoRAConfig,
     adapter_names,
@@ -64,4 +64,4 @@ def trained_on(folder: str, config: LoRAConfig, **options: Any) -> tuple[PreTrai
     base = describe_base(model, folder)
     attach_adapter(model, config)
     shake(model)
-    return model.eval(), identity(base, config)
+    return model.eval(), make_fingerprint(base, config)

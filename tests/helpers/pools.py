@@ -52,16 +52,16 @@ class Noise(Source):
         pairs = tuple(self.pair(seed, index, i) for i in range(self.pairs))
         return Task(f"{self.prefix}{family}/{index}", pairs[:-1], pairs[-1:], "noise")
 
-    def originals(self) -> Sequence[Task]:
+    def base_tasks(self) -> Sequence[Task]:
         return [
             Task(family, (self.pair(99, i),), (self.pair(98, i),), "published")
             for i, family in enumerate(self.families)
         ]
 
-    def without(self, ids: Collection[str]) -> "Noise":
+    def exclude(self, ids: Collection[str]) -> "Noise":
         raise NotImplementedError
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         return {"pairs": str(self.pairs), "side": str(self.side)}
 
 

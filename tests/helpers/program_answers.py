@@ -54,7 +54,7 @@ def evaluate(
         text=TextConfig(code_tokens=128),
         max_tokens=max_tokens,
         tokens_per_batch=1024,
-        wave_size=2,
+        task_batch_size=2,
     )
     with pytest.MonkeyPatch.context() as patch:
         use_engine(engine, patch)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback
 
-from arcflow.datamodules.task_batches import Wave
+from arcflow.datamodules.task_batches import TaskBatch
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["arcflow.cli.lightning", "peft", "tests.helpers.runs"])
@@ -55,20 +55,20 @@ class Recorder(Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class KillAfterWaves(Callback):
-    """Kills its process with SIGKILL after a number of evaluated waves.
+class KillAfterTaskBatches(Callback):
+    """Kills its process with SIGKILL after a number of evaluated task batches.
 
     Args:
-        waves: number of waves that are answered first.
+        task batches: number of task batches that are answered first.
     """
 
-    def __init__(self, waves: int) -> None:
-        self.left = waves
+    def __init__(self, task_batches: int) -> None:
+        self.left = task_batches
 
     def on_validation_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        self.left -= isinstance(batch, Wave)
+        self.left -= isinstance(batch, TaskBatch)
         if self.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 

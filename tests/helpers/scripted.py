@@ -7,8 +7,8 @@ import pytest
 from lightning.pytorch import Callback
 
 import arcflow.callbacks.pass_n
-from arcflow.engines.base import Answers, Completion, Request, Sampling
-from arcflow.evaluation.engine_setup import EngineRoom
+from arcflow.engines.base import Answers, Completion, Request, SamplingParams
+from arcflow.evaluation.engine_setup import EngineSession
 from arcflow.text.tokenizer import load_tokenizer
 
 RIGHT = "def task(grid):\n    return np.rot90(grid, 2)\n"
@@ -46,12 +46,12 @@ class ScriptedEngine:
         self.requests: list[Request] = []
 
     def generate(
-        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+        self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Answers:
         self.requests += requests
         return [self._complete(request, sampling) for request in requests]
 
-    def _complete(self, request: Request, sampling: Sampling) -> list[Completion]:
+    def _complete(self, request: Request, sampling: SamplingParams) -> list[Completion]:
         prompt = self.tokenizer.decode(request.prompt_ids)
         self.prompts.append(prompt)
         found = []
@@ -63,11 +63,11 @@ class ScriptedEngine:
         return found
 
     def submit(
-        self, requests: Sequence[Request], sampling: Sampling, seconds: float | None = None
+        self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Callable[[], Answers]:
         return lambda: self.generate(requests, sampling, seconds)
 
-    def rest(self) -> None:
+    def sleep(self) -> None:
         pass
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ def by_seed(prompt: str, seed: int, sample: int) -> str:
 
 def use_engine(engine: ScriptedEngine, patch: pytest.MonkeyPatch) -> None:
     """Have evaluations ask this engine."""
-    patch.setattr(arcflow.callbacks.pass_n, "open_engine", lambda *_, **__: EngineRoom(engine))
+    patch.setattr(arcflow.callbacks.pass_n, "open_engine", lambda *_, **__: EngineSession(engine))
 
 
 class Scripted(Callback):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from arcflow.engines.base import AdapterRef, Answers, Request, Sampling
+from arcflow.engines.base import AdapterRef, Answers, Request, SamplingParams
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.engines.vllm import VLLMEngine
 from arcflow.modules.adapter_files import write_adapter
@@ -22,7 +22,7 @@ from arcflow.modules.lora.adapters import (
 from tests.helpers.tiny import VOCABULARY
 
 STOP, MAX_TOKENS, MAX_RANK = 1, 512, 8
-GREEDY = Sampling(max_tokens=16, stop_ids=(STOP, 7))
+GREEDY = SamplingParams(max_tokens=16, stop_ids=(STOP, 7))
 SHAPES = {
     11: LoRAConfig(rank=4, alpha=16, init="gaussian"),
     12: LoRAConfig(rank=8, alpha=8, rslora=True),

@@ -31,7 +31,7 @@ class Numbers:
     def part(self, index: int) -> str:
         return ("even", "odd")[index % 2]
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         return {"seed": str(self.seed)}
 
 

@@ -33,10 +33,10 @@ elif option.get("--silent") != "true":
     assert pathlib.Path(option["--ckpt_path"]).is_file()
     steps, seed = int(option.get("--steps", 4)), int(option["--seed_everything"])
     values = {"loss": 2.0 - 0.1 * steps + 0.01 * seed, "accuracy": 0.05 * steps + 0.02 * seed}
-    variant = "frozen" if steps == 0 else "tuned"
+    variant = "baseline" if steps == 0 else "ttft"
     found = {"variants": {variant: values}, "tasks": 3}
-    if variant == "tuned":
-        found["variants"] = {"frozen": {"loss": 9.0, "accuracy": 0.0}, **found["variants"]}
+    if variant == "ttft":
+        found["variants"] = {"baseline": {"loss": 9.0, "accuracy": 0.0}, **found["variants"]}
     (root / "validate.results.json").write_text(json.dumps(found))
 """
 

@@ -34,11 +34,11 @@ class Rows(Dataset[dict[str, torch.Tensor]]):
 
 
 class Data(LightningDataModule):
-    text_identity: dict[str, str]
+    text_fingerprint: dict[str, str]
 
     def __init__(self, skip: int = 0, **identity: str) -> None:
         super().__init__()
-        self.skip, self.text_identity = skip, identity
+        self.skip, self.text_fingerprint = skip, identity
 
     def train_dataloader(self) -> Any:
         rows = Rows(10_000)

@@ -15,7 +15,7 @@ from arcflow.core.errors import CheckpointError
 from arcflow.modules.adapter_files import export_adapter, read_adapter
 from arcflow.modules.backbone import BackboneConfig, load_backbone
 from arcflow.modules.export import merge_and_export
-from arcflow.modules.fingerprint import describe_base, identity
+from arcflow.modules.fingerprint import describe_base, make_fingerprint
 from arcflow.modules.lora.adapters import (
     LoRAConfig,
     adapter_state,
@@ -88,10 +88,10 @@ def test_a_quantized_or_shorter_number_type_is_the_same_base(saved: str) -> None
     first = describe_base(load_backbone(BackboneConfig(model=saved), VOCABULARY), saved)
     for dtype in ("bfloat16", "float16"):
         model = load_backbone(BackboneConfig(model=saved, dtype=dtype), VOCABULARY)
-        other = identity(describe_base(model, "elsewhere"), SMALL)
-        from arcflow.modules.fingerprint import check_identity
+        other = make_fingerprint(describe_base(model, "elsewhere"), SMALL)
+        from arcflow.modules.fingerprint import check_fingerprint
 
-        check_identity("adapter", identity(first, SMALL), other)
+        check_fingerprint("adapter", make_fingerprint(first, SMALL), other)
 
 
 def test_an_adapter_for_another_base_model_is_refused(saved: str, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_damaged_record_beside_an_adapter_is_refused(tmp_path: Path, damage: s
     model = tiny()
     config = LoRAConfig(rank=2)
     attach_adapter(model, config)
-    record = identity(describe_base(model, "tiny-qwen2"), config)
+    record = make_fingerprint(describe_base(model, "tiny-qwen2"), config)
     folder = export_adapter(model, tmp_path / "adapter", config, record)
     (folder / "arcflow.json").write_text(damage)
     with pytest.raises(CheckpointError, match=r"damaged|written in another format"):

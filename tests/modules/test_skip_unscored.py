@@ -82,7 +82,7 @@ def learn(model: PreTrainedModel, batch: dict[str, Tensor]) -> tuple[float, dict
 def same_with_and_without(model, batch, monkeypatch) -> None:
     loss, gradients = learn(model, batch)
     with monkeypatch.context() as patch:
-        patch.setattr(objective, "read_only_scored", lambda model, inputs, labels: inputs)
+        patch.setattr(objective, "restrict_to_scored", lambda model, inputs, labels: inputs)
         expected, reference = learn(model, batch)
     assert loss == pytest.approx(expected, abs=1e-5)
     assert gradients.keys() == reference.keys()
@@ -169,7 +169,7 @@ def test_padded_batches_and_other_attentions_get_all_states() -> None:
     model, batch = model_of("qwen2"), batch_of(SCORED)
     labels = batch.pop("labels")
     padded = batch | {"attention_mask": torch.ones_like(labels)}
-    assert last_layer.read_only_scored(model, padded, labels) == padded
+    assert last_layer.restrict_to_scored(model, padded, labels) == padded
     model.set_attn_implementation("sdpa")
-    kept = last_layer.read_only_scored(model, batch, labels)
+    kept = last_layer.restrict_to_scored(model, batch, labels)
     assert kept["position_ids"] is batch["position_ids"]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arcflow.core.code_digest import code_digest
+from arcflow.core.code_fingerprint import code_fingerprint
 from arcflow.core.contamination import guard
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import Grid, grid_key
@@ -200,9 +200,9 @@ def test_no_program_draws_random_numbers() -> None:
 
 def test_what_is_held_out_is_in_nothing() -> None:
     held_out = {"67a3c6ac", "00d62c1b"}  # the first is one primitive alone
-    source = OmniARC(ids=FEW, tasks=EQUAL).without(held_out)
+    source = OmniARC(ids=FEW, tasks=EQUAL).exclude(held_out)
     assert len(source) == len(FEW) - 2
-    assert {task.id for task in source.originals()} == set(FEW) - held_out
+    assert {task.id for task in source.base_tasks()} == set(FEW) - held_out
     bare = {without_docstring(programs()[i].source) for i in held_out}
     inputs = {grid.size for i in held_out for grid in original_inputs()[i]}
     assert inputs
@@ -215,17 +215,17 @@ def test_what_is_held_out_is_in_nothing() -> None:
 
 def test_the_guard_takes_it_as_any_source() -> None:
     source = OmniARC(ids=FEW)
-    evaluated = [replace(source.originals()[0], id="another name")]
-    found = guard(source.originals(), evaluated)
+    evaluated = [replace(source.base_tasks()[0], id="another name")]
+    found = guard(source.base_tasks(), evaluated)
     assert [task.id for task in found.dropped] == [FEW[0]]
-    left = source.without([task.id for task in found.dropped])
-    assert FEW[0] not in {task.id for task in left.originals()}
+    left = source.exclude([task.id for task in found.dropped])
+    assert FEW[0] not in {task.id for task in left.base_tasks()}
 
 
 def test_nothing_left() -> None:
-    source = OmniARC(ids=FEW).without(FEW)
+    source = OmniARC(ids=FEW).exclude(FEW)
     assert len(source) == 0
-    assert source.originals() == []
+    assert source.base_tasks() == []
     with pytest.raises(DataError, match="no task is left"):
         source.task(0, 0)
 
@@ -323,12 +323,12 @@ def test_inputs_from_a_pool(tmp_path: Path) -> None:
     tasks = {task.id.split("-")[2]: task for task in (source.task(0, 0), source.task(0, 1))}
     live = {grid_key(g) for i in tasks for g in original_inputs()[i]}
     assert not live & {grid_key(pair.input) for pair in tasks["c8f0f002"].train}
-    assert "RE-ARC pool" in source.identity()
+    assert "RE-ARC pool" in source.fingerprint()
 
 
 def test_identity_depends_on_what_tasks_are_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = OmniARC(ids=FEW).identity()
-    assert first == OmniARC(ids=FEW).identity()
+    first = OmniARC(ids=FEW).fingerprint()
+    assert first == OmniARC(ids=FEW).fingerprint()
     for other in (
         OmniARC(ids=FEW[:-1]),
         OmniARC(ids=FEW, tasks=EQUAL),
@@ -337,16 +337,18 @@ def test_identity_depends_on_what_tasks_are_made_of(monkeypatch: pytest.MonkeyPa
         OmniARC(ids=FEW, augment="pair"),
         OmniARC(ids=FEW, inputs=InputWeights(1, 1)),
     ):
-        assert other.identity() != first
+        assert other.fingerprint() != first
     changed = {i: replace(one, source=one.source + "# more\n") for i, one in programs().items()}
     with monkeypatch.context() as patch:
         patch.setattr(source_module, "programs", lambda: MappingProxyType(changed))
-        found = OmniARC(ids=FEW).identity()
+        found = OmniARC(ids=FEW).fingerprint()
     assert {key for key in found if found[key] != first[key]} == {"programs"}
     monkeypatch.setattr(
-        source_module, "code_digest", lambda *names: code_digest(*names) + str("dsl" in names[0])
+        source_module,
+        "code_fingerprint",
+        lambda *names: code_fingerprint(*names) + str("dsl" in names[0]),
     )
-    assert OmniARC(ids=FEW).identity()["DSL"] != first["DSL"]
+    assert OmniARC(ids=FEW).fingerprint()["DSL"] != first["DSL"]
 
 
 @pytest.mark.parametrize(
@@ -376,7 +378,7 @@ def test_bad_weights() -> None:
 
 def test_a_fraction_is_inside_a_larger_one() -> None:
     small, large = (OmniARC(fraction=f) for f in (0.1, 0.3))
-    assert {t.id for t in small.originals()} < {t.id for t in large.originals()}
+    assert {t.id for t in small.base_tasks()} < {t.id for t in large.base_tasks()}
 
 
 def test_nothing_well_posed_ends_with_the_published_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,5 +386,5 @@ def test_nothing_well_posed_ends_with_the_published_inputs(monkeypatch: pytest.M
     source = OmniARC(ids=["c8f0f002"], tasks=EQUAL)
     tasks = [source.task(0, index) for index in range(4)]
     assert {task.id for task in tasks} == {"omni-arc-c8f0f002-0"}
-    published = source.originals()[0]
+    published = source.base_tasks()[0]
     assert (*tasks[0].train, *tasks[0].test) == (*published.train, *published.test)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from arcflow.core.grid import make_grid
 from arcflow.core.task import Pair, Task
 from arcflow.omniarc.feedback import MESSAGE, error_feedback, grids_feedback
-from arcflow.omniarc.trial import Trial, try_programs
+from arcflow.omniarc.trial import ProgramResult, try_programs
 from arcflow.sandbox import Limits, Sandbox
 from tests.helpers.scripted import RIGHT, WRONG
 
@@ -39,7 +39,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield made
 
 
-def trial(sandbox: Sandbox, program: str) -> Trial:
+def trial(sandbox: Sandbox, program: str) -> ProgramResult:
     [found] = try_programs(sandbox.run, [program], [HALF_TURN])
     return found
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from arcflow.core.seeds import rng
 from arcflow.omniarc.edits import Text, without_docstring
-from arcflow.omniarc.meanings import find_places
+from arcflow.omniarc.meanings import find_constants
 from arcflow.omniarc.registry import programs
 from arcflow.omniarc.signatures import primitives
 from arcflow.omniarc.variations import change, count_changes, variation
@@ -73,7 +73,7 @@ def test_changes_of_known_meaning(line: str, expected: set[str]) -> None:
 
 def test_names_carry_meanings() -> None:
     text = lines("mark = 3", "a, b = positions(grid, mark)", "return draw_line(grid, a, b, mark)")
-    places = [(p.value, p.meanings) for p in find_places(ast.parse(text))]
+    places = [(p.value, p.meanings) for p in find_constants(ast.parse(text))]
     assert places == [(3, {"read", "written"})]
     text = lines(
         "result = grid.copy()",
@@ -81,7 +81,7 @@ def test_names_carry_meanings() -> None:
         "    result[grid == color] = new",
         "return result",
     )
-    places = [(p.value, p.meanings) for p in find_places(ast.parse(text))]
+    places = [(p.value, p.meanings) for p in find_constants(ast.parse(text))]
     assert places == [(1, {"read"}), (5, {"written"}), (2, {"read"}), (6, {"written"})]
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from arcflow.core.grid import make_grid
 from arcflow.sandbox import Grids, Limits, OutOfMemory, Raised, Result, Sandbox, SandboxError
-from arcflow.sandbox.namespace import Offer
+from arcflow.sandbox.namespace import ProgramNamespace
 from arcflow.sandbox.protocol import MAX_ANSWER
-from arcflow.sandbox.shared_results import Board
+from arcflow.sandbox.shared_results import SharedResults
 from tests.helpers.attacks import CANARY, LIMITS, assert_right, mess, sandbox_of
 
 GRIDS = [make_grid([[1, 2], [3, 4]]), make_grid([[5]]), make_grid([[0, 0, 7]])]
@@ -123,7 +123,7 @@ def test_without_the_policy_a_crash_is_blamed_on_the_one_that_crashed() -> None:
 
 def test_what_programs_share_cannot_be_changed_in_place() -> None:
     """Arrays are read-only, containers are tuples: no program finds what another one wrote."""
-    offer = Offer("arcflow.omniarc.dsl")
+    offer = ProgramNamespace("arcflow.omniarc.dsl")
     shared = dict(offer.names) | offer.builtins
     for name, module in offer.modules.items():
         shared |= {f"{name}.{key}": v for key, v in vars(module).items() if key != "__all__"}
@@ -137,7 +137,7 @@ def test_what_programs_share_cannot_be_changed_in_place() -> None:
 
 @given(st.binary(min_size=12, max_size=12), st.binary(max_size=64), st.integers(1, 20))
 def test_a_board_that_a_program_wrote_on_is_bounded(head: bytes, body: bytes, most: int) -> None:
-    board = Board()
+    board = SharedResults()
     shared: mmap.mmap = board._shared
     shared[:12] = head
     shared[12 : 12 + len(body)] = body

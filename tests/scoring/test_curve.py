@@ -194,7 +194,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "candidates": [candidate_to_dict(c) for c in candidates if c.task_id == task][:keep],
         }
         for task in OUTPUTS
-        for variant, keep in (("frozen", 2), ("tuned", None))
+        for variant, keep in (("baseline", 2), ("ttft", None))
     ]
     write_journal("validate.journal.jsonl", {"seed": 0}, entries)
     solutions = {task: [g.tolist() for g in grids] for task, grids in OUTPUTS.items()}
@@ -227,7 +227,7 @@ def test_curve_prints_a_table_and_writes_csv_and_picture(here: Path, capsys: Any
 
 
 def test_curve_of_a_variant_and_of_several_journals(here: Path, capsys: Any) -> None:
-    assert tool.main([*JOURNAL, "--variant", "frozen", "-o", "curve.csv"]) == 0
+    assert tool.main([*JOURNAL, "--variant", "baseline", "-o", "curve.csv"]) == 0
     assert [line.split(",")[0] for line in Path("curve.csv").read_text().split()] == ["n", "1", "2"]
     lines = [candidate_to_json(c) + "\n" for c in some(4)]
     Path("more.jsonl").write_text("".join(lines))
@@ -256,14 +256,14 @@ def test_a_picture_of_next_to_nothing(here: Path, capsys: Any, n: int) -> None:
         ([*JOURNAL, "--plot", "solutions.json/c.png"], "the curve cannot be written (File exists)"),
         ([*JOURNAL, "-o", "."], "the curve cannot be written (Is a directory): got '.'"),
         (["empty.jsonl", "--tasks", "solutions.json"], "no candidates: got 0"),
-        (["one.jsonl", "--tasks", "solutions.json", "--variant", "tuned"], "no candidates"),
+        (["one.jsonl", "--tasks", "solutions.json", "--variant", "ttft"], "no candidates"),
         (["other.jsonl", "--tasks", "solutions.json"], "a candidate of an unknown task: got 'q'"),
     ],
 )
 def test_curve_tells_mistakes(here: Path, capsys: Any, argv: list[str], message: str) -> None:
     Path("empty.jsonl").write_text("")
     Path("other.jsonl").write_text(candidate_to_json(answer(0, task="q")) + "\n")
-    write_journal("one.jsonl", {}, [{"task": "x", "variant": "frozen", "candidates": []}])
+    write_journal("one.jsonl", {}, [{"task": "x", "variant": "baseline", "candidates": []}])
     assert tool.main(argv) == 2
     out, err = capsys.readouterr()
     assert out == ""

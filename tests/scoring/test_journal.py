@@ -89,7 +89,7 @@ def test_another_run_is_refused_by_name(path: Path, run: dict[str, Any], message
     assert str(error.value).startswith(f"{path}: ")
     assert str(error.value).endswith(
         "Give this run another folder (--trainer.default_root_dir), or start the evaluation anew "
-        "with --pass_n.restart true."
+        "with --pass_n.overwrite true."
     )
     assert path.read_bytes() == before
     # The refused one has let go of it.

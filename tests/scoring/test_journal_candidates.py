@@ -50,14 +50,14 @@ def views(candidates: list[Candidate]) -> list[str]:
 
 def test_candidates_are_read_from_journals_and_lines(path: Path, tmp_path: Path) -> None:
     with Journal.open(path, RUN) as journal:
-        journal.append([entry("a", "frozen", answer("a", "fa")), entry("b", "frozen")])
-        journal.append([entry("a", "tuned", answer("a", "ta"), answer("a", "ta2", "stopped"))])
-        journal.append([entry("c", "frozen", answer("c", "fc"))])  # not tuned in time
+        journal.append([entry("a", "baseline", answer("a", "fa")), entry("b", "baseline")])
+        journal.append([entry("a", "ttft", answer("a", "ta"), answer("a", "ta2", "stopped"))])
+        journal.append([entry("c", "baseline", answer("c", "fc"))])  # not tuned in time
     with path.open("ab") as file:
         file.write(b'{"crc32":"12')
     assert views(read_candidates(path)) == ["ta", "ta2", "fc"]
-    assert views(read_candidates(path, "frozen")) == ["fa", "fc"]
-    assert views(read_candidates(path, "tuned")) == ["ta", "ta2"]
+    assert views(read_candidates(path, "baseline")) == ["fa", "fc"]
+    assert views(read_candidates(path, "ttft")) == ["ta", "ta2"]
     assert {k: views(v) for k, v in read_answers(path).items()} == {
         "a": ["ta", "ta2"],
         "b": [],
@@ -72,16 +72,16 @@ def test_candidates_are_read_from_journals_and_lines(path: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"task": "a", "variant": "tuned"}, "line 2: bad candidates: got None. Expected a list of"),
-        ({"task": 1, "variant": "tuned", "candidates": []}, "line 2: bad task: got 1. Expected a"),
+        ({"task": "a", "variant": "ttft"}, "line 2: bad candidates: got None. Expected a list of"),
+        ({"task": 1, "variant": "ttft", "candidates": []}, "line 2: bad task: got 1. Expected a"),
         (
-            {"task": "a", "variant": "tuned", "candidates": [{}]},
+            {"task": "a", "variant": "ttft", "candidates": [{}]},
             "line 2, candidate 0: missing key 'task_id'",
         ),
         (
             {
                 "task": "a",
-                "variant": "tuned",
+                "variant": "ttft",
                 "candidates": [{**candidate_to_dict(answer("a", "")), "grid": [[77]]}],
             },
             "line 2, candidate 0, grid: bad cell at row 0, column 0: got 77",

@@ -67,7 +67,7 @@ def test_no_flipped_bit_gives_a_wrong_entry(
         if "not a journal" in told:
             assert at < 10
         else:
-            assert "start the evaluation anew with --pass_n.restart true." in told
+            assert "start the evaluation anew with --pass_n.overwrite true." in told
         assert path.read_bytes() == bad
     elif bad[at] == ord("\n") and at < len(good) - 2:
         with pytest.raises(DataError, match=f"line {line + 1}: not what was written"):

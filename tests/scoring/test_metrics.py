@@ -13,8 +13,8 @@ from hypothesis import given, settings
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, make_grid
-from arcflow.evaluation.torchmetric import ARCMeasures, task_key
-from arcflow.scoring.metrics import MEASURES, input_metrics, mean_metrics, task_metrics
+from arcflow.evaluation.torchmetric import ARCMetrics, task_key
+from arcflow.scoring.metrics import METRICS, input_metrics, mean_metrics, task_metrics
 from arcflow.scoring.voting import Candidate, rank_votes
 from tests.helpers.paths import ROOT
 
@@ -53,17 +53,17 @@ def test_golden_task_metrics(golden: Any, candidates: Any, outputs: Any) -> None
     assert len(golden["task_metrics"]) == len(candidates) == len(outputs) == 40
     for task_id, expected in golden["task_metrics"].items():
         measured = task_metrics(candidates[task_id], outputs[task_id])
-        assert set(expected) < set(measured) == set(MEASURES)
+        assert set(expected) < set(measured) == set(METRICS)
         for name, value in expected.items():
             assert measured[name] == pytest.approx(value, abs=1e-9), (task_id, name)
 
 
 def test_golden_metrics_over_all_tasks(golden: Any, candidates: Any, outputs: Any) -> None:
     expected = golden["metrics"] | golden["votes"]
-    assert set(expected) == set(MEASURES)
+    assert set(expected) == set(METRICS)
     measured = mean_metrics(task_metrics(c, outputs[t]) for t, c in candidates.items())
     assert measured == pytest.approx(expected, abs=1e-9)
-    metric = ARCMeasures()
+    metric = ARCMetrics()
     for task_id, found in candidates.items():
         metric.update(task_id, found, outputs[task_id])
     assert metric.compute() == pytest.approx(expected, abs=1e-9)
@@ -86,7 +86,7 @@ def a(grid: list[list[int]] | None, index: int = 0, task_id: str = "t") -> Candi
 
 def test_no_candidates_count_as_unanswered_and_wrong() -> None:
     measured = task_metrics([], [make_grid([[1]])])
-    assert measured == dict.fromkeys(MEASURES, 0.0) | {"unanswered": 1.0}
+    assert measured == dict.fromkeys(METRICS, 0.0) | {"unanswered": 1.0}
 
 
 def test_unanswered_candidates_lower_the_shares() -> None:
@@ -120,7 +120,7 @@ def test_bad_use_is_told() -> None:
     with pytest.raises(DataError, match=r"task t: candidates of another task.*got 'u'"):
         task_metrics([a([[1]]), a([[1]], task_id="u")], one)
     with pytest.raises(DataError, match="candidates of t alone"):
-        ARCMeasures().update("t", [a([[1]], task_id="u")], one)
+        ARCMetrics().update("t", [a([[1]], task_id="u")], one)
 
 
 grids = st.sampled_from([None, [[1]], [[2]], [[1, 1]], [[1], [2]]])
@@ -137,8 +137,8 @@ def test_measures_agree_with_each_other(found: Any, output: Any) -> None:
     assert (m["accuracy"] > 0) == (m["pass_n"] == 1) == (m["max_correct_pixels"] == 1)
 
 
-def fed(tasks: list[tuple[str, list[Any]]]) -> ARCMeasures:
-    metric = ARCMeasures()
+def fed(tasks: list[tuple[str, list[Any]]]) -> ARCMetrics:
+    metric = ARCMetrics()
     for task_id, found in tasks:
         metric.update(task_id, [a(g, task_id=task_id) for g in found], [make_grid([[1]])])
     return metric
@@ -151,7 +151,7 @@ TASKS: list[tuple[str, list[Any]]] = [
 
 def test_metric_ignores_order_and_repeated_tasks() -> None:
     expected = fed(TASKS).compute()
-    assert list(expected) == list(MEASURES)
+    assert list(expected) == list(METRICS)
     assert {type(value) for value in expected.values()} == {float}
     shuffled = [*TASKS, *TASKS[:3]]
     random.Random(0).shuffle(shuffled)
@@ -199,7 +199,7 @@ def test_gathered_ranks_equal_one_process(shares: list[list[int]]) -> None:
     ranks[0].dist_sync_fn = lambda state, group: [state, *states[1:]]
     assert ranks[0].compute() == fed(TASKS).compute()
     # Afterwards the rank has its own tasks again.
-    assert ranks[0].rows[0].shape == (1 + len(MEASURES),)
+    assert ranks[0].rows[0].shape == (1 + len(METRICS),)
 
 
 def _rank(rank: int, init: str, expected: dict[str, float]) -> None:

@@ -277,8 +277,8 @@ def test_no_family_left() -> None:
 
 
 def test_nothing_published_is_behind_it() -> None:
-    assert SOURCE.originals() == ()
-    assert SOURCE.without(["00d62c1b"]) is SOURCE
+    assert SOURCE.base_tasks() == ()
+    assert SOURCE.exclude(["00d62c1b"]) is SOURCE
 
 
 def test_identity_tells_what_differs() -> None:
@@ -289,9 +289,9 @@ def test_identity_tells_what_differs() -> None:
         Counting(sides=(5, 9)),
         Counting(difficulty=(0, 0.5)),
     ]
-    found = [tuple(source.identity().items()) for source in (SOURCE, *others)]
+    found = [tuple(source.fingerprint().items()) for source in (SOURCE, *others)]
     assert len(set(found)) == len(found)
-    assert Counting().identity() == SOURCE.identity()
+    assert Counting().fingerprint() == SOURCE.fingerprint()
 
 
 def test_speed() -> None:

@@ -34,7 +34,7 @@ def written(folder: Path, **more: Any) -> Path:
 def test_the_source_shows_inputs_and_asks_for_a_new_one(tmp_path: Path) -> None:
     source = GeneratedInputs(str(written(tmp_path)))
     assert len(source) == 4
-    assert {task.id for task in source.originals()} == {task.id for task in TASKS[:4]}
+    assert {task.id for task in source.base_tasks()} == {task.id for task in TASKS[:4]}
     by_id = {task.id: task for task in TASKS}
     again = pickle.loads(pickle.dumps(source))
     for index in range(12):
@@ -50,13 +50,13 @@ def test_the_source_shows_inputs_and_asks_for_a_new_one(tmp_path: Path) -> None:
 
 def test_what_is_evaluated_can_be_taken_out(tmp_path: Path) -> None:
     source = GeneratedInputs(str(written(tmp_path)))
-    left = source.without({TASKS[0].id, TASKS[1].id})
+    left = source.exclude({TASKS[0].id, TASKS[1].id})
     assert len(left) == 2
     assert not {left.task(0, i).id.partition("/")[0] for i in range(8)} & {
         TASKS[0].id,
         TASKS[1].id,
     }
-    assert left.identity() != source.identity()
+    assert left.fingerprint() != source.fingerprint()
 
 
 @pytest.mark.parametrize(

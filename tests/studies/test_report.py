@@ -35,9 +35,9 @@ def test_the_csv_has_every_seed_and_the_spread(here: Path) -> None:
     assert float(eight[0]["seconds"]) >= 0
     # Tuned where there is test-time fine-tuning.
     assert {line["row"]: line["variant"] for line in lines()} == {
-        "baseline": "frozen",
-        "four": "tuned",
-        "eight": "tuned",
+        "baseline": "baseline",
+        "four": "ttft",
+        "eight": "ttft",
     }
 
 
@@ -83,7 +83,7 @@ def test_spread_is_the_sample_standard_deviation(values: list[float]) -> None:
     [
         ([], "not the results that the study shows: got []"),
         ({"variants": {}, "tasks": 1}, 'an object with "variants" and "tasks"'),
-        ({"variants": {"tuned": {"loss": 1.0}}, "tasks": 1}, "got 'accuracy'. Expected a column"),
+        ({"variants": {"ttft": {"loss": 1.0}}, "tasks": 1}, "got 'accuracy'. Expected a column"),
     ],
 )
 def test_bad_results_are_refused(tmp_path: Path, obj: object, message: str) -> None:

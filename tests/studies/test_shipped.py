@@ -133,7 +133,7 @@ def test_a_miniature_of_ttft_killed_and_continued(
         found = list(csv.DictReader(file))
     assert [(line["row"], line["seed"], line["variant"]) for line in found] == [
         (row, seed, variant)
-        for row, variant in (("baseline", "frozen"), ("n-1", "tuned"))
+        for row, variant in (("baseline", "baseline"), ("n-1", "ttft"))
         for seed in ("0", "1", "mean", "deviation")
     ]
     assert {line["tasks"] for line in found[:2]} == {"3"}

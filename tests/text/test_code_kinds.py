@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcflow.core.errors import ConfigError, DataError
-from arcflow.core.task import Attempt, Task
+from arcflow.core.task import FailedProgram, Task
 from arcflow.omniarc.dsl import grids as dsl_grids
 from arcflow.omniarc.dsl import objects as dsl_objects
 from arcflow.omniarc.registry import programs
@@ -89,7 +89,7 @@ def broken(draw: st.DrawFn, code: str) -> str:
 @st.composite
 def coded_tasks(draw: st.DrawFn) -> Task:
     code = draw(st.sampled_from(REAL))
-    attempt = Attempt(broken(draw, code) + "#", draw(st.sampled_from([*REAL, *HOSTILE])))
+    attempt = FailedProgram(broken(draw, code) + "#", draw(st.sampled_from([*REAL, *HOSTILE])))
     return replace(draw(tasks(largest=12)), code=code, attempt=attempt)
 
 
@@ -153,7 +153,7 @@ def test_a_text_stays_in_its_place(name: str, form: str, template: str, kind: st
     special = set(tokenizer(name).all_special_ids) - {tokenizer(name).unk_token_id}
 
     def acting(text: str) -> tuple[list[int], int]:
-        task = replace(SMALL, code=text, attempt=Attempt(f"#{text}", text))
+        task = replace(SMALL, code=text, attempt=FailedProgram(f"#{text}", text))
         ids = made.example(task).input_ids
         assert np.array_equal(ids, slow.example(task).input_ids)
         n_fences = tokenizer(name).decode(ids.tolist()).count("```")
@@ -166,7 +166,7 @@ def test_a_text_stays_in_its_place(name: str, form: str, template: str, kind: st
 
 
 def test_characters_of_the_private_area_are_no_placeholders() -> None:
-    task = replace(SMALL, attempt=Attempt("a \ue000 b \ue001\n", "c \ue006\n"))
+    task = replace(SMALL, attempt=FailedProgram("a \ue000 b \ue001\n", "c \ue006\n"))
     text = encoder("qwen", "chat", "", "code-from-feedback").text(task)
     assert "a \ue000 b \ue001\n" in text
     assert "c \ue006\n" in text
@@ -245,7 +245,7 @@ def test_a_task_without_answers_has_no_program() -> None:
 
 def test_an_attempt_that_is_the_answer_is_refused() -> None:
     assert SMALL.code is not None
-    task = replace(SMALL, attempt=Attempt(f"\n{SMALL.code}\n", "It fails."))
+    task = replace(SMALL, attempt=FailedProgram(f"\n{SMALL.code}\n", "It fails."))
     made = encoder("characters", "compact", "", "code-from-feedback")
     with pytest.raises(DataError, match="task small: the attempt is the task's program itself"):
         made.example(task)
@@ -292,7 +292,9 @@ def test_a_text_that_does_not_split_takes_the_slow_path_alone() -> None:
         return made._lookup.fits(values, len(values))
 
     assert both(SMALL)
-    assert not both(replace(SMALL, attempt=Attempt("", "It is empty.")))  # joins the newline before
+    assert not both(
+        replace(SMALL, attempt=FailedProgram("", "It is empty."))
+    )  # joins the newline before
     assert both(SMALL)
 
 
@@ -349,12 +351,12 @@ def test_reading_never_fails(kind: str, ids: list[int]) -> None:
 
 
 def test_identity_knows_the_primitives_where_programs_are_written() -> None:
-    def identity(kind: str, primitives: tuple[str, ...]) -> dict[str, str]:
+    def fingerprint(kind: str, primitives: tuple[str, ...]) -> dict[str, str]:
         config = TextConfig(primitives=primitives, code_tokens=7)
-        return Encoder(load_tokenizer("characters"), config, get_kind(kind)).identity()
+        return Encoder(load_tokenizer("characters"), config, get_kind(kind)).fingerprint()
 
-    assert identity("output-from-examples", ()) == identity("output-from-examples", ("crop",))
-    assert identity("code-from-examples", ("a", "b"))["primitives"] == "a b"
+    assert fingerprint("output-from-examples", ()) == fingerprint("output-from-examples", ("crop",))
+    assert fingerprint("code-from-examples", ("a", "b"))["primitives"] == "a b"
 
 
 def test_a_users_own_file_serves_programs_too(tmp_path: Path) -> None:

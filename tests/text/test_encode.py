@@ -285,26 +285,28 @@ def test_decode_stops_at_the_first_stop_token() -> None:
 
 
 def test_identity_tells_apart_what_changes_the_ids() -> None:
-    def identity(name: str = "qwen", form: str = "chat", grid: GridText = CODE) -> dict[str, str]:
-        return encoder_of(name, form, grid, "completion").identity()
+    def fingerprint(
+        name: str = "qwen", form: str = "chat", grid: GridText = CODE
+    ) -> dict[str, str]:
+        return encoder_of(name, form, grid, "completion").fingerprint()
 
-    first = identity()
-    assert first == Encoder(qwen_like(), TextConfig(CODE, "chat")).identity()
+    first = fingerprint()
+    assert first == Encoder(qwen_like(), TextConfig(CODE, "chat")).fingerprint()
     assert all(type(value) is str for value in first.values())
 
     def changed(other: dict[str, str]) -> set[str]:
         return {key for key in first if first[key] != other[key]}
 
-    assert changed(identity(grid=FULL)) == {"grid_text"}
-    assert changed(identity(form="compact", grid=PLAIN)) == {"grid_text", "format", "template"}
-    assert changed(identity("sentencepiece", "chat", PLAIN)) == {"grid_text", "tokenizer"}
+    assert changed(fingerprint(grid=FULL)) == {"grid_text"}
+    assert changed(fingerprint(form="compact", grid=PLAIN)) == {"grid_text", "format", "template"}
+    assert changed(fingerprint("sentencepiece", "chat", PLAIN)) == {"grid_text", "tokenizer"}
 
 
 def test_identity_does_not_change_with_the_tokenizers_padding() -> None:
     tokenizer = load_tokenizer("characters")
-    before = Encoder(tokenizer).identity()
+    before = Encoder(tokenizer).fingerprint()
     tokenizer(["1", "22"], padding=True, truncation=True, max_length=8)
-    assert Encoder(tokenizer).identity() == before
+    assert Encoder(tokenizer).fingerprint() == before
 
 
 def test_an_encoder_travels_to_a_worker() -> None:
@@ -314,7 +316,7 @@ def test_an_encoder_travels_to_a_worker() -> None:
     copy = pickle.loads(pickle.dumps(encoder))
     assert copy.fast
     assert np.array_equal(copy.example(task).labels, encoder.example(task).labels)
-    assert copy.identity() == encoder.identity()
+    assert copy.fingerprint() == encoder.fingerprint()
 
 
 # Context

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcflow.core.grid import make_grid
-from arcflow.core.task import Attempt, Pair, Task
+from arcflow.core.task import FailedProgram, Pair, Task
 from arcflow.text.context import fit_context
 from arcflow.text.encode import IGNORED, Encoder, FastPathWarning, TextConfig
 from arcflow.text.grid_text import GridText
@@ -32,7 +32,9 @@ SMALL = Task(
     ),
     (Pair(make_grid([[5, 6]]), make_grid([[6, 5]])),),
     code="def task(grid):\n    return grid[:, ::-1]\n",
-    attempt=Attempt("def task(grid):\n    return grid[::-1]\n", "Pair 1: 2 of 2 cells differ.\n"),
+    attempt=FailedProgram(
+        "def task(grid):\n    return grid[::-1]\n", "Pair 1: 2 of 2 cells differ.\n"
+    ),
 )
 
 
@@ -166,7 +168,7 @@ def test_pairs_are_dropped_until_it_fits(kind: str, task: Task, share: float) ->
 
 
 def test_identity_tells_kinds_apart() -> None:
-    found = {kind: encoder("characters", "compact", "", kind).identity() for kind in KINDS}
+    found = {kind: encoder("characters", "compact", "", kind).fingerprint() for kind in KINDS}
     assert len({tuple(sorted(each.items())) for each in found.values()}) == len(KINDS)
 
 

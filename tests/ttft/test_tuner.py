@@ -15,7 +15,7 @@ from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.errors import ConfigError
 from arcflow.core.seeds import rng
 from arcflow.core.task import Task, task_from_json
-from arcflow.engines.base import Request, Sampling
+from arcflow.engines.base import Request, SamplingParams
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.modules.backbone import BackboneConfig
 from arcflow.modules.lora.adapters import LoRAConfig, adapter_parameters, adapter_state
@@ -127,7 +127,7 @@ def test_leaves_no_trace(
     tasks = [make_task("a"), make_task("b")]
     with torch.no_grad():
         if fail_at is None:
-            tuner(2, tune=tune).tune(module, encoder, tasks, on_step=on_step)
+            tuner(2, mode=tune).tune(module, encoder, tasks, on_step=on_step)
             assert [(name, step) for name, step, _ in seen] == [
                 ("a", 0),
                 ("a", 1),
@@ -136,7 +136,7 @@ def test_leaves_no_trace(
             ]
         else:
             with pytest.raises(RuntimeError, match="in the middle"):
-                tuner(2, tune=tune).tune(module, encoder, tasks, on_step=on_step)
+                tuner(2, mode=tune).tune(module, encoder, tasks, on_step=on_step)
         assert not torch.is_grad_enabled()
     after = everything(module, optimizer)
     for what, value in before.items():
@@ -184,7 +184,7 @@ def own_pairs_loss(module: LoRAModule, encoder: Encoder, task: Task) -> float:
 @pytest.mark.parametrize("tune", ["continue", "fresh", "all"])
 def test_learns_the_tasks_own_pairs(encoder: Encoder, lora: LoRAConfig | None, tune: Any) -> None:
     module, task = make_module(lora), make_task()
-    callback = tuner(25, lr=2e-2, tune=tune, augment=AS_IS)
+    callback = tuner(25, lr=2e-2, mode=tune, augment=AS_IS)
     frozen = own_pairs_loss(module, encoder, task)
     losses: list[float] = []
     (ref,) = callback.tune(module, encoder, [task], on_step=lambda *step: losses.append(step[2]))
@@ -200,7 +200,7 @@ def test_continue_starts_from_the_trained_adapter_and_fresh_does_not(encoder: En
     trained = adapter_state(module.model)
     (copy,) = tuner(0).tune(module, encoder, [task])
     assert equal(dict(copy.state), trained)
-    still = tuner(1, lr=1e-30, tune="fresh", lora=LoRAConfig(rank=2))
+    still = tuner(1, lr=1e-30, mode="fresh", lora=LoRAConfig(rank=2))
     (fresh,) = still.tune(module, encoder, [task])
     assert {2} == {min(tensor.shape) for tensor in fresh.state.values()}
     first = [tensor for name, tensor in fresh.state.items() if "lora_B" in name]
@@ -218,7 +218,7 @@ def test_the_engine_answers_with_tuned_adapters(encoder: Encoder) -> None:
     ]
     engine = TransformersEngine(module.model, 0, partial(callback.use_adapter, module))
     before = everything(module, None)
-    answers = engine.generate(requests, Sampling(max_tokens=8, stop_ids=encoder.stop_ids))
+    answers = engine.generate(requests, SamplingParams(max_tokens=8, stop_ids=encoder.stop_ids))
     assert everything(module, None) == before
     for i in (0, 3):
         assert len({answer.log_prob for (answer,) in answers[i : i + 3]}) == 3, "one an adapter"
@@ -240,7 +240,7 @@ def test_one_train_pair_leaves_the_start_untrained(
 ) -> None:
     module = make_module()
     lonely, other = make_task("lonely", n_train=1), make_task("other")
-    tuner(5).check(module, [lonely, other], wave_size=2)
+    tuner(5).check(module, [lonely, other], task_batch_size=2)
     assert "1 of 2 tasks have a single train pair, nothing to leave out" in caplog.text
     assert "answered with the model as it was trained: lonely." in caplog.text
     (ref,) = tuner(5).tune(module, encoder, [lonely])
@@ -370,8 +370,8 @@ def test_refuses_what_does_not_suit(encoder: Encoder) -> None:
         tune(tuner(), LightningModule())
     with pytest.raises(ConfigError, match=r"test_time.lora: .* keeps its shape.*'rank': 4"):
         tune(tuner(lora=LoRAConfig(rank=2)), make_module())
-    with pytest.raises(ConfigError, match=r"lora.init: pissa.*Set --test_time.tune continue"):
-        tune(tuner(tune="fresh"), make_module(LoRAConfig(rank=4, init="pissa"), trained=False))
+    with pytest.raises(ConfigError, match=r"lora.init: pissa.*Set --test_time.mode continue"):
+        tune(tuner(mode="fresh"), make_module(LoRAConfig(rank=4, init="pissa"), trained=False))
     for name in ("steps", "tokens_per_step", "leave_out"):
         with pytest.raises(ConfigError, match=f"test_time.{name} is too small: got -1"):
             TestTimeFineTuning(**{name: -1})

@@ -77,7 +77,7 @@ def test_all_weights_are_tuned_in_float32_and_answer_in_the_models_type(
     encoder: Encoder, lora: LoRAConfig | None
 ) -> None:
     module = make_module(lora)
-    callback = tuner(2, lr=1e-2, tune="all")
+    callback = tuner(2, lr=1e-2, mode="all")
     assert callback.adapter_config(module) is None
     (ref,) = callback.tune(module, encoder, [make_task()])
     assert (ref.kind, ref.steps, ref.path) == ("weights", 2, None)
@@ -100,7 +100,7 @@ def test_weights_held_in_16_bits_stay_what_they_were(encoder: Encoder) -> None:
     module = make_module(None)
     module.model.to(torch.bfloat16)
     before = everything_16(module)
-    callback = tuner(2, lr=1e-6, tune="all")
+    callback = tuner(2, lr=1e-6, mode="all")
     (ref,) = callback.tune(module, encoder, [make_task()])
     assert everything_16(module) == before
     name, weight = next(iter(module.model.named_parameters()))
@@ -119,7 +119,7 @@ def everything_16(module: LoRAModule) -> dict[str, Any]:
 
 def test_fresh_without_a_step_is_the_trained_model(encoder: Encoder) -> None:
     module = make_module()
-    callback = tuner(3, tune="fresh", lora=LoRAConfig(rank=2))
+    callback = tuner(3, mode="fresh", lora=LoRAConfig(rank=2))
     frozen = logits(module)
     refs = callback.tune(module, encoder, [make_task("a"), make_task("b")], expired=lambda: True)
     assert refs[0] is refs[1]
@@ -148,7 +148,7 @@ def test_shared_adapters_take_their_tasks_in_turn(encoder: Encoder) -> None:
     assert equal(dict(refs[4].state or {}), dict(alone.state or {})), "a group of one: as alone"
 
 
-def test_one_adapter_for_all_tasks_of_the_wave(encoder: Encoder) -> None:
+def test_one_adapter_for_all_tasks_of_the_task_batch(encoder: Encoder) -> None:
     module = make_module()
     tasks = [make_task(name) for name in "abc"] + [make_task("lonely", n_train=1)]
     counts: Counter[str] = Counter()
@@ -268,7 +268,7 @@ def test_adapters_are_written_for_other_processes(
     encoder: Encoder, base: str, tmp_path: Path, rslora: bool
 ) -> None:
     module = loaded(base, lora=LoRAConfig(rank=4, rslora=rslora))
-    callback = tuner(2, tune="fresh", lora=LoRAConfig(rank=2, rslora=rslora))
+    callback = tuner(2, mode="fresh", lora=LoRAConfig(rank=2, rslora=rslora))
     tasks = [make_task("a"), make_task("b"), make_task("lonely", n_train=1)]
     folder = tmp_path / "adapters"
     refs = callback.tune(module, encoder, tasks, folder=folder)
@@ -295,10 +295,10 @@ def test_an_adapter_whose_init_changed_the_base_is_written_as_a_plain_one(
 
 
 def refused(
-    callback: TestTimeFineTuning, module: LoRAModule, match: str, wave_size: int = 4
+    callback: TestTimeFineTuning, module: LoRAModule, match: str, task_batch_size: int = 4
 ) -> None:
     with pytest.raises(ConfigError, match=match):
-        callback.check(module, [make_task()], wave_size)
+        callback.check(module, [make_task()], task_batch_size)
 
 
 def test_refuses_before_any_time_is_spent() -> None:
@@ -306,7 +306,7 @@ def test_refuses_before_any_time_is_spent() -> None:
     refused(
         tuner(5, tasks_per_adapter=8),
         module,
-        r"tasks_per_adapter.*at most data.wave_size \(4\).*Set --data.wave_size 8",
+        r"tasks_per_adapter.*at most data.task_batch_size \(4\).*Set --data.task_batch_size 8",
     )
     refused(
         tuner(5, schedule=ScheduleConfig("linear", warmup_steps=5)),
@@ -339,7 +339,7 @@ def test_all_weights_of_a_quantized_model_are_refused(tmp_path: Path) -> None:
         vocab_size=60,
     )
     module.configure_model()
-    refused(tuner(5, tune="all"), module, "quantized weights cannot be trained: got 'all'")
+    refused(tuner(5, mode="all"), module, "quantized weights cannot be trained: got 'all'")
 
 
 def test_checking_leaves_no_trace() -> None:
@@ -352,8 +352,8 @@ def test_checking_leaves_no_trace() -> None:
 
 
 def test_options_are_told_by_name() -> None:
-    callback = TestTimeFineTuning(3, tune="fresh", optimizer=OptimizerConfig(lr=0.5))
-    assert callback.options["tune"] == "fresh"
+    callback = TestTimeFineTuning(3, mode="fresh", optimizer=OptimizerConfig(lr=0.5))
+    assert callback.options["mode"] == "fresh"
     assert callback.options["steps"] == 3
     assert callback.options["optimizer"].lr == 0.5
     assert callback.options["augment"] == AugmentConfig()
@@ -361,7 +361,7 @@ def test_options_are_told_by_name() -> None:
 
 def test_all_weights_learn_the_tasks_pairs_better_than_before(encoder: Encoder) -> None:
     module, task = make_module(None), make_task()
-    callback = tuner(20, lr=1e-2, tune="all", augment=AS_IS)
+    callback = tuner(20, lr=1e-2, mode="all", augment=AS_IS)
     frozen = own_pairs_loss(module, encoder, task)
     (ref,) = callback.tune(module, encoder, [task])
     with callback.use_adapter(module, ref):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from arcflow.core.errors import CheckpointError, ConfigError
-from arcflow.datamodules.streams.prefetch import Samples, Stream
+from arcflow.datamodules.streams.prefetch import SamplePrefetcher, Stream
 from arcflow.text.encode import Example
 from arcflow.text.pack import (
     IGNORED,
@@ -19,7 +19,7 @@ from arcflow.text.pack import (
     pad_examples,
 )
 
-__all__ = ["LossLoader", "Stream", "StreamOfParts", "TrainLoader", "check_rows"]
+__all__ = ["LossLoader", "Stream", "StreamOfComponents", "TrainLoader", "check_rows"]
 
 VERSION = 2
 ENDLESS = 1_000_000_000
@@ -28,7 +28,7 @@ Batch = dict[str, Tensor]
 
 
 @runtime_checkable
-class StreamOfParts(Protocol):
+class StreamOfComponents(Protocol):
     """A stream that says where its samples come from."""
 
     def part(self, index: int) -> str:
@@ -128,7 +128,7 @@ class TrainLoader:
     def __iter__(self) -> Iterator[Batch]:
         """Batches from the state on; workers start with the first."""
         state = self._packer
-        samples = Samples(self._stream, self._workers, state["pending"], state["next"])
+        samples = SamplePrefetcher(self._stream, self._workers, state["pending"], state["next"])
         self._iterator = samples.iterator
         packer = self._new_packer(samples)
         packer.restore(state)
@@ -167,7 +167,7 @@ class TrainLoader:
         """Plain data; loads with ``weights_only=True``."""
         return {
             "version": VERSION,
-            "identity": self._identity(),
+            "identity": self._fingerprint(),
             "batches": self._batches,
             "packer": dict(self._packer),
             "drawn": {part: list(counts) for part, counts in self._drawn.items()},
@@ -183,7 +183,7 @@ class TrainLoader:
         if state.get("version") != VERSION:
             raise _refusal("version", state.get("version"), VERSION)
         # A state that does not say is that of one process.
-        saved, here = {"rows_per_batch": "1"} | state["identity"], self._identity()
+        saved, here = {"rows_per_batch": "1"} | state["identity"], self._fingerprint()
         for name in here:
             if saved.get(name) != here[name]:
                 raise _refusal(name, saved.get(name), here[name])
@@ -193,14 +193,14 @@ class TrainLoader:
         self._passed = dict(state["skipped"])
         self._iterator = None
 
-    def _identity(self) -> dict[str, str]:
-        return self._stream.identity() | {
+    def _fingerprint(self) -> dict[str, str]:
+        return self._stream.fingerprint() | {
             "tokens_per_batch": str(self._budget),
             "packing": self._packing,
             "rows_per_batch": str(self._per_batch),
         }
 
-    def _new_packer(self, samples: "Samples") -> Packer:
+    def _new_packer(self, samples: "SamplePrefetcher") -> Packer:
         if self._packing == "packed":
             return Packer(samples.length, self._budget, self._packing)
         # One wide rectangle: rows that were chosen apart differ in length, and joined would be
@@ -236,7 +236,7 @@ class TrainLoader:
 
     def _part(self, index: int) -> str:
         stream = self._stream
-        return stream.part(index) if isinstance(stream, StreamOfParts) else "samples"
+        return stream.part(index) if isinstance(stream, StreamOfComponents) else "samples"
 
 
 class LossLoader:

@@ -38,12 +38,12 @@ class MixtureStream:
         part, own = self._interleave.at(self._seed, index)
         return f"{self._names[part]}: {self._parts[part].part(own)}"
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """Shares, and what the parts say."""
         found = {"order of the parts": f"version {VERSION}", "mixture seed": str(self._seed)}
         for name, share, stream in zip(
             self._names, self._interleave.shares, self._parts, strict=True
         ):
             found[f"{name} share"] = repr(share)
-            found |= {f"{name} {key}": value for key, value in stream.identity().items()}
+            found |= {f"{name} {key}": value for key, value in stream.fingerprint().items()}
         return found

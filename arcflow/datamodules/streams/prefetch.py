@@ -26,12 +26,12 @@ class Stream(Protocol):
         """The sample; None where there is none of this number."""
         ...
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """What the samples depend on."""
         ...
 
 
-class Samples:
+class SamplePrefetcher:
     """Samples by number, made in order and kept until they are taken.
 
     Args:

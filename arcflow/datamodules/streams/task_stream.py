@@ -67,14 +67,14 @@ class TaskStream:
         """The source."""
         return self.source.origin(self._seed, index)
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """What the samples depend on, as plain strings: two streams that agree are equal."""
         return (
             {
                 "seed": str(self._seed),
                 "max_tokens": str(self.max_tokens),
             }
-            | self.source.identity()
+            | self.source.fingerprint()
             | {f"augment.{key}": str(value) for key, value in asdict(self._augment).items()}
-            | {f"text {name}": value for name, value in self._encoder.identity().items()}
+            | {f"text {name}": value for name, value in self._encoder.fingerprint().items()}
         )

@@ -20,7 +20,7 @@ from arcflow.modules.batched_lora.low_rank import (
     add_low_rank,
     make_slices,
 )
-from arcflow.modules.batched_lora.stacked_weights import SliceViews, aligned, make_views
+from arcflow.modules.batched_lora.stacked_weights import StackedWeights, aligned, stack_weights
 from arcflow.modules.lora.adapters import State
 
 NAME = "joint"
@@ -29,8 +29,8 @@ _TOGETHER = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 """Layers of one parent that read the same input: their A are multiplied with it at once."""
 
 
-class JointAdapters:
-    """Adapters on a model, between :func:`joint_adapters`'s two ends.
+class BatchedAdapters:
+    """Adapters on a model, between :func:`batched_adapters`'s two ends.
 
     Attributes:
         parameters: one an adapter that still learns, (1, P), with its gradient in place; P is
@@ -70,13 +70,13 @@ class JointAdapters:
         self._slices: dict[int, Slices] = {}
         self._lengths: dict[int, list[int]] = {}
         self.anchor = torch.zeros((), device=device, requires_grad=True)
-        self.layers: dict[str, JointLinear] = {}
-        self._all: list[Group] = []
+        self.layers: dict[str, BatchedLinear] = {}
+        self._all: list[LayerGroup] = []
         for paths in groups:
-            group = Group(self, paths, [peft_layers[path] for path in paths])
+            group = LayerGroup(self, paths, [peft_layers[path] for path in paths])
             self._all.append(group)
             for i, path in enumerate(paths):
-                self.layers[path] = JointLinear(group, i)
+                self.layers[path] = BatchedLinear(group, i)
 
     def __len__(self) -> int:
         return len(self.parameters)
@@ -194,7 +194,7 @@ class JointAdapters:
             parameter.grad = row
 
 
-class Group:
+class LayerGroup:
     """Layers that read one input.
 
     Attributes:
@@ -203,7 +203,7 @@ class Group:
         written: whether this step's gradients are in their places.
     """
 
-    def __init__(self, stack: JointAdapters, paths: Sequence[str], layers: Sequence[Any]) -> None:
+    def __init__(self, stack: BatchedAdapters, paths: Sequence[str], layers: Sequence[Any]) -> None:
         self.stack = stack
         self.bases: list[nn.Module] = [layer.base_layer for layer in layers]
         self.scale = float(layers[0].scaling[NAME])
@@ -211,7 +211,7 @@ class Group:
         self._ups = [f"{path}.lora_B.weight" for path in paths]
         self.plain = all(_is_plain(base) for base in self.bases)
         self._ready: tuple[Tensor, dict[int, Tensor]] | None = None
-        self._views: SliceViews | None = None
+        self._views: StackedWeights | None = None
         self.written = False
 
     def output(self, i: int, x: Tensor) -> Tensor:
@@ -224,11 +224,11 @@ class Group:
             self._ready = None
         return out
 
-    def views(self) -> SliceViews:
+    def views(self) -> StackedWeights:
         """Each adapter's float32 matrices, made once."""
         if self._views is None:
             stack = self.stack
-            self._views = make_views(
+            self._views = stack_weights(
                 stack.stack(self._downs, torch.float32),
                 stack.stack(self._downs),
                 [stack.stack([key], torch.float32) for key in self._ups],
@@ -280,10 +280,10 @@ class Group:
         )
 
 
-class JointLinear(nn.Module):
+class BatchedLinear(nn.Module):
     """A linear layer with its slices' adapters."""
 
-    def __init__(self, group: Group, index: int) -> None:
+    def __init__(self, group: LayerGroup, index: int) -> None:
         super().__init__()
         self.base_layer = group.bases[index]
         self.group, self._index = group, index

@@ -7,7 +7,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from arcflow.core.errors import ConfigError
-from arcflow.modules.batched_lora.adapters import NAME, JointAdapters
+from arcflow.modules.batched_lora.adapters import NAME, BatchedAdapters
 from arcflow.modules.batched_lora.forward import Forward, forwards
 from arcflow.modules.batched_lora.low_rank import Strategy
 from arcflow.modules.lora.adapters import (
@@ -20,13 +20,13 @@ from arcflow.modules.lora.adapters import (
 
 
 @contextmanager
-def joint_adapters(
+def batched_adapters(
     model: PreTrainedModel,
     config: LoRAConfig,
     seeds: Sequence[int],
     start: State | None = None,
     strategy: Strategy | None = None,
-) -> Iterator[JointAdapters]:
+) -> Iterator[BatchedAdapters]:
     """Adapters that learn together inside the block; the model is as it was after it (law 4).
 
     Args:
@@ -40,7 +40,7 @@ def joint_adapters(
     Raises:
         ConfigError: DoRA, dropout, or targets that are no linear layers.
     """
-    check_joint(config)
+    check_batchable(config)
     with temporary_adapter(model, config, NAME, start, seeds[0]):
         states = [adapter_state(model, NAME)]
         for seed in seeds[1:]:
@@ -54,7 +54,7 @@ def joint_adapters(
             for path, layer in model.named_modules()
             if NAME in getattr(layer, "lora_A", ())
         }
-        stack = JointAdapters(model, layers, states, strategy)
+        stack = BatchedAdapters(model, layers, states, strategy)
         for path, joint in stack.layers.items():
             _put(model, path, joint)
         taken: list[tuple[nn.Module, Forward]] = []
@@ -71,7 +71,7 @@ def joint_adapters(
                 _put(model, path, layer)
 
 
-def check_joint(config: LoRAConfig) -> None:
+def check_batchable(config: LoRAConfig) -> None:
     """Refuse adapters that cannot learn in one forward pass.
 
     Raises:

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from arcflow.modules.attention import PackedRow
+from arcflow.modules.attention import RowSegments
 from arcflow.modules.batched_lora.block_attention import attend, attend_backward, count_blocks
-from arcflow.modules.batched_lora.stacked_weights import SliceViews, project, project_back
+from arcflow.modules.batched_lora.stacked_weights import StackedWeights, project, project_back
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +42,15 @@ class AttentionWeights:
         return len(self.weights[1]) // self.width
 
 
-def joint_attention(
+def batched_attention(
     x: Tensor,
     anchor: Tensor,
     rotation: tuple[Tensor, Tensor],
-    row: PackedRow,
+    row: RowSegments,
     lengths: Sequence[int],
     own: AttentionWeights,
-    inner: SliceViews,
-    outer: SliceViews,
+    inner: StackedWeights,
+    outer: StackedWeights,
 ) -> Tensor:
     """The layer's output for the tokens that ask, (M, d), in their order.
 
@@ -65,11 +65,11 @@ def joint_attention(
         outer: the adapters of o.
     """
     arguments = (x, anchor, *rotation, row, lengths, own, inner, outer)
-    out: Tensor = _JointAttention.apply(*arguments)  # type: ignore[no-untyped-call]
+    out: Tensor = _BatchedAttention.apply(*arguments)  # type: ignore[no-untyped-call]
     return out
 
 
-class _JointAttention(torch.autograd.Function):
+class _BatchedAttention(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -77,11 +77,11 @@ class _JointAttention(torch.autograd.Function):
         anchor: Tensor,
         cos: Tensor,
         sin: Tensor,
-        row: PackedRow,
+        row: RowSegments,
         lengths: Sequence[int],
         own: AttentionWeights,
-        inner: SliceViews,
-        outer: SliceViews,
+        inner: StackedWeights,
+        outer: StackedWeights,
     ) -> Tensor:
         heads, width = own.heads, own.width
         raws, hidden = project(x, own.weights[:3], own.biases[:3], inner, lengths)
@@ -126,7 +126,7 @@ class _JointAttention(torch.autograd.Function):
 
 
 def _samples(
-    row: PackedRow, asking: Sequence[Tensor], seen: Sequence[Tensor]
+    row: RowSegments, asking: Sequence[Tensor], seen: Sequence[Tensor]
 ) -> Iterator[tuple[Tensor, ...]]:
     """Views of each sample, of each tensor.
 

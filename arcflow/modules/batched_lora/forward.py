@@ -31,11 +31,11 @@ from transformers.models.qwen2.modeling_qwen2 import (
 from transformers.models.qwen3.modeling_qwen3 import Qwen3MLP, Qwen3RMSNorm, Qwen3RotaryEmbedding
 
 from arcflow.modules.attention import NAME, packed_row
-from arcflow.modules.batched_lora.adapters import Group, JointAdapters
-from arcflow.modules.batched_lora.attention import AttentionWeights, joint_attention
+from arcflow.modules.batched_lora.adapters import BatchedAdapters, LayerGroup
+from arcflow.modules.batched_lora.attention import AttentionWeights, batched_attention
 from arcflow.modules.batched_lora.block_attention import LONGEST
 from arcflow.modules.batched_lora.low_rank import slice_linear
-from arcflow.modules.batched_lora.mlp import joint_mlp
+from arcflow.modules.batched_lora.mlp import batched_mlp
 from arcflow.modules.batched_lora.rms_norm import frozen_norm
 
 Forward = Callable[..., Any]
@@ -51,7 +51,7 @@ _ROTATIONS = (
 _MLPS = (Qwen2MLP, Qwen3MLP, LlamaMLP, MistralMLP)
 
 
-def forwards(model: PreTrainedModel, stack: JointAdapters) -> list[tuple[nn.Module, Forward]]:
+def forwards(model: PreTrainedModel, stack: BatchedAdapters) -> list[tuple[nn.Module, Forward]]:
     """For each of the model's layers that can have one, a forward method of its own."""
     found: list[tuple[nn.Module, Forward]] = []
     for module in model.modules():
@@ -110,7 +110,7 @@ def _rotation(module: Any) -> Forward:
     return forward
 
 
-def _activation(module: nn.Module, stack: JointAdapters) -> Forward:
+def _activation(module: nn.Module, stack: BatchedAdapters) -> Forward:
     """Slice by slice: the last few numbers of a tensor are of another method than the rest."""
     own = module.forward
 
@@ -125,7 +125,7 @@ def _activation(module: nn.Module, stack: JointAdapters) -> Forward:
     return forward
 
 
-def _linear(module: nn.Linear, stack: JointAdapters) -> Forward:
+def _linear(module: nn.Linear, stack: BatchedAdapters) -> Forward:
     """Of a layer without adapters: slice by slice, as beside an adapter."""
     own = module.forward
 
@@ -140,7 +140,7 @@ def _linear(module: nn.Linear, stack: JointAdapters) -> Forward:
     return forward
 
 
-def _mlp(module: Any, stack: JointAdapters) -> Forward | None:
+def _mlp(module: Any, stack: BatchedAdapters) -> Forward | None:
     groups = [_whole_group(module, names) for names in (("gate_proj", "up_proj"), ("down_proj",))]
     inner, outer = groups
     if inner is None or outer is None or not _is_silu(module.act_fn):
@@ -156,13 +156,13 @@ def _mlp(module: Any, stack: JointAdapters) -> Forward | None:
             return out
         flat = x.reshape(-1, x.shape[-1])
         lengths = stack.lengths(len(flat))
-        found = joint_mlp(flat, stack.anchor, lengths, weights, inner.views(), outer.views())
+        found = batched_mlp(flat, stack.anchor, lengths, weights, inner.views(), outer.views())
         return found.view(x.shape)
 
     return forward
 
 
-def _attention(module: Any, stack: JointAdapters) -> Forward | None:
+def _attention(module: Any, stack: BatchedAdapters) -> Forward | None:
     inner = _whole_group(module, ("q_proj", "k_proj", "v_proj"))
     outer = _whole_group(module, ("o_proj",))
     if inner is None or outer is None or getattr(module, "sliding_window", None) is not None:
@@ -206,7 +206,7 @@ def _attention(module: Any, stack: JointAdapters) -> Forward | None:
             return answer
         flat = hidden_states[0]
         cos, sin = (part.expand(1, len(flat), -1)[0] for part in position_embeddings)
-        out = joint_attention(
+        out = batched_attention(
             flat,
             stack.anchor,
             (cos, sin),
@@ -226,9 +226,9 @@ def _attention(module: Any, stack: JointAdapters) -> Forward | None:
     return forward
 
 
-def _whole_group(module: nn.Module, names: tuple[str, ...]) -> Group | None:
+def _whole_group(module: nn.Module, names: tuple[str, ...]) -> LayerGroup | None:
     """The group that is made of exactly these layers, all of them plain."""
-    group: Group | None = getattr(getattr(module, names[0]), "group", None)
+    group: LayerGroup | None = getattr(getattr(module, names[0]), "group", None)
     if group is None or not group.plain:
         return None
     own = [getattr(getattr(module, name), "base_layer", None) for name in names]

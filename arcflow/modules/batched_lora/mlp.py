@@ -13,19 +13,19 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from arcflow.modules.batched_lora.stacked_weights import SliceViews, new_rows
+from arcflow.modules.batched_lora.stacked_weights import StackedWeights, new_rows
 
 _silu = torch.ops.aten.silu.out
 _silu_backward = torch.ops.aten.silu_backward.grad_input
 
 
-def joint_mlp(
+def batched_mlp(
     x: Tensor,
     anchor: Tensor,
     lengths: Sequence[int],
     weights: Sequence[Tensor],
-    inner: SliceViews,
-    outer: SliceViews,
+    inner: StackedWeights,
+    outer: StackedWeights,
 ) -> Tensor:
     """The layer's output, (N, d).
 
@@ -37,11 +37,11 @@ def joint_mlp(
         inner: the adapters of gate and up.
         outer: the adapters of down.
     """
-    out: Tensor = _JointMLP.apply(x, anchor, lengths, weights, inner, outer)  # type: ignore[no-untyped-call]
+    out: Tensor = _BatchedMLP.apply(x, anchor, lengths, weights, inner, outer)  # type: ignore[no-untyped-call]
     return out
 
 
-class _JointMLP(torch.autograd.Function):
+class _BatchedMLP(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -49,8 +49,8 @@ class _JointMLP(torch.autograd.Function):
         anchor: Tensor,
         lengths: Sequence[int],
         weights: Sequence[Tensor],
-        inner: SliceViews,
-        outer: SliceViews,
+        inner: StackedWeights,
+        outer: StackedWeights,
     ) -> Tensor:
         gate_turned, up_turned, down_turned = (weight.T for weight in weights)
         rows, width, rank = len(x), len(weights[0]), inner.rank

@@ -16,7 +16,7 @@ _LINE = 16
 
 
 @dataclass(frozen=True, eq=False)
-class SliceViews:
+class StackedWeights:
     """The matrices of layers that read the same input, as lists with an entry an adapter.
 
     All are views of the adapters' own memory, made once: an optimizer that changes the numbers in
@@ -45,16 +45,16 @@ class SliceViews:
     keep: Callable[[], bool]
 
 
-def make_views(
+def stack_weights(
     down: Tensor,
     grad_down: Tensor,
     ups: Sequence[Tensor],
     grad_ups: Sequence[Tensor],
     scale: float,
     keep: Callable[[], bool],
-) -> SliceViews:
+) -> StackedWeights:
     """Views of stacks: (k, n r, d), and for each of the n layers (k, o, r)."""
-    return SliceViews(
+    return StackedWeights(
         down.unbind(),
         down.mT.unbind(),
         grad_down.unbind(),
@@ -81,7 +81,7 @@ def project(
     x: Tensor,
     weights: Sequence[Tensor],
     biases: Sequence[Tensor | None],
-    views: SliceViews,
+    views: StackedWeights,
     lengths: Sequence[int],
 ) -> tuple[list[Tensor], Tensor]:
     """Each layer's output, (N, o), for x (N, d), and ``x A'``, (N, n r)."""
@@ -114,7 +114,7 @@ def project_back(
     hidden: Tensor,
     grad_x: Tensor | None,
     weights: Sequence[Tensor],
-    views: SliceViews,
+    views: StackedWeights,
     lengths: Sequence[int],
 ) -> None:
     """:func:`project`'s gradients: of x into its place, of A and B into the adapters'.

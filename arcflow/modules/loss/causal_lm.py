@@ -12,7 +12,7 @@ from arcflow.modules.loss.fused_cross_entropy import (
     scored_positions,
     weighted_cross_entropy,
 )
-from arcflow.modules.loss.skip_unscored import read_only_scored
+from arcflow.modules.loss.skip_unscored import restrict_to_scored
 
 _plain_heads: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
@@ -42,7 +42,7 @@ def causal_losses(
     """The sum of several groups' mean cross entropies: each one's gradient is what it is alone.
 
     Args:
-        model: as for :func:`causal_loss`, which must have seen it (:func:`look_at_head`).
+        model: as for :func:`causal_loss`, which must have seen it (:func:`probe_head`).
         batch: a packed row, group after group.
         counts: scored tokens of each group, none of them 0.
 
@@ -62,7 +62,7 @@ def causal_losses(
     return total, torch.stack([group.mean() for group in losses.split(list(counts))])
 
 
-def look_at_head(model: PreTrainedModel) -> None:
+def probe_head(model: PreTrainedModel) -> None:
     """Find out, with a few tokens, how the model's logits are made; later calls do not ask."""
     ids = torch.zeros(1, 8, dtype=torch.int64, device=model.device)
     _has_plain_head(model, {"input_ids": ids, "position_ids": torch.arange(8).to(ids)[None]})
@@ -75,7 +75,7 @@ def _scored(
     logits and no head where the head does more than a product."""
     inputs = {k: v for k, v in batch.items() if k != "labels"}
     if _has_plain_head(model, inputs):
-        inputs = read_only_scored(model, inputs, batch["labels"])
+        inputs = restrict_to_scored(model, inputs, batch["labels"])
         hidden = model.base_model(**inputs, use_cache=False).last_hidden_state
         return *scored_positions(hidden, batch["labels"]), model.get_output_embeddings()
     logits = model(**inputs, use_cache=False).logits

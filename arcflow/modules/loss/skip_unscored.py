@@ -19,7 +19,7 @@ _READ = "_arcflow_read_rows"
 _WATCHED = "_arcflow_watched"
 
 
-def read_only_scored(
+def restrict_to_scored(
     model: PreTrainedModel, inputs: Mapping[str, Tensor], labels: Tensor
 ) -> dict[str, Tensor]:
     """Inputs with which the model's last hidden states are right at scored positions only.

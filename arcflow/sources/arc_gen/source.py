@@ -138,7 +138,7 @@ class ARCGen(Source):
         *train, test = pairs.values()
         return Task(f"{task_id}/{index}", tuple(train), (test,), self.name)
 
-    def originals(self) -> Sequence[Task]:
+    def base_tasks(self) -> Sequence[Task]:
         """The published tasks by the generators' ids.
 
         Where one is not published, the pairs that its generator's author took from it.
@@ -148,13 +148,13 @@ class ARCGen(Source):
         """
         return [self._original(task_id) for task_id in self.ids]
 
-    def without(self, ids: Collection[str]) -> Self:
+    def exclude(self, ids: Collection[str]) -> Self:
         """Less the generators of these tasks."""
         other = copy.copy(self)
         other._keep([task_id for task_id in self.ids if task_id not in ids])
         return other
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """The generators' code and what their pairs depend on beside it."""
         digest = hashlib.sha256()
         for name in ("common.py", *(f"tasks/task_{task_id}.py" for task_id in self.ids)):

@@ -106,15 +106,15 @@ class Counting(Source):
             source=self.name,
         )
 
-    def originals(self) -> Sequence[Task]:
+    def base_tasks(self) -> Sequence[Task]:
         """None: nothing published is behind them."""
         return ()
 
-    def without(self, ids: Collection[str]) -> "Counting":
+    def exclude(self, ids: Collection[str]) -> "Counting":
         """The same."""
         return self
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """The families and how tasks are drawn."""
         return {
             "source": self.name,

@@ -13,7 +13,7 @@ from arcflow.core.task import Task
 from arcflow.sources.base import Passes, Source
 from arcflow.sources.files.line_index import LineFile
 from arcflow.sources.files.read import read_line
-from arcflow.sources.files.scan import LineTasks, Survey, survey
+from arcflow.sources.files.scan import FileScan, LineTasks, survey
 from arcflow.sources.files.text import stem_of
 
 _log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class JsonLines(Source):
         self._lines = LineFile(path)
         self.name = stem_of(self._lines.path)
         self._pairs, self._strict = pairs, strict
-        self._survey: Survey | None = None
+        self._survey: FileScan | None = None
         self._keep(range(len(self._lines)))
 
     def _keep(self, lines: Sequence[int]) -> None:
@@ -94,7 +94,7 @@ class JsonLines(Source):
         pairs = [known[i] for i in order.tolist()]
         return Task(task.id, tuple(pairs[:-1]), tuple(pairs[-1:]), task.source, task.code)
 
-    def originals(self) -> LineTasks:
+    def base_tasks(self) -> LineTasks:
         """All of them, each read when it is asked for; names those that cannot be read.
 
         Raises:
@@ -102,11 +102,11 @@ class JsonLines(Source):
         """
         return LineTasks(self._lines, self._kept.tolist(), self.survey())
 
-    def survey(self) -> Survey:
+    def survey(self) -> FileScan:
         """What is known of each line.
 
         Raises:
-            DataError: as :meth:`originals`.
+            DataError: as :meth:`base_tasks`.
         """
         if self._survey is None:
             self._survey = found = survey(self._lines)
@@ -130,7 +130,7 @@ class JsonLines(Source):
                 )
         return self._survey
 
-    def without(self, ids: Collection[str]) -> "JsonLines":
+    def exclude(self, ids: Collection[str]) -> "JsonLines":
         """Less the lines with these ids."""
         return self._with(set(ids), False)
 
@@ -146,7 +146,7 @@ class JsonLines(Source):
             other._keep([i for i in self._kept.tolist() if (known[i] in ids) == wanted])
         return other
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """Hashes of the file and of the numbers of the lines in use."""
         return {
             "lines": self._lines.digest,

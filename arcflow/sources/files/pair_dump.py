@@ -15,7 +15,7 @@ from arcflow.core.seeds import rng
 from arcflow.core.task import Pair, Task
 from arcflow.sources.base import Passes, Source
 from arcflow.sources.files.formats import read_pair, recognise
-from arcflow.sources.files.read import find_files, name_files, tell_unreadable
+from arcflow.sources.files.read import find_files, name_files, report_unreadable
 from arcflow.sources.files.text import read_value, stem_of
 
 
@@ -74,11 +74,11 @@ class PairDump(Source):
         pairs = [stored.pair(i) for i in order.tolist()]
         return Task(f"{family}/{index}", tuple(pairs[:-1]), tuple(pairs[-1:]), self._path)
 
-    def originals(self) -> Sequence[Task]:
+    def base_tasks(self) -> Sequence[Task]:
         """Each task with all its pairs, none left out: any of them may be drawn."""
         return _Whole(self._ids, self._stored, self._path)
 
-    def without(self, ids: Collection[str]) -> "PairDump":
+    def exclude(self, ids: Collection[str]) -> "PairDump":
         """Less these tasks."""
         return self.only(set(self._ids) - set(ids))
 
@@ -89,7 +89,7 @@ class PairDump(Source):
         other._keep([task_id for task_id in self._ids if task_id in ids])
         return other
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """Hash of the files, the tasks in use and the pairs of a prompt."""
         return {
             "dump": self._digest,
@@ -162,8 +162,8 @@ def _read(path: Path, strict: bool) -> tuple[dict[str, _Stored], str]:
         n_pairs += len(items)
         bad_pairs += wrong
         stored[task_id] = _Stored(good)
-    tell_unreadable(bad_tasks, len(bad_tasks) + len(stored), f"tasks in {path}")
-    tell_unreadable(bad_pairs, n_pairs, f"pairs in {path}")
+    report_unreadable(bad_tasks, len(bad_tasks) + len(stored), f"tasks in {path}")
+    report_unreadable(bad_pairs, n_pairs, f"pairs in {path}")
     return stored, digest.hexdigest()
 
 

@@ -110,7 +110,7 @@ def read_folder(
             inner = task.id == stem or task.id.startswith(f"{stem}/")
             task_id = name + task.id.removeprefix(stem) if inner else task.id
             tasks.append(replace(task, id=task_id, source=str(folder)))
-    tell_unreadable(bad, len(named), f"files in {folder}")
+    report_unreadable(bad, len(named), f"files in {folder}")
     return tasks
 
 
@@ -166,7 +166,7 @@ def name_files(paths: Sequence[Path], folder: Path) -> list[tuple[Path, str]]:
     return named
 
 
-def tell_unreadable(bad: Sequence[DataError], total: int, what: str) -> None:
+def report_unreadable(bad: Sequence[DataError], total: int, what: str) -> None:
     """Warn of what was left out; where nothing else is there, raise the first error.
 
     Args:
@@ -208,7 +208,7 @@ def _read_lines(text: bytes, path: Path, strict: bool) -> list[Task]:
             if strict:
                 raise
             bad.append(error)
-    tell_unreadable(bad, len(lines), f"lines of {path}")
+    report_unreadable(bad, len(lines), f"lines of {path}")
     return tasks
 
 

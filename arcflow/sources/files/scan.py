@@ -27,7 +27,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Survey:
+class FileScan:
     """Of a file of n lines.
 
     Attributes:
@@ -50,7 +50,7 @@ class Survey:
         return int((self.sides == 0).sum())
 
 
-def survey(lines: LineFile) -> Survey:
+def survey(lines: LineFile) -> FileScan:
     """Read every line once, or take what an earlier reading left beside the file."""
     kept = lines.path.with_name(f".{lines.path.name}.survey.npz")
     found = _load(kept, lines.digest)
@@ -63,7 +63,7 @@ def survey(lines: LineFile) -> Survey:
     return found
 
 
-def _read(lines: LineFile) -> Survey:
+def _read(lines: LineFile) -> FileScan:
     ids, errors = list[str](), list[str]()
     sides = np.zeros(len(lines), np.uint8)
     keys, owners = list[int](), list[int]()
@@ -80,12 +80,12 @@ def _read(lines: LineFile) -> Survey:
         found = screen_keys(task)
         keys.extend(found)
         owners.extend([i] * len(found))
-    return Survey(
+    return FileScan(
         tuple(ids), sides, np.array(keys, np.uint32), np.array(owners, np.int32), tuple(errors)
     )
 
 
-def _save(path: Path, digest: str, found: Survey) -> None:
+def _save(path: Path, digest: str, found: FileScan) -> None:
     out = io.BytesIO()
     np.savez(
         out,
@@ -97,13 +97,13 @@ def _save(path: Path, digest: str, found: Survey) -> None:
     write_whole(path, out.getvalue())
 
 
-def _load(path: Path, digest: str) -> Survey | None:
+def _load(path: Path, digest: str) -> FileScan | None:
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
             version, of, ids, errors = json.loads(kept["text"].tobytes())
             if (version, of) != (VERSION, digest):
                 return None
-            return Survey(tuple(ids), kept["sides"], kept["keys"], kept["owners"], tuple(errors))
+            return FileScan(tuple(ids), kept["sides"], kept["keys"], kept["owners"], tuple(errors))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None  # none, or a damaged one: it is made again
 
@@ -117,7 +117,7 @@ class LineTasks(ScreenedTasks):
         found: the file's survey.
     """
 
-    def __init__(self, lines: LineFile, chosen: Sequence[int], found: Survey) -> None:
+    def __init__(self, lines: LineFile, chosen: Sequence[int], found: FileScan) -> None:
         self._lines, self._survey = lines, found
         self._chosen = [i for i in chosen if found.ids[i]]
 

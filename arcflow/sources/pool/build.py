@@ -131,7 +131,7 @@ def build_pool(
     return Built(**built, bytes=path.stat().st_size)
 
 
-def family_of(task_id: str, index: int, originals: Collection[str], where: str = "") -> str:
+def family_of(task_id: str, index: int, base_tasks: Collection[str], where: str = "") -> str:
     """The original that a task comes from, as its id tells.
 
     It is the id, as it is or less the task's number, or the one word in it that is an original's:
@@ -149,9 +149,9 @@ def family_of(task_id: str, index: int, originals: Collection[str], where: str =
     """
     stem = re.sub(rf"[-_./]{index}$", "", task_id)
     for family in (stem, task_id):
-        if not originals or family in originals:
+        if not base_tasks or family in base_tasks:
             return family
-    found = {word for word in re.split(r"[^0-9A-Za-z]+", stem) if word in originals}
+    found = {word for word in re.split(r"[^0-9A-Za-z]+", stem) if word in base_tasks}
     if len(found) == 1:
         return found.pop()
     raise DataError(
@@ -234,7 +234,7 @@ def _write(
     writer.finish(
         {
             "name": source.name,
-            "identity": source.identity(),
+            "identity": source.fingerprint(),
             "seed": seed,
             "drawn": tasks,
             "left_out": left_out,
@@ -243,7 +243,7 @@ def _write(
         },
         [
             {"id": task.id, "source": task.source, "task": task.to_json()}
-            for task in source.originals()
+            for task in source.base_tasks()
             if task.id in numbers
         ],
     )
@@ -262,9 +262,9 @@ def _chunks(
     """The chunks that begin at ``starts``, in order."""
     ends = [min(start + CHUNK, tasks) for start in starts]
     if processes == 1:
-        originals = frozenset(task.id for task in source.originals())
+        base_tasks = frozenset(task.id for task in source.base_tasks())
         for start, end in zip(starts, ends, strict=True):
-            yield _draw(source, originals, seed, start, end)
+            yield _draw(source, base_tasks, seed, start, end)
         return
     # Spawned, not forked: a progress bar has a thread.
     executor = ProcessPoolExecutor(
@@ -291,7 +291,7 @@ def _begin(source: Source, seed: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Ctrl-C goes to all processes of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker = source, frozenset(task.id for task in source.originals()), seed
+    _worker = source, frozenset(task.id for task in source.base_tasks()), seed
 
 
 def _end_with_parent() -> None:
@@ -303,11 +303,11 @@ def _end_with_parent() -> None:
 
 
 def _drawn(start: int, end: int) -> _Chunk:
-    source, originals, seed = _worker
-    return _draw(source, originals, seed, start, end)
+    source, base_tasks, seed = _worker
+    return _draw(source, base_tasks, seed, start, end)
 
 
-def _draw(source: Source, originals: frozenset[str], seed: int, start: int, end: int) -> _Chunk:
+def _draw(source: Source, base_tasks: frozenset[str], seed: int, start: int, end: int) -> _Chunk:
     chunk = _Chunk([], [])
     for index in range(start, end):
         try:
@@ -325,7 +325,7 @@ def _draw(source: Source, originals: frozenset[str], seed: int, start: int, end:
             chunk.failures.append(_fields(error))
             continue
         try:
-            family = family_of(task.id, index, originals, source.name)
+            family = family_of(task.id, index, base_tasks, source.name)
         except DataError as error:
             # What the guard could not find must not be in a pool, nor be left out quietly.
             chunk.fatal = _fields(error)

@@ -77,18 +77,18 @@ class PoolWriter:
             self._sum, self._room = 0, BLOCK
         self._sum, self._room = zlib.crc32(rest, self._sum), self._room - len(rest)
 
-    def finish(self, about: Mapping[str, Any], originals: Sequence[object]) -> None:
+    def finish(self, about: Mapping[str, Any], base_tasks: Sequence[object]) -> None:
         """Write the other parts.
 
         Args:
             about: plain JSON, what :attr:`PoolFile.about` gives.
-            originals: plain JSON, what :meth:`PoolFile.originals` gives.
+            originals: plain JSON, what :meth:`PoolFile.base_tasks` gives.
         """
         if self._room < BLOCK:
             self._sums.append(self._sum)
         parts, at = {}, self._offsets[-1]
         for name, data in (
-            ("originals", _json(originals)),
+            ("originals", _json(base_tasks)),
             ("families", np.array(self._families, "<u4").tobytes()),
             ("offsets", np.array(self._offsets, "<u8").tobytes()),
             ("checksums", np.array(self._sums, "<u4").tobytes()),
@@ -157,7 +157,7 @@ class PoolFile:
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (self.path, self.digest)
 
-    def originals(self) -> list[dict[str, Any]]:
+    def base_tasks(self) -> list[dict[str, Any]]:
         """The published tasks behind the families, as the builder wrote them down."""
         found: list[dict[str, Any]] = json.loads(self._part("originals"))
         return found

@@ -96,22 +96,22 @@ class PoolSource(Source):
         family, source = self._families[self._file.families[number]]
         return Task(f"{family}/{index}", tuple(pairs[:-1]), tuple(pairs[-1:]), source)
 
-    def originals(self) -> Sequence[Task]:
+    def base_tasks(self) -> Sequence[Task]:
         """The published tasks behind what is kept of the pool, as stored in it."""
         return [
             task_from_json(of["id"], of["task"], of["source"])
-            for of in self._file.originals()
+            for of in self._file.base_tasks()
             if of["id"] in self._kept
         ]
 
-    def without(self, ids: Collection[str]) -> Self:
+    def exclude(self, ids: Collection[str]) -> Self:
         """Less the tasks of these families."""
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
         other._keep(self._kept - frozenset(ids))
         return other
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """The file's digest, the families in use and the pairs a task."""
         everything = len(self._kept) == len(self._families)
         return {

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from arcflow.core.errors import ConfigError
-from arcflow.sources.rearc.random_draws import Draws
+from arcflow.sources.rearc.random_draws import RandomDraws
 
 BackendName = Literal["reasoning-gym", "clone"]
 INSTALL = "pip install --no-deps reasoning-gym==0.1.25"
@@ -43,11 +43,11 @@ class Backend:
         generators: Mapping[str, Callable[..., Any]],
         verify: Callable[[], Mapping[str, Callable[[Any], Any]]],
         version: str,
-        draws: Draws | None = None,
+        draws: RandomDraws | None = None,
         difficulties: list[float] | None = None,
     ) -> None:
         self.generators, self.version = dict(sorted(generators.items())), version
-        self.draws, self._given = draws or Draws(), draws is None
+        self.draws, self._given = draws or RandomDraws(), draws is None
         self._verify, self._difficulties = verify, difficulties
 
     def generate(self, task_id: str, lower: float, upper: float) -> Mapping[str, _Cells]:
@@ -149,7 +149,7 @@ def _load_clone(clone: str) -> Backend:
             expected="a folder with dsl.py, generators.py, utils.py and verifiers.py",
             next_step="Run `git clone https://github.com/michaelhodel/re-arc` and name its folder.",
         )
-    draws = Draws()
+    draws = RandomDraws()
     modules = _CloneModules(folder, draws)
     generators = modules.load("generators")
     digest = hashlib.sha256()
@@ -172,7 +172,7 @@ class _CloneModules:
     replaced by nothing.
     """
 
-    def __init__(self, folder: Path, draws: Draws) -> None:
+    def __init__(self, folder: Path, draws: RandomDraws) -> None:
         self._folder = folder
         self._random = ModuleType("random")
         for name in ("random", "uniform", "randint", "choice", "sample", "shuffle"):

@@ -24,7 +24,7 @@ _parsing = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Sites:
+class ColorSites:
     """Where a generator draws colours that hold for a whole pair.
 
     Attributes:
@@ -41,7 +41,7 @@ class Sites:
 
 
 @functools.cache
-def color_sites(generator: Callable[..., Any]) -> Sites:
+def color_sites(generator: Callable[..., Any]) -> ColorSites:
     """The sites of a generator at which it draws colours for a whole pair.
 
     Not those within loops, which colour cells or objects, nor samples of varying number, which
@@ -72,9 +72,9 @@ def color_sites(generator: Callable[..., Any]) -> Sites:
         with _parsing:
             tree = ast.parse(textwrap.dedent("".join(body)))
     except SyntaxError:
-        return Sites(code, {})
+        return ColorSites(code, {})
     if not tree.body or not isinstance(tree.body[0], ast.FunctionDef):
-        return Sites(code, {})
+        return ColorSites(code, {})
     function = tree.body[0]
     shift = len(body[0]) - len(body[0].lstrip())
     names = _color_names(function)
@@ -89,7 +89,7 @@ def color_sites(generator: Callable[..., Any]) -> Sites:
         for i, (line, end_line, column, end_column) in enumerate(code.co_positions())
         if (line, end_line, column, end_column) in places
     }
-    return Sites(code, found, _background(function, set(found.values())))
+    return ColorSites(code, found, _background(function, set(found.values())))
 
 
 def _draws(function: ast.FunctionDef) -> Iterator[tuple[ast.Call, bool]]:

@@ -16,7 +16,7 @@ class OutOfDrawsError(Exception):
     """A generator drew more often than it may: it would not have come to an end soon."""
 
 
-class Draws(random.Random):
+class RandomDraws(random.Random):
     """What a generator takes for a ``random.Random``; one object serves many pairs.
 
     Its numbers are those of ``random.Random.random`` alone, so that they do not change with the

@@ -136,19 +136,19 @@ class ReARC(Source):
             source=self.name,
         )
 
-    def originals(self) -> Sequence[Task]:
+    def base_tasks(self) -> Sequence[Task]:
         """The ARC-AGI-1 training tasks that it varies."""
         ids = set(self._ids)
         return [task for task in load_split("arc-agi-1/training") if task.id in ids]
 
-    def without(self, ids: Collection[str]) -> "ReARC":
+    def exclude(self, ids: Collection[str]) -> "ReARC":
         """Less the variations of these tasks."""
         other = ReARC.__new__(ReARC)
         other.__setstate__(self.__getstate__())
         other._take([task_id for task_id in self._ids if task_id not in ids])
         return other
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """The tasks, the generators' release, and how pairs are made by which version of it."""
         facts = load_facts()
         given = self._adaptation.difficulty

@@ -1,4 +1,4 @@
-"""LookUp: the fast path, and its proof.
+"""TableEncoder: the fast path, and its proof.
 
 Static text is tokenised once for each number of values, grids become ids by table look-up, and
 texts are tokenised once between the static text that stands around them.
@@ -24,14 +24,14 @@ from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import TaskKind, Value
 from arcflow.text.prompt_layout import IGNORED, Ids
 from arcflow.text.recent import Recent
-from arcflow.text.reference_encoder import Scripts, WholeText
+from arcflow.text.reference_encoder import ReferenceEncoder, Scripts
 
 _KEPT = 4096
 """Texts whose ids are remembered, at most; those of one prompt are far fewer."""
 
 
-class LookUp:
-    """Ids and labels equal to those of `WholeText`, some hundred times faster.
+class TableEncoder:
+    """Ids and labels equal to those of `ReferenceEncoder`, some hundred times faster.
 
     Args:
         tokenizer: a fast tokenizer of transformers.
@@ -52,7 +52,7 @@ class LookUp:
         grid_text: GridText,
         scripts: Scripts,
         kind: TaskKind[Any],
-        whole: WholeText,
+        whole: ReferenceEncoder,
         sizes: Sequence[int],
         on_failure: Callable[[FastPathError], None],
     ) -> None:
@@ -90,11 +90,11 @@ class LookUp:
         return True
 
     def prompt(self, values: Sequence[Value]) -> Ids:
-        """As `WholeText.prompt`."""
+        """As `ReferenceEncoder.prompt`."""
         return np.concatenate(self._prompt(self._skeleton(len(values)), values))
 
     def example(self, values: Sequence[Value], *, score_outputs: bool = False) -> tuple[Ids, Ids]:
-        """As `WholeText.example`."""
+        """As `ReferenceEncoder.example`."""
         skeleton = self._skeleton(len(values) - 1)
         pieces = self._prompt(skeleton, values)
         answer = self._answer(skeleton, values)
@@ -114,13 +114,13 @@ class LookUp:
         return ids, labels
 
     def length(self, values: Sequence[Value]) -> int:
-        """As `WholeText.length`, by arithmetic."""
+        """As `ReferenceEncoder.length`, by arithmetic."""
         skeleton = self._skeleton(len(values) - 1)
         fixed = skeleton.n_prompt + skeleton.n_answer
         return fixed + self._sum(skeleton, values, skeleton.places)
 
     def prompt_length(self, values: Sequence[Value]) -> int:
-        """As `WholeText.prompt_length`, by arithmetic."""
+        """As `ReferenceEncoder.prompt_length`, by arithmetic."""
         skeleton = self._skeleton(len(values))
         return skeleton.n_prompt + self._sum(skeleton, values, skeleton.places[:-1])
 

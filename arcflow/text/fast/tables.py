@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from arcflow.core.grid import MAX_SIDE, N_COLORS, Grid, freeze
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import Value
-from arcflow.text.prompt_layout import Ids, Key, Script, Span, Written, overlapping, tokenise
+from arcflow.text.prompt_layout import (
+    Ids,
+    Key,
+    PromptLayout,
+    Span,
+    WrittenPrompt,
+    overlapping,
+    tokenise,
+)
 
 Units = dict[Key, tuple[int, ...]]
 """Token ids by unit key."""
@@ -117,7 +125,9 @@ class Skeleton:
     n_answer: int
 
 
-def learn_units(tokenizer: Any, script: Script, values: Sequence[Value], units: Units) -> None:
+def learn_units(
+    tokenizer: Any, script: PromptLayout, values: Sequence[Value], units: Units
+) -> None:
     """Tokenise one whole text and add what its units' tokens are to ``units``.
 
     Raises:
@@ -135,7 +145,7 @@ def learn_units(tokenizer: Any, script: Script, values: Sequence[Value], units: 
 
 
 def learn_skeleton(
-    tokenizer: Any, script: Script, values: Sequence[Value], outputs: Sequence[int]
+    tokenizer: Any, script: PromptLayout, values: Sequence[Value], outputs: Sequence[int]
 ) -> Skeleton:
     """Tokenise one whole text and keep what stands between its values.
 
@@ -174,7 +184,7 @@ def learn_skeleton(
 
 def learn_text(
     tokenizer: Any,
-    script: Script,
+    script: PromptLayout,
     values: Sequence[Value],
     slot: int,
     skeleton: Skeleton,
@@ -206,7 +216,7 @@ def learn_text(
     return found
 
 
-def _assign(spans: Sequence[Span], written: Written) -> list[Span]:
+def _assign(spans: Sequence[Span], written: WrittenPrompt) -> list[Span]:
     """The tokens [a, b) of each part."""
     parts = written.parts
     counts = [0] * len(parts)

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid
-from arcflow.core.task import Attempt, Task
+from arcflow.core.task import FailedProgram, Task
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds.base import GridKind, TaskKind, Value
 from arcflow.text.kinds.grids import examples, named_examples
@@ -222,7 +222,7 @@ def _code(task: Task) -> str:
     return task.code
 
 
-def _attempt(task: Task) -> Attempt:
+def _attempt(task: Task) -> FailedProgram:
     if task.attempt is None:
         raise DataError(
             f"task {task.id}: it has no attempt to correct",

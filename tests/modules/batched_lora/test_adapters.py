@@ -29,9 +29,9 @@ from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
 from arcflow.sources.arc import find_task
 from arcflow.text.encode import Encoder
 from arcflow.text.tokenizer import load_tokenizer
-from arcflow.ttft.jobs import Plan, learn_jobs
+from arcflow.ttft.jobs import TuningPlan, train_jobs
 from arcflow.ttft.leave_one_out import LeaveOneOut
-from arcflow.ttft.train import Learned
+from arcflow.ttft.train import TunedAdapter
 from arcflow.ttft.tuner import TestTimeFineTuning
 from tests.helpers.tiny import SIZES, packed, tiny
 from tests.ttft.test_tuner import everything, make_module, make_task, tuner
@@ -57,14 +57,14 @@ def learned(
     tasks: list[Task],
     together: bool,
     **options: Any,
-) -> list[Learned]:
+) -> list[TunedAdapter]:
     stream = LeaveOneOut(encoder, callback.augment, callback.leave_out, None, callback.seed)
     config, start = callback.adapter_config(module), callback._start(module)
-    plan = Plan(module, config, start, stream, callback.recipe, moments=True, **options)
+    plan = TuningPlan(module, config, start, stream, callback.recipe, moments=True, **options)
     jobs = callback.jobs(tasks)
     if together:
-        return learn_jobs(plan, jobs)
-    return [learn_jobs(plan, [job])[0] for job in jobs]
+        return train_jobs(plan, jobs)
+    return [train_jobs(plan, [job])[0] for job in jobs]
 
 
 def difference(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
@@ -75,7 +75,9 @@ def difference(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
     return float((apart / length) ** 0.5)
 
 
-def assert_same(alone: list[Learned], joint: list[Learned], tolerance: float = 1e-4) -> None:
+def assert_same(
+    alone: list[TunedAdapter], joint: list[TunedAdapter], tolerance: float = 1e-4
+) -> None:
     for one, other in zip(alone, joint, strict=True):
         assert one.steps == other.steps
         assert difference(one.state, other.state) < tolerance
@@ -133,7 +135,7 @@ def test_adapters_equal_those_alone(
 @pytest.mark.parametrize("tune", ["continue", "fresh"])
 def test_beside_a_trained_adapter(encoder: Encoder, tune: Any) -> None:
     module = make_module()
-    callback = tuner(6, lr=1e-3, tune=tune)
+    callback = tuner(6, lr=1e-3, mode=tune)
     tasks = [make_task("a"), make_task("b", side=4)]
     alone = learned(callback, module, encoder, tasks, together=False)
     assert_same(alone, learned(callback, module, encoder, tasks, together=True))
@@ -270,7 +272,7 @@ def test_leaves_no_trace(
         if seen == fail_at:
             raise RuntimeError("in the middle")
 
-    callback = tuner(2, tune=tune, tasks_together=2)
+    callback = tuner(2, mode=tune, tasks_together=2)
     with torch.no_grad(), raises_if(fail_at):
         callback.tune(module, encoder, [make_task("a"), make_task("b")], on_step=on_step)
     after = everything(module, None)
@@ -355,7 +357,7 @@ def test_the_loss_of_groups_is_the_sum_of_each_ones_mean() -> None:
         ),
         ({"lora": LoRAConfig(dropout=0.1)}, "lora.dropout learn one by one: got 'dropout: 0.1'"),
         (
-            {"tune": "all"},
+            {"mode": "all"},
             "all weights are tuned one task at a time.*Set --test_time.tasks_together 1",
         ),
     ],

@@ -15,9 +15,9 @@ from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.optim import ScheduleConfig
 from arcflow.text.encode import Encoder
 from arcflow.text.tokenizer import load_tokenizer
-from arcflow.ttft.jobs import Plan, learn_jobs
+from arcflow.ttft.jobs import TuningPlan, train_jobs
 from arcflow.ttft.leave_one_out import LeaveOneOut
-from arcflow.ttft.train import Learned
+from arcflow.ttft.train import TunedAdapter
 from arcflow.ttft.tuner import TestTimeFineTuning
 from tests.helpers.tiny import SIZES
 from tests.ttft.test_tuner import make_module, make_task, tuner
@@ -35,18 +35,18 @@ def sixteen() -> list[Task]:
 
 def learned(
     callback: TestTimeFineTuning, module: LoRAModule, encoder: Encoder, tasks: Sequence[Task]
-) -> dict[str, Learned]:
+) -> dict[str, TunedAdapter]:
     """What is made of tasks that learn in one group."""
     stream = LeaveOneOut(encoder, callback.augment, callback.leave_out, None, callback.seed)
     config, start = callback.adapter_config(module), callback._start(module)
-    plan = Plan(
+    plan = TuningPlan(
         module, config, start, stream, callback.recipe, moments=True, strategy="loop", together=True
     )
-    found = learn_jobs(plan, callback.jobs(tasks))
+    found = train_jobs(plan, callback.jobs(tasks))
     return {task.id: one for task, one in zip(tasks, found, strict=True)}
 
 
-def assert_equal(one: Learned, other: Learned) -> None:
+def assert_equal(one: TunedAdapter, other: TunedAdapter) -> None:
     assert one.steps == other.steps
     assert one.state.keys() == other.state.keys()
     for name, tensor in one.state.items():

@@ -258,18 +258,18 @@ def test_evaluation_tasks_are_kept_out_by_the_guard(clone: Path) -> None:
     source = ARCGen(str(clone), pairs=1)
     evaluated = find_task(EVALUATION)
     assert evaluated is not None
-    kept = guard(list(source.originals()), [evaluated])
+    kept = guard(list(source.base_tasks()), [evaluated])
     assert [task.id for task in kept.dropped] == [EVALUATION]
-    less = source.without([EVALUATION])
+    less = source.exclude([EVALUATION])
     assert {less.task(0, i).id.split("/")[0] for i in range(4)} == {TRAINING, UNPUBLISHED}
     assert (len(source), len(less)) == (3, 2)
-    assert less.identity() != source.identity()
+    assert less.fingerprint() != source.fingerprint()
 
 
 def test_originals_are_published_tasks_or_the_authors_pairs(clone: Path) -> None:
     source = ARCGen(str(clone))
     published = [find_task(task_id) for task_id in (EVALUATION, TRAINING)]
-    by_id = {task.id: task for task in source.originals()}
+    by_id = {task.id: task for task in source.base_tasks()}
     assert [by_id[EVALUATION], by_id[TRAINING]] == published
     rows = [[1, 2]], [[2, 1], [9, 9]], [[3, 0], [0, 1]], [[0, 3], [1, 0], [9, 9]]
     train, test = ({"input": a, "output": b} for a, b in (rows[:2], rows[2:]))
@@ -278,15 +278,15 @@ def test_originals_are_published_tasks_or_the_authors_pairs(clone: Path) -> None
     )
     add(clone, "44444444", generator("pass"))
     with pytest.raises(DataError, match="task 44444444 is not published"):
-        ARCGen(str(clone)).originals()
+        ARCGen(str(clone)).base_tasks()
 
 
 def test_identity_is_the_code_and_the_options(clone: Path) -> None:
-    before = ARCGen(str(clone)).identity()
-    assert ARCGen(str(clone), time_limit=1).identity() == before
-    assert ARCGen(str(clone), pairs=2).identity() != before
+    before = ARCGen(str(clone)).fingerprint()
+    assert ARCGen(str(clone), time_limit=1).fingerprint() == before
+    assert ARCGen(str(clone), pairs=2).fingerprint() != before
     (clone / "common.py").write_text(COMMON + "\n# changed\n")
-    assert ARCGen(str(clone)).identity() != before
+    assert ARCGen(str(clone)).fingerprint() != before
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_a_pool_of_them_knows_their_originals(clone: Path, tmp_path: Path) -> No
         build_pool(tmp_path / f"{processes}", source, 40, processes=processes)
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
     pool = PoolSource(str(tmp_path / "1"))
-    assert {task.id: task for task in pool.originals()} == {
-        task.id: task for task in source.originals()
+    assert {task.id: task for task in pool.base_tasks()} == {
+        task.id: task for task in source.base_tasks()
     }
     assert {pool.task(0, i).id.split("/")[0] for i in range(40)} == set(source.ids)

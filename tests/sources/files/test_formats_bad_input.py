@@ -81,14 +81,14 @@ def test_unreadable_lines(tmp_path: Path, lazy: bool, caplog: pytest.LogCaptureF
         assert len(source) == 6  # not known before it is read
         drawn = [source.task(3, i) for i in range(6)]
         assert len({task.id for task in drawn}) == 5
-        assert len(source.originals()) == 5
+        assert len(source.base_tasks()) == 5
     else:
         assert len(named(str(path))) == 5
     assert f"1 of 6 lines of {path}. The others are used. {path}, line 3: not JSON" in caplog.text
 
     def read(strict: bool) -> None:
         if lazy:
-            JsonLines(str(path), strict=strict).originals()
+            JsonLines(str(path), strict=strict).base_tasks()
         else:
             named(str(path), strict=strict)
 
@@ -114,6 +114,6 @@ def test_no_bytes_are_an_unexpected_error(
 ) -> None:
     path = tmp_path_factory.mktemp("raw") / "x.jsonl"
     path.write_bytes(raw)
-    for read in (named, lambda name: JsonLines(name).originals(), PairDump):
+    for read in (named, lambda name: JsonLines(name).base_tasks(), PairDump):
         with pytest.raises(ArcflowError):
             read(str(path))

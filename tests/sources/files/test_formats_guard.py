@@ -54,10 +54,10 @@ def test_no_evaluated_task_enters_by_any_format(
         load_source(TaskSelection(tasks=str(path))),
         TaskList(load_tasks(TaskSelection(tasks=str(path)))),
     ):
-        clean = len(source.originals())
-        guarded = guard(source.originals(), [task.without_answers()])
-        left = source.without({dropped.id for dropped in guarded.dropped})
-        assert 0 < len(left.originals()) < clean
+        clean = len(source.base_tasks())
+        guarded = guard(source.base_tasks(), [task.without_answers()])
+        left = source.exclude({dropped.id for dropped in guarded.dropped})
+        assert 0 < len(left.base_tasks()) < clean
         forbidden = grids_of([copy])
         for i in range(2 * len(left)):
             assert not grids_of([left.task(0, i)]) & forbidden
@@ -77,7 +77,7 @@ def test_the_guard_reads_only_suspects_of_a_long_file(
     copies = [replace(EVALUATED[0], id="00576224_v2"), replace(EVALUATED[1], id="fresh")]
     path = write_lines(tmp_path, [*load_split("arc-agi-1/training")[:100], *copies])
     source = load_source(TaskSelection(tasks=str(path)))
-    originals = source.originals()
+    base_tasks = source.base_tasks()
     read: list[int] = []
     one = formats_survey.read_line
     monkeypatch.setattr(
@@ -86,7 +86,7 @@ def test_the_guard_reads_only_suspects_of_a_long_file(
         lambda line, where, number: (read.append(number), one(line, where, number))[1],
     )
     with caplog.at_level(logging.WARNING):
-        guarded = guard(originals, [replace(EVALUATED[0], id="00576224"), EVALUATED[1]])
+        guarded = guard(base_tasks, [replace(EVALUATED[0], id="00576224"), EVALUATED[1]])
     assert [task.id for task in guarded.dropped] == ["00576224_v2", "fresh"]
     assert len(read) < 20
     assert len(guarded.tasks) == 100

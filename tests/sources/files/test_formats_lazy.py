@@ -44,7 +44,7 @@ def test_a_lazy_source_is_a_function_of_seed_and_index(
     assert isinstance(source, JsonLines | PairDump)
     known = draws(source)
     again = pickle.loads(pickle.dumps(source))
-    assert [draws(again), again.identity()] == [known, source.identity()]
+    assert [draws(again), again.fingerprint()] == [known, source.fingerprint()]
     assert draws(source, seed=6) != known
     assert draws(source)[7] == known[7]
     assert len({task_id.split("/")[0] for task_id, _ in known[:6]}) == len(source) == 6
@@ -55,10 +55,10 @@ def test_lines_are_those_of_the_list(tmp_path: Path) -> None:
     lazy = load_source(TaskSelection(tasks=str(path)))
     listed = TaskList(named(str(path)))
     assert draws(lazy) == draws(listed)
-    assert list(lazy.originals()) == list(listed.originals())
-    assert [t.id for t in lazy.without([TASKS[0].id]).originals()] == [t.id for t in TASKS[1:]]
-    assert lazy.without([TASKS[0].id]).identity() != lazy.identity()
-    assert lazy.without([]).identity() == lazy.identity()
+    assert list(lazy.base_tasks()) == list(listed.base_tasks())
+    assert [t.id for t in lazy.exclude([TASKS[0].id]).base_tasks()] == [t.id for t in TASKS[1:]]
+    assert lazy.exclude([TASKS[0].id]).fingerprint() != lazy.fingerprint()
+    assert lazy.exclude([]).fingerprint() == lazy.fingerprint()
 
 
 def test_pairs_of_a_line_are_chosen_anew(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_dump_with_bad_pairs_and_other_files(
     source = load_source(TaskSelection(tasks=str(folder)))
     assert isinstance(source, PairDump)
     assert len(source) == 6
-    whole = {task.id: task for task in source.originals()}[TASKS[0].id]
+    whole = {task.id: task for task in source.base_tasks()}[TASKS[0].id]
     assert len(whole.train) + len(whole.test) == len(pairs) - 1
     assert f"1 of 7 tasks in {folder}. The others are used. " in caplog.text
     assert f"metadata.json: task {TASKS[0].id}: no pairs: got ['rng_difficulties']" in caplog.text
@@ -113,7 +113,7 @@ def test_one_bad_task_of_a_dump_in_one_file(tmp_path: Path) -> None:
     dump = {task.id: pairs_of(task) for task in TASKS}
     dump[TASKS[2].id] = dump[TASKS[2].id][:1]
     source = PairDump(str(write(tmp_path / "dump.json", dump)))
-    assert [task.id for task in source.originals()] == [
+    assert [task.id for task in source.base_tasks()] == [
         task.id for task in TASKS if task != TASKS[2]
     ]
     with pytest.raises(DataError, match=f"task {TASKS[2].id}: too few pairs"):
@@ -125,10 +125,10 @@ def test_ids_of_lines(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     given = ["a" * 5000, 17, "\x00", "ö/1", "", None, True, ["a"]]
     path.write_text(lines([{"id": i} | row(TASKS[0]) for i in given]))
-    tasks = JsonLines(str(path)).originals()
+    tasks = JsonLines(str(path)).base_tasks()
     assert [task.id for task in tasks][:4] == ["a" * 5000, "17", "\x00", "ö/1"]
     assert [task.id.rpartition(":")[0] for task in tasks][4:] == ["x:5", "x:6", "x:7", "x:8"]
-    assert [task.id for task in JsonLines(str(path)).originals()] == [task.id for task in tasks]
+    assert [task.id for task in JsonLines(str(path)).base_tasks()] == [task.id for task in tasks]
 
 
 def test_a_survey_is_kept_and_made_again_when_the_file_changes(
@@ -145,7 +145,7 @@ def test_a_survey_is_kept_and_made_again_when_the_file_changes(
     )
 
     def ids() -> list[str]:
-        return [task.id for task in JsonLines(str(path)).originals()]
+        return [task.id for task in JsonLines(str(path)).base_tasks()]
 
     assert ids() == ids() == [task.id for task in TASKS]
     assert len(read) == 1
@@ -188,7 +188,7 @@ def test_selections_of_lazy_sources(
     def left(**options: Any) -> list[str]:
         source = load_source(TaskSelection(tasks=path, **options), length=lambda task: 7)
         assert isinstance(source, JsonLines | PairDump)
-        return [task.id for task in source.originals()]
+        return [task.id for task in source.base_tasks()]
 
     ids = [task.id for task in TASKS]
     sides = [max(max(grid.shape) for grid in task.grids()) for task in TASKS]

@@ -38,8 +38,8 @@ def test_the_same_bytes_for_any_number_of_processes(
 
 def test_another_seed_is_another_pool(pool: Path, tmp_path: Path) -> None:
     build_pool(tmp_path / "b", Noise(), 300, seed=1)
-    assert PoolSource(str(tmp_path / "b")).identity() != PoolSource(str(pool)).identity()
-    assert PoolFile(pool).about["identity"] == Noise().identity()
+    assert PoolSource(str(tmp_path / "b")).fingerprint() != PoolSource(str(pool)).fingerprint()
+    assert PoolFile(pool).about["identity"] == Noise().fingerprint()
     assert PoolFile(pool).about["seed"] == 0
 
 
@@ -57,12 +57,12 @@ def test_many_blocks_and_big_grids(tmp_path: Path) -> None:
 
 
 def test_published_tasks_pool_too(tmp_path: Path) -> None:
-    tasks = [replace(task, train=task.train * 2) for task in Noise().originals()]
+    tasks = [replace(task, train=task.train * 2) for task in Noise().base_tasks()]
     hidden = replace(tasks[0], test=(Pair(tasks[0].test[0].input, None),))
     built = build_pool(tmp_path / "p", TaskList([hidden, *tasks[1:]], "mine"), 12)
     assert (built.tasks, built.pairs, built.left_out) == (11, 22, 1)
     assert "too few pairs: got 1" in built.reasons[0]
-    assert {task.id for task in PoolSource(str(tmp_path / "p")).originals()} == set(FAMILIES[1:])
+    assert {task.id for task in PoolSource(str(tmp_path / "p")).base_tasks()} == set(FAMILIES[1:])
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_published_tasks_pool_too(tmp_path: Path) -> None:
         ("alone", set(), "alone"),
     ],
 )
-def test_a_family_is_told_by_the_id(task_id: str, originals: set[str], family: str) -> None:
-    assert family_of(task_id, 50846271, originals) == family
+def test_a_family_is_told_by_the_id(task_id: str, base_tasks: set[str], family: str) -> None:
+    assert family_of(task_id, 50846271, base_tasks) == family
 
 
 @pytest.mark.parametrize("processes", [1, 2])

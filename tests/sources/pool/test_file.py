@@ -93,7 +93,7 @@ def test_damaged_originals_are_refused(pool: Path, tmp_path: Path) -> None:
     path.write_bytes(pool.read_bytes())
     _at(path, _part(path, "originals") + 7, b"\xff")
     with pytest.raises(DataError, match="p: damaged, its originals"):
-        PoolSource(str(path)).originals()
+        PoolSource(str(path)).base_tasks()
 
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))

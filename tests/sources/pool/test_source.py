@@ -88,20 +88,20 @@ def test_a_task_is_a_function_of_seed_and_index(pool: Path) -> None:
 
 def test_originals_and_without_need_no_generator(pool: Path) -> None:
     source = PoolSource(str(pool))
-    assert list(source.originals()) == list(Noise().originals())
-    less = source.without(FAMILIES[:3])
-    assert [task.id for task in less.originals()] == list(FAMILIES[3:])
+    assert list(source.base_tasks()) == list(Noise().base_tasks())
+    less = source.exclude(FAMILIES[:3])
+    assert [task.id for task in less.base_tasks()] == list(FAMILIES[3:])
     assert len(less) == 225
     assert {less.task(0, i).id.split("/")[0] for i in range(225)} == set(FAMILIES[3:])
     assert len(source) == 300
-    assert less.identity() != source.identity()
-    assert pickle.loads(pickle.dumps(less)).identity() == less.identity()
-    assert len(less.without(FAMILIES)) == 0
+    assert less.fingerprint() != source.fingerprint()
+    assert pickle.loads(pickle.dumps(less)).fingerprint() == less.fingerprint()
+    assert len(less.exclude(FAMILIES)) == 0
 
 
 def test_the_guard_finds_turned_and_recoloured_copies(pool: Path) -> None:
     source = PoolSource(str(pool))
-    original = next(task for task in source.originals() if min(g.size for g in task.grids()) >= 12)
+    original = next(task for task in source.base_tasks() if min(g.size for g in task.grids()) >= 12)
 
     def change(cells: np.ndarray) -> np.ndarray:
         return freeze(np.ascontiguousarray((np.rot90(cells) + 3) % 10).astype(np.int8))
@@ -110,9 +110,9 @@ def test_the_guard_finds_turned_and_recoloured_copies(pool: Path) -> None:
     assert pair.output is not None
     changed = Pair(change(pair.input), change(pair.output))
     evaluated = replace(original, id="feedc0de", train=(changed,), test=(changed,))
-    left = guard(list(source.originals()), [evaluated])
+    left = guard(list(source.base_tasks()), [evaluated])
     assert [task.id for task in left.dropped] == [original.id]
-    less = source.without([task.id for task in left.dropped])
+    less = source.exclude([task.id for task in left.dropped])
     assert original.id not in {less.task(0, i).id.split("/")[0] for i in range(len(less))}
 
 
@@ -120,10 +120,10 @@ def test_families_by_id_and_share(pool: Path) -> None:
     two = PoolSource(str(pool), ids=FAMILIES[:4], exclude=FAMILIES[:2])
     assert {two.task(0, i).id.split("/")[0] for i in range(len(two))} == set(FAMILIES[2:4])
     half, quarter = (PoolSource(str(pool), fraction=share) for share in (0.5, 0.25))
-    small, large = ({task.id for task in s.originals()} for s in (quarter, half))
+    small, large = ({task.id for task in s.base_tasks()} for s in (quarter, half))
     assert (len(small), len(large)) == (3, 6)
     assert small < large
-    assert large == {task.id for task in subsample(list(Noise().originals()), 0.5, 0)}
+    assert large == {task.id for task in subsample(list(Noise().base_tasks()), 0.5, 0)}
 
 
 @pytest.mark.parametrize(
@@ -144,4 +144,4 @@ def test_bad_options(pool: Path, options: dict[str, object], message: str) -> No
 
 def test_nothing_left_is_refused(pool: Path) -> None:
     with pytest.raises(DataError, match="training stream: got 0"):
-        PoolSource(str(pool)).without(FAMILIES).task(0, 0)
+        PoolSource(str(pool)).exclude(FAMILIES).task(0, 0)

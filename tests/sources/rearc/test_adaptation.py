@@ -74,27 +74,27 @@ def common_colors(task: Task) -> int:
 
 def test_roles_and_backgrounds_bring_common_colors_near_the_originals() -> None:
     plain = ReARC(background=False, roles=False)
-    originals, adapted, unadapted = (
+    base_tasks, adapted, unadapted = (
         float(np.mean([common_colors(task) for task in tasks]))
         for tasks in (
-            SOURCE.originals(),
+            SOURCE.base_tasks(),
             [SOURCE.task(2, i) for i in range(400)],
             [plain.task(2, i) for i in range(200)],
         )
     )
-    assert abs(adapted - originals) < 0.25
-    assert originals - unadapted > 1.0
+    assert abs(adapted - base_tasks) < 0.25
+    assert base_tasks - unadapted > 1.0
 
 
 def test_lengths_are_the_originals() -> None:
     def tokens(task: Task) -> int:
         return sum(grid.size + grid.shape[0] for grid in task.grids())
 
-    originals = {
-        task.id: tokens(Task(task.id, task.train, task.test[:1])) for task in SOURCE.originals()
+    base_tasks = {
+        task.id: tokens(Task(task.id, task.train, task.test[:1])) for task in SOURCE.base_tasks()
     }
     generated = [SOURCE.task(3, i) for i in range(800)]
-    ratio = float(np.median([tokens(t) / originals[original_of(t)] for t in generated]))
+    ratio = float(np.median([tokens(t) / base_tasks[original_of(t)] for t in generated]))
     assert 0.9 < ratio < 1.1
 
 
@@ -103,23 +103,23 @@ def test_sizes_are_nearer_to_each_original_than_with_one_difficulty_for_all() ->
         pairs = (*task.train, *task.test)
         return [(*p.input.shape, *p.output.shape) for p in pairs if p.output is not None]
 
-    originals = {task.id: sides(task) for task in SOURCE.originals()}
+    base_tasks = {task.id: sides(task) for task in SOURCE.base_tasks()}
 
     def away(source: ReARC) -> float:
-        drawn: dict[str, list[tuple[int, int, int, int]]] = {task_id: [] for task_id in originals}
+        drawn: dict[str, list[tuple[int, int, int, int]]] = {task_id: [] for task_id in base_tasks}
         for index in range(800):
             task = source.task(8, index)
             drawn[original_of(task)] += sides(task)
-        return float(np.mean([apart(drawn[i], originals[i]) for i in originals]))
+        return float(np.mean([apart(drawn[i], base_tasks[i]) for i in base_tasks]))
 
     assert away(SOURCE) < 0.7 * away(ReARC(difficulty=(0.0, 0.4)))
 
 
 def test_the_difficulty_of_an_original_is_measured() -> None:
     backend = load_backend("reasoning-gym")
-    originals = {task.id: task for task in SOURCE.originals()}
+    base_tasks = {task.id: task for task in SOURCE.base_tasks()}
     large, small = (
-        original_difficulty(backend, originals[task_id], 6) for task_id in ("39e1d7f9", "b1948b0a")
+        original_difficulty(backend, base_tasks[task_id], 6) for task_id in ("39e1d7f9", "b1948b0a")
     )
     assert large[0] >= 0.4
     assert small[1] <= 0.4
@@ -127,8 +127,8 @@ def test_the_difficulty_of_an_original_is_measured() -> None:
 
 def test_facts_belong_to_the_generators_and_the_originals() -> None:
     facts, backend = load_facts(), load_backend("reasoning-gym")
-    assert list(facts) == list(backend.generators) == [task.id for task in SOURCE.originals()]
-    for task in SOURCE.originals():
+    assert list(facts) == list(backend.generators) == [task.id for task in SOURCE.base_tasks()]
+    for task in SOURCE.base_tasks():
         fact = facts[task.id]
         assert fact.train_pairs == len(task.train)
         assert fact.difficulty in RANGES

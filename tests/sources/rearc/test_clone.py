@@ -265,4 +265,4 @@ def test_a_clone_gives_the_tasks_that_the_package_gives(tmp_path: Path) -> None:
     assert hash_tasks([clone.task(0, i) for i in numbers]) == hash_tasks(
         [package.task(0, i) for i in numbers]
     )
-    assert clone.identity()["generators"].startswith("clone ")
+    assert clone.fingerprint()["generators"].startswith("clone ")

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcflow.sources.rearc.color_sites import color_sites
-from arcflow.sources.rearc.random_draws import Draws, OutOfDrawsError
+from arcflow.sources.rearc.random_draws import OutOfDrawsError, RandomDraws
 
 
 def test_draws_are_counted_and_drawn_again() -> None:
-    draws = Draws()
+    draws = RandomDraws()
 
     def rule() -> tuple[int, list[int], int]:
         cols = tuple(range(10))
@@ -40,7 +40,7 @@ def test_draws_are_counted_and_drawn_again() -> None:
 
 
 def test_sites_are_where_colors_are_drawn_for_a_whole_pair() -> None:
-    rng = Draws()
+    rng = RandomDraws()
 
     def rule(k: int) -> None:
         cols = list(range(10))
@@ -71,7 +71,7 @@ def test_sites_are_where_colors_are_drawn_for_a_whole_pair() -> None:
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**63), n=st.integers(1, 60), data=st.data())
 def test_draws_are_what_random_would_give(seed: int, n: int, data: st.DataObject) -> None:
-    draws, items = Draws(), list(range(100, 100 + n))
+    draws, items = RandomDraws(), list(range(100, 100 + n))
     draws.start(seed, 10_000)
     k = data.draw(st.integers(0, n))
     chosen = draws.sample(items, k)
@@ -92,7 +92,7 @@ def test_draws_are_what_random_would_give(seed: int, n: int, data: st.DataObject
 
 
 def test_draws_are_even() -> None:
-    draws = Draws()
+    draws = RandomDraws()
     draws.start(0, 10**6)
     n = 20_000
     for counted in (

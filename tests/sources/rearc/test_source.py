@@ -77,7 +77,7 @@ def test_every_task_is_well_formed_and_no_global_random_state_is_touched(
 def test_a_pass_gives_each_task_once_and_the_next_one_new_pairs() -> None:
     first, second = ([SOURCE.task(1, 400 * p + i) for i in range(400)] for p in (0, 1))
     assert sorted(map(original_of, first)) == sorted(map(original_of, second))
-    assert sorted(map(original_of, first)) == [task.id for task in SOURCE.originals()]
+    assert sorted(map(original_of, first)) == [task.id for task in SOURCE.base_tasks()]
     assert [original_of(task) for task in first] != [original_of(task) for task in second]
     by_id = {original_of(task): task for task in second}
     assert sum(task.train == by_id[original_of(task)].train for task in first) == 0
@@ -87,14 +87,14 @@ def test_which_tasks() -> None:
     ids = ["00d62c1b", "007bbfb7", "d511f180"]
     some = ReARC(ids=ids, exclude=["007bbfb7"])
     assert len(some) == 2
-    assert [task.id for task in some.originals()] == ["00d62c1b", "d511f180"]
+    assert [task.id for task in some.base_tasks()] == ["00d62c1b", "d511f180"]
     assert {original_of(some.task(0, i)) for i in range(4)} == {"00d62c1b", "d511f180"}
-    less = some.without({"00d62c1b", "ffffffff"})
+    less = some.exclude({"00d62c1b", "ffffffff"})
     assert {original_of(less.task(0, i)) for i in range(4)} == {"d511f180"}
     assert len(some) == 2
-    assert less.identity() != some.identity()
-    assert ReARC(ids=["d511f180"]).identity() == less.identity()
-    none = less.without({"d511f180"})
+    assert less.fingerprint() != some.fingerprint()
+    assert ReARC(ids=["d511f180"]).fingerprint() == less.fingerprint()
+    none = less.exclude({"d511f180"})
     assert len(none) == 0
     with pytest.raises(DataError):
         check_not_empty(none)
@@ -104,11 +104,11 @@ def test_which_tasks() -> None:
 
 def test_a_smaller_share_is_within_a_larger_one() -> None:
     shares = [
-        {task.id for task in ReARC(fraction=share).originals()} for share in (0.001, 0.1, 0.5, 1.0)
+        {task.id for task in ReARC(fraction=share).base_tasks()} for share in (0.001, 0.1, 0.5, 1.0)
     ]
     assert list(map(len, shares)) == [1, 40, 200, 400]
     assert shares[0] < shares[1] < shares[2] < shares[3]
-    assert {task.id for task in ReARC(fraction=0.1, fraction_seed=1).originals()} != shares[1]
+    assert {task.id for task in ReARC(fraction=0.1, fraction_seed=1).base_tasks()} != shares[1]
     same = load_tasks(TaskSelection("arc-agi-1/training", fraction=0.1))
     assert {task.id for task in same} == shares[1]
 

@@ -61,9 +61,9 @@ def test_a_process_that_is_forked_while_a_thread_draws_can_draw() -> None:
 
 
 def test_identity_tells_the_version_that_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = SHARED.identity()
+    before = SHARED.fingerprint()
     monkeypatch.setattr("arcflow.sources.rearc.source.VERSION", 99)
-    changed = {key: value for key, value in SHARED.identity().items() if before[key] != value}
+    changed = {key: value for key, value in SHARED.fingerprint().items() if before[key] != value}
     assert changed == {"drawing": "version 99"}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from arcflow.core.code_digest import code_digest
+from arcflow.core.code_fingerprint import code_fingerprint
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def digest(*names: str) -> str:
-    code_digest.cache_clear()
-    return code_digest(*names)
+    code_fingerprint.cache_clear()
+    return code_fingerprint(*names)
 
 
 @pytest.mark.parametrize("changed", ["__init__.py", "one.py", "inner/two.py", "new.py"])

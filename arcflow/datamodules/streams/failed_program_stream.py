@@ -1,20 +1,20 @@
-"""AttemptStream: samples in which a failing program is to be corrected."""
+"""FailedProgramStream: samples in which a failing program is to be corrected."""
 
 from dataclasses import replace
 from typing import Any
 
-from arcflow.core.code_digest import code_digest
+from arcflow.core.code_fingerprint import code_fingerprint
 from arcflow.core.seeds import rng
 from arcflow.core.task import Task
 from arcflow.datamodules.streams.task_stream import TaskStream
-from arcflow.omniarc.attempts import Attempts
+from arcflow.omniarc.failed_programs import FailedPrograms
 
 FEEDBACK = "code-from-feedback"
 _MAKING = (
     *(
         f"arcflow.omniarc.{name}"
         for name in (
-            "attempts",
+            "failed_programs",
             "edits",
             "execute",
             "feedback",
@@ -28,7 +28,7 @@ _MAKING = (
 )
 
 
-class AttemptStream(TaskStream):
+class FailedProgramStream(TaskStream):
     """As the stream of its source; each task gets an attempt, made of its own program.
 
     Attempts run in the process that makes the samples: for a source whose programs are
@@ -37,7 +37,7 @@ class AttemptStream(TaskStream):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._attempts = Attempts()
+        self._attempts = FailedPrograms()
 
     def completed(self, task: Task, index: int) -> Task | None:
         """With an attempt that fails one of the pairs shown; None where there is none."""
@@ -45,6 +45,6 @@ class AttemptStream(TaskStream):
         attempt = self._attempts.attempt(task, rng(self._seed, "attempt", index))
         return None if attempt is None else replace(task, attempt=attempt)
 
-    def identity(self) -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
         """How attempts are made, besides."""
-        return super().identity() | {"attempts": code_digest(*_MAKING)}
+        return super().fingerprint() | {"attempts": code_fingerprint(*_MAKING)}

@@ -10,7 +10,7 @@ import numpy as np
 
 from arcflow.core.grid import GridKey, grid_key
 from arcflow.core.seeds import rng
-from arcflow.core.task import Attempt, Pair, Task
+from arcflow.core.task import FailedProgram, Pair, Task
 from arcflow.omniarc import dsl
 from arcflow.omniarc.edits import Edit, Text
 from arcflow.omniarc.feedback import result_feedback
@@ -56,7 +56,7 @@ def broken(text: str, random: np.random.Generator) -> str:
     raise AssertionError(f"a program without any name: {text!r}")
 
 
-class Attempts:
+class FailedPrograms:
     """Broken versions of programs with their feedback; the same for the same arguments.
 
     What takes time is remembered: the broken texts, and what comes of them on each pair. It is
@@ -71,7 +71,7 @@ class Attempts:
         self._texts: Recent[tuple[str, int], str] = Recent(16_384)
         self._feedback: Recent[tuple[str, GridKey, GridKey], str] = Recent(65_536)
 
-    def attempt(self, task: Task, random: np.random.Generator) -> Attempt | None:
+    def attempt(self, task: Task, random: np.random.Generator) -> FailedProgram | None:
         """A broken version of the task's program, and what is wrong with it.
 
         Told is the first of the train pairs that it fails, as in an evaluation.
@@ -91,7 +91,7 @@ class Attempts:
             for pair in task.train:
                 feedback = self._feedback_on(text, pair)
                 if feedback:
-                    return Attempt(text, feedback)
+                    return FailedProgram(text, feedback)
         return None
 
     def _feedback_on(self, text: str, pair: Pair) -> str:

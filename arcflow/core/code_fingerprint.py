@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @functools.cache
-def code_digest(*names: str) -> str:
+def code_fingerprint(*names: str) -> str:
     """A digest of the sources of modules, and of all modules in packages.
 
     Nothing is imported but the packages around them. Equal sources give equal

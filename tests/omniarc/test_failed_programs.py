@@ -13,7 +13,7 @@ from arcflow.core.grid import make_grid
 from arcflow.core.seeds import rng
 from arcflow.core.task import Pair, Task
 from arcflow.omniarc import attempts
-from arcflow.omniarc.attempts import Attempts, broken
+from arcflow.omniarc.failed_programs import FailedPrograms, broken
 from arcflow.omniarc.feedback import result_feedback
 from arcflow.omniarc.in_process import run_in_process
 from arcflow.omniarc.registry import programs
@@ -85,7 +85,7 @@ def test_broken_programs_are_others(task_id: str, seed: int) -> None:
 @settings(deadline=None, max_examples=40)
 def test_attempts_fail_as_they_say(task_id: str, seed: int) -> None:
     task = with_program(task_id)
-    found = Attempts().attempt(task, rng(seed, "test"))
+    found = FailedPrograms().attempt(task, rng(seed, "test"))
     assert found is not None
     told = [
         result_feedback(run_in_process(found.code, pair.input), [pair.output])
@@ -95,13 +95,13 @@ def test_attempts_fail_as_they_say(task_id: str, seed: int) -> None:
     assert found.feedback == next(filter(None, told))
     assert found.code != task.code
     # What was remembered and what was not give the same, also in another process.
-    once = Attempts()
+    once = FailedPrograms()
     for attempt in (once, once, pickle.loads(pickle.dumps(once))):
         assert attempt.attempt(task, rng(seed, "test")) == found
 
 
 def test_an_evaluation_says_the_same() -> None:
-    known = Attempts()
+    known = FailedPrograms()
     tasks = [with_program(task_id) for task_id in IDS[:: len(IDS) // 24]]
     made = [known.attempt(task, rng(3, "test", n)) for n, task in enumerate(tasks)]
     both = [(task, one) for task, one in zip(tasks, made, strict=True) if one is not None]
@@ -116,7 +116,7 @@ def test_an_evaluation_says_the_same() -> None:
 
 def test_no_attempt_where_nothing_fails() -> None:
     task = Task("a", (), (Pair(GRID, GRID),), code=lines("return grid"))
-    assert Attempts().attempt(task, rng(0, "test")) is None
+    assert FailedPrograms().attempt(task, rng(0, "test")) is None
 
 
 @pytest.mark.parametrize(
