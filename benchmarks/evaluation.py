@@ -100,11 +100,11 @@ def one_task(task_id: str, checkpoint: str, folder: str, *arguments: str) -> Non
     from lightning.pytorch import LightningDataModule, LightningModule
 
     from arcflow.callbacks.pass_n import PassN
-    from arcflow.cli.main import lightning as lightning_cli
+    from arcflow.callbacks.ttft import TestTimeFineTuning
+    from arcflow.cli import lightning as lightning_cli
     from arcflow.evaluation.engine_setup import open_engine
     from arcflow.evaluation.grid_requests import GridRequests
     from arcflow.scoring.voting import candidate_to_json
-    from arcflow.ttft.tuner import TestTimeFineTuning
 
     class Parts(lightning_cli.ArcflowCLI):
         """What the options make, without a run."""

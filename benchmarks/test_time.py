@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 
+from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.task import Task
 from arcflow.modules.backbone import BackboneConfig
@@ -32,7 +33,6 @@ from arcflow.sources.arc import load_split
 from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.tokenizer import load_tokenizer
 from arcflow.ttft.leave_one_out import LeaveOneOut
-from arcflow.ttft.tuner import TestTimeFineTuning
 
 GPU = torch.cuda.is_available()
 QWEN_VOCABULARY = 151_936

@@ -3,13 +3,12 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
 from arcflow.callbacks.progress import RunProgress
-from arcflow.callbacks.submission import SubmissionWriter
 from arcflow.core.errors import ConfigError
 from arcflow.core.task import Task
 from arcflow.datamodules.base import ArcflowDataModule
@@ -18,19 +17,18 @@ from arcflow.engines.vllm import VLLMConfig
 from arcflow.evaluation.engine_setup import EngineName, EngineSession, check_engine, open_engine
 from arcflow.evaluation.fingerprint import evaluation_fingerprint
 from arcflow.evaluation.grid_requests import AnswerConfig, check_context
-from arcflow.evaluation.loop import BASELINE, TTFT, Evaluation, Outcomes
+from arcflow.evaluation.loop import Evaluation, EvaluationOptions, Outcomes, Subject
 from arcflow.evaluation.program_runtime import CodeConfig, Programs
 from arcflow.evaluation.results import Results
 from arcflow.evaluation.table import metrics_table, print_table
 from arcflow.evaluation.time_budget import TimeBudget, read_deadline
-from arcflow.ttft.tuner import TestTimeFineTuning
+from arcflow.scoring.submission_writer import SubmissionWriter
+from arcflow.ttft.tuner import Tuner
 
 _log = logging.getLogger(__name__)
 _ANSWER, _VLLM = AnswerConfig(), VLLMConfig()
 _VLLM_SAYS = ("dtype", "options")  # of its options, those that answers depend on
 _NAMES = {"val": "validate", "test": "test", "predict": "predict"}
-
-C = TypeVar("C", bound=Callback)
 
 
 class PassN(Callback):
@@ -58,6 +56,7 @@ class PassN(Callback):
         task_seconds: longest time for one task, tuning and answers; 0 for no limit.
         overwrite: begin anew, even where a journal of this folder could be continued.
         seed: views and sampling are functions of it.
+        submission: where Kaggle's ``submission.json`` goes; empty means the run's folder.
     """
 
     def __init__(
@@ -71,6 +70,7 @@ class PassN(Callback):
         overwrite: bool = False,
         seed: int = 0,
         code: CodeConfig | None = None,
+        submission: str = "",
     ) -> None:
         if task_seconds < 0:
             raise ConfigError(
@@ -82,15 +82,15 @@ class PassN(Callback):
         read_deadline(deadline)  # refused before a model is loaded
         self.answer, self.compare, self.seed = answer, compare, seed
         self.code = code
+        self.writer = SubmissionWriter(submission)
         self.engine, self.vllm, self.overwrite = engine, vllm, overwrite
         self.deadline, self.task_seconds = deadline, task_seconds
         self.clock: Callable[[], float] = time.time
         self.results: dict[str, dict[str, float]] = {}
         self._known: Results | None = None
-        self._room: EngineSession | None = None
+        self._session: EngineSession | None = None
         self._evaluation: Evaluation | None = None
         self._programs: Programs | None = None
-        self._writer: SubmissionWriter | None = None
         self._late: list[str] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -155,26 +155,82 @@ class PassN(Callback):
     # What they do.
 
     def _begin(self, trainer: Trainer, module: Any, part: str) -> None:
+        """Refuse what cannot work, find what is finished, and start the engine for the rest."""
         data = _datamodule(trainer)
-        tasks = data.tasks(part)
-        hidden = [task.without_answers() for task in tasks]
+        hidden = [task.without_answers() for task in data.tasks(part)]
         programs = None
         if self.code is not None:
             programs = self._programs = Programs(data.tokenizer, data.text, self.code)
-        asked = data.encoder if programs is None else programs.encoder
-        check_context(asked, hidden, self.answer, data.max_tokens)
-        tuner = self._tuner(trainer)
+        subject = Subject(module, data.encoder, data.max_tokens, self._tuner(trainer), programs)
+        self._check(subject, data, hidden)
+        known = self._open_results(trainer, subject, data, part)
+        if not known.left:
+            return
+        budget = self._open_budget(len(hidden))
+        if programs is not None:
+            programs.open()  # refused before an engine is started for it
+        root, tuner = trainer.default_root_dir, subject.tuner
+        self._session = open_engine(
+            self.engine, self.vllm, module, data, tuner, self.answer, root, self.clock
+        )
+        bar = trainer.progress_bar_callback
+        self._evaluation = Evaluation(
+            subject,
+            self._session,
+            self._options,
+            budget,
+            self._keep,
+            bar.tell if isinstance(bar, RunProgress) else _ignore,
+        )
+
+    @property
+    def _options(self) -> EvaluationOptions:
+        return EvaluationOptions(self.answer, self.compare, self.seed)
+
+    def _check(self, subject: Subject, data: ArcflowDataModule, tasks: Sequence[Task]) -> None:
+        """Refuse what cannot work before any time is spent."""
+        tuner, programs = subject.tuner, subject.programs
+        asked = subject.encoder if programs is None else programs.encoder
+        check_context(asked, tasks, self.answer, data.max_tokens)
         if tuner is not None:
-            tuner.check(module, hidden, data.task_batch_size)
-        if self.code is not None and self.code.hindsight and tuner is None:
+            tuner.check(subject.module, tasks, data.task_batch_size)
+        elif self.code is not None and self.code.hindsight:
             raise ConfigError(
                 "pass_n.code.hindsight: there is no test-time fine-tuning that could learn from it",
                 value={"hindsight": True, "test_time.steps": 0},
                 expected="test_time.steps above 0",
                 next_step="Set --test_time.steps, or leave hindsight out.",
             )
-        check_engine(self.engine, module, tuner)
-        variants = (BASELINE,) * (tuner is None or self.compare) + (TTFT,) * (tuner is not None)
+        check_engine(self.engine, subject.module, tuner)
+
+    def _open_results(
+        self, trainer: Trainer, subject: Subject, data: ArcflowDataModule, part: str
+    ) -> Results:
+        """Open the journal, and write a submission of what it holds."""
+        tasks, tuner = data.tasks(part), subject.tuner
+        options = self._recorded(trainer, subject.programs)
+        known = self._known = Results(
+            trainer.default_root_dir,
+            _NAMES[part],
+            evaluation_fingerprint(part, subject.module, data, tasks, self.answer, tuner, options),
+            tasks,
+            self._options.variants(tuner),
+            trainer.global_rank,
+            trainer.world_size,
+            self.overwrite,
+        )
+        self.results, self._late = {}, []
+        if trainer.is_global_zero:
+            found = known.candidates(known.variants[-1])
+            self.writer.begin(tasks, trainer.default_root_dir, found)
+        trainer.strategy.barrier("arcflow.begin")
+        if known.left < len(tasks) and trainer.is_global_zero:
+            done = len(tasks) - known.left
+            _log.warning("%d of %d tasks are finished in %s.", done, len(tasks), known.path)
+        return known
+
+    def _recorded(self, trainer: Trainer, programs: Programs | None) -> dict[str, Any]:
+        """Return the options that the answers depend on, by their names on the command line."""
         options = {
             "trainer.precision": trainer.precision,
             "pass_n.engine": self.engine,
@@ -182,71 +238,26 @@ class PassN(Callback):
         }
         if self.engine == "vllm":
             options |= {f"pass_n.vllm.{name}": getattr(self.vllm, name) for name in _VLLM_SAYS}
-        if programs is not None:
-            options |= programs.record()
-        known = self._known = Results(
-            trainer.default_root_dir,
-            _NAMES[part],
-            evaluation_fingerprint(part, module, data, tasks, self.answer, tuner, options),
-            tasks,
-            variants,
-            trainer.global_rank,
-            trainer.world_size,
-            self.overwrite,
-        )
-        self.results, self._late = {}, []
-        self._writer = _find(trainer, SubmissionWriter) if trainer.is_global_zero else None
-        if self._writer is not None:
-            found = known.candidates(variants[-1])
-            self._writer.begin(hidden, trainer.default_root_dir, found)
-        trainer.strategy.barrier("arcflow.begin")
-        if known.left < len(tasks) and trainer.is_global_zero:
-            done = len(tasks) - known.left
-            _log.warning("%d of %d tasks are finished in %s.", done, len(tasks), known.path)
-        if not known.left:
-            return
-        deadline = read_deadline(self.deadline)
-        pace = TimeBudget(deadline, self.task_seconds, self.clock)
-        if pace.over:
+        return options if programs is None else options | programs.record()
+
+    def _open_budget(self, tasks: int) -> TimeBudget:
+        """Return the time there is, of which something must be left."""
+        budget = TimeBudget(read_deadline(self.deadline), self.task_seconds, self.clock)
+        if budget.over:
+            done = len(self.writer.candidates)
             raise ConfigError(
                 "pass_n.deadline has passed",
                 value=self.deadline,
                 expected="a time to come",
-                next_step=f"Set a later --pass_n.deadline. {self._what_there_is(len(tasks))}",
+                next_step=f"Set a later --pass_n.deadline. {self.writer.target} is valid, with "
+                f"{done} of {tasks} tasks answered.",
             )
-        if programs is not None:
-            programs.open()  # refused before an engine is started for it
-        room = self._room = open_engine(
-            self.engine,
-            self.vllm,
-            module,
-            data,
-            tuner,
-            self.answer,
-            trainer.default_root_dir,
-            self.clock,
-        )
-        bar = trainer.progress_bar_callback
-        self._evaluation = Evaluation(
-            module,
-            data.encoder,
-            room.engine,
-            self.answer,
-            data.max_tokens,
-            self.seed,
-            tuner,
-            self.compare,
-            pace,
-            self._keep,
-            room.trained,
-            room.folder,
-            bar.tell if isinstance(bar, RunProgress) else _unheard,
-            programs,
-        )
+        return budget
 
-    def _tuner(self, trainer: Trainer) -> TestTimeFineTuning | None:
-        """Test-time fine-tuning, where it is on."""
-        tuner = _find(trainer, TestTimeFineTuning)
+    def _tuner(self, trainer: Trainer) -> Tuner | None:
+        """Return the test-time fine-tuning among the trainer's callbacks, if it is on."""
+        found = (c for c in trainer.callbacks if isinstance(c, Tuner))
+        tuner = next(found, None)
         return tuner if tuner is not None and tuner.steps > 0 else None
 
     def _on_batch(self, batch: Any) -> None:
@@ -255,7 +266,7 @@ class PassN(Callback):
         assert self._known is not None
         if all(self._known.finished(task) for task in batch.tasks):
             return
-        if self._evaluation.pace.over:
+        if self._evaluation.budget.over:
             self._late += [task.id for task in batch.tasks]
             return
         # Tasks of one task batch share passes: it is done as it would have been, whatever is known.
@@ -271,17 +282,17 @@ class PassN(Callback):
         known = self._known
         assert known is not None
         known.add(tasks, outcomes)
-        if self._writer is not None:
+        if known.rank == 0:
             if known.world_size > 1:
                 known.read_others()
-            self._writer.add(known.candidates(known.variants[-1], self._writer.candidates))
+            self.writer.add(known.candidates(known.variants[-1], self.writer.candidates))
 
     def _close(self) -> None:
-        room, self._room, self._evaluation = self._room, None, None
+        session, self._session, self._evaluation = self._session, None, None
         programs, self._programs = self._programs, None
         try:
-            if room is not None:
-                room.close()
+            if session is not None:
+                session.close()
         finally:
             if programs is not None:
                 programs.close()
@@ -309,20 +320,13 @@ class PassN(Callback):
                 known.left,
                 len(known.tasks),
             )
-        if self._writer is not None:
-            if known.world_size > 1:
-                self._writer.add(known.candidates(known.variants[-1], self._writer.candidates))
-            print(f"submission: {self._writer.target}")
-
-    def _what_there_is(self, tasks: int) -> str:
-        if self._writer is None:
-            return ""
-        done = len(self._writer.candidates)
-        return f"{self._writer.target} is valid, with {done} of {tasks} tasks answered."
+        if known.world_size > 1:
+            self.writer.add(known.candidates(known.variants[-1], self.writer.candidates))
+        print(f"submission: {self.writer.target}")
 
 
-def _unheard(_: str) -> None:
-    """Where there is no progress bar."""
+def _ignore(_: str) -> None:
+    """Say nothing: there is no progress bar."""
 
 
 def _log_results(logger: Logger, results: Mapping[str, Mapping[str, float]], step: int) -> None:
@@ -347,7 +351,3 @@ def _datamodule(trainer: Trainer) -> ArcflowDataModule:
         expected="a datamodule that subclasses arcflow.datamodules.base.ArcflowDataModule",
         next_step="See docs/datamodule.md for one in 20 lines.",
     )
-
-
-def _find(trainer: Trainer, kind: type[C]) -> C | None:
-    return next((c for c in trainer.callbacks if isinstance(c, kind)), None)

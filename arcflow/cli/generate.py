@@ -8,10 +8,9 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from arcflow.callbacks.input_generation import GenerateConfig, InputGenerator
 from arcflow.callbacks.pass_n import PassN
-from arcflow.callbacks.submission import SubmissionWriter
+from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.cli.lightning import ArcflowCLI
 from arcflow.cli.lightning import run as run_lightning
-from arcflow.ttft.tuner import TestTimeFineTuning
 
 
 class GenerateCLI(ArcflowCLI):
@@ -39,7 +38,7 @@ class GenerateCLI(ArcflowCLI):
         """A trainer whose callback samples inputs, in the place of those that answer tasks."""
         trainer = super().instantiate_trainer(**kwargs)
         pass_n = next(c for c in trainer.callbacks if isinstance(c, PassN))
-        others = (PassN, SubmissionWriter, TestTimeFineTuning)
+        others = (PassN, TestTimeFineTuning)
         config = self._get(self.config_init, "generate")
         generator = InputGenerator(config, pass_n.engine, pass_n.vllm, pass_n.seed)
         trainer.callbacks = [

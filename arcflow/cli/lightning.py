@@ -1,8 +1,8 @@
 """``arcflow fit | validate | test | predict``: LightningCLI in subclass mode.
 
-Besides Lightning's own groups, four option groups are always there and compose over several
-``-c`` files, which entries of ``trainer.callbacks`` do not: ``checkpoint``, ``test_time``,
-``pass_n`` and ``submission``.
+Besides Lightning's own groups, three option groups are always there and compose over several
+``-c`` files, which entries of ``trainer.callbacks`` do not: ``checkpoint``, ``test_time`` and
+``pass_n``.
 """
 
 import logging
@@ -30,7 +30,7 @@ from arcflow.callbacks.checkpoint import RunCheckpoint, find_checkpoint
 from arcflow.callbacks.data_stats import DataStatsLogger
 from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.progress import RunProgress
-from arcflow.callbacks.submission import SubmissionWriter
+from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
 from arcflow.datamodules.arc import ARCDataModule
 from arcflow.datamodules.mixture import MixtureDataModule
@@ -47,7 +47,6 @@ from arcflow.sources.generated import GeneratedInputs
 from arcflow.sources.mixture import Mixed
 from arcflow.sources.pool.source import PoolSource
 from arcflow.sources.rearc.source import ReARC
-from arcflow.ttft.tuner import TestTimeFineTuning
 
 # Classes that are imported here are found by their bare names in YAML.
 __all__ = [
@@ -82,7 +81,7 @@ class ArcflowCLI(LightningCLI):
     """LightningCLI with arcflow's option groups, one run folder and loud resumes."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the four callback groups, default classes and one seed for everything."""
+        """Add the callbacks' groups, default classes and one seed for everything."""
         parser.set_defaults(
             {group: {"class_path": class_path} for group, class_path in DEFAULT_CLASSES.items()}
         )
@@ -97,7 +96,6 @@ class ArcflowCLI(LightningCLI):
             ("checkpoint", RunCheckpoint),
             ("test_time", TestTimeFineTuning),
             ("pass_n", PassN),
-            ("submission", SubmissionWriter),
         ):
             parser.add_lightning_class_args(callback, group)
         for target in ("data.init_args.seed", "model.init_args.seed", "test_time.seed"):

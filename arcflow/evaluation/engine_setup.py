@@ -18,7 +18,7 @@ from arcflow.modules.export import merge_and_export
 from arcflow.modules.lora.adapters import LoRAConfig
 from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.quiet import no_progress_bars
-from arcflow.ttft.tuner import TestTimeFineTuning
+from arcflow.ttft.tuner import Tuner
 
 EngineName = Literal["transformers", "vllm"]
 _TRAINED_ID = 2**30
@@ -47,7 +47,7 @@ class EngineSession:
             shutil.rmtree(self.root, ignore_errors=True)
 
 
-def check_engine(name: EngineName, module: Any, tuner: TestTimeFineTuning | None) -> None:
+def check_engine(name: EngineName, module: Any, tuner: Tuner | None) -> None:
     """Refuse what the engine cannot serve, before anything is trained for it.
 
     Raises:
@@ -78,7 +78,7 @@ def open_engine(
     vllm: VLLMConfig,
     module: Any,
     data: ArcflowDataModule,
-    tuner: TestTimeFineTuning | None,
+    tuner: Tuner | None,
     answer: AnswerConfig,
     root: str,
     clock: Callable[[], float],
@@ -119,7 +119,7 @@ def open_engine(
     return EngineSession(engine, trained, scratch / "adapters", scratch)
 
 
-def _adapter_configs(module: LoRAModule, tuner: TestTimeFineTuning | None) -> list[LoRAConfig]:
+def _adapter_configs(module: LoRAModule, tuner: Tuner | None) -> list[LoRAConfig]:
     tuned = None if tuner is None else tuner.adapter_config(module)
     return [config for config in (module.lora, tuned) if config is not None]
 

@@ -12,7 +12,7 @@ from arcflow import __version__
 from arcflow.core.task import Task
 from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.evaluation.grid_requests import AnswerConfig
-from arcflow.ttft.tuner import TestTimeFineTuning
+from arcflow.ttft.tuner import Tuner
 
 EvaluationFingerprint = dict[str, Any]
 
@@ -23,7 +23,7 @@ def evaluation_fingerprint(
     data: ArcflowDataModule,
     tasks: Sequence[Task],
     answer: AnswerConfig,
-    tuner: TestTimeFineTuning | None,
+    tuner: Tuner | None,
     options: dict[str, Any],
 ) -> EvaluationFingerprint:
     """Names and plain values; large things (tasks, weights) as digests.

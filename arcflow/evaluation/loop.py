@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from arcflow.core.task import Task
-from arcflow.engines.base import AdapterRef, Answers, Engine
+from arcflow.engines.base import AdapterRef, Answers
+from arcflow.evaluation.engine_setup import EngineSession
 from arcflow.evaluation.grid_requests import (
     AnswerConfig,
     GridRequests,
@@ -26,7 +26,7 @@ from arcflow.evaluation.program_runtime import Programs
 from arcflow.evaluation.time_budget import BatchPlan, TimeBudget
 from arcflow.scoring.voting import Candidate
 from arcflow.text.encode import Encoder
-from arcflow.ttft.tuner import TestTimeFineTuning
+from arcflow.ttft.tuner import Tuner
 
 BASELINE, TTFT = "baseline", "ttft"
 _PROBE_VIEWS = 2
@@ -69,7 +69,7 @@ class _PendingBatch:
         plan: what of the work fits the time.
         work: tokens of all views, by which answers are timed.
         outcomes: by (task id, variant).
-        questions: what was asked last; with ``views``, their number.
+        requests: what was asked last; with ``views``, their number.
         answers: waits for its answers.
         began: clock at that moment.
         written: programs so far, by (task id, variant).
@@ -81,7 +81,7 @@ class _PendingBatch:
     plan: BatchPlan
     work: float
     outcomes: Outcomes
-    questions: GridRequests | ProgramRequests | None = None
+    requests: GridRequests | ProgramRequests | None = None
     views: int = 0
     answers: Callable[[], Answers] | None = None
     began: float = 0.0
@@ -89,53 +89,76 @@ class _PendingBatch:
     ahead: tuple[Name, ...] = ()
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated.
+
+    Attributes:
+        module: the LoRAModule whose model answers.
+        encoder: writes the prompts and reads the answers.
+        max_tokens: longest prompt and answer together.
+        tuner: test-time fine-tuning; None answers with the model as it was trained.
+        programs: asks for programs and runs them; None asks for grids.
+    """
+
+    module: Any
+    encoder: Encoder
+    max_tokens: int
+    tuner: Tuner | None = None
+    programs: Programs | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """How tasks are answered.
+
+    Attributes:
+        answer: how the answers are made.
+        compare: answer without test-time fine-tuning too.
+        seed: views and samples are functions of it.
+    """
+
+    answer: AnswerConfig
+    compare: bool = True
+    seed: int = 0
+
+    def variants(self, tuner: Tuner | None) -> tuple[str, ...]:
+        """Return the names of what is compared: the baseline, the tuned model, or both."""
+        return (BASELINE,) * (tuner is None or self.compare) + (TTFT,) * (tuner is not None)
+
+
 class Evaluation:
     """Answers task batches of tasks, each variant side by side.
 
     Where the engine works in the background, a task batch is asked and the next one is tuned before
-    the answers are waited for; where it shares the trainer's device, it rests while adapters
-    are trained.
+    the answers are waited for; if it shares the trainer's device, it sleeps while adapters are
+    trained.
 
     Args:
-        module: the LoRAModule that is evaluated.
-        encoder: prompts and parser.
-        engine: who writes the answers.
-        answer: how they are made.
-        max_tokens: longest prompt and answer together.
-        seed: views and samples are functions of it.
-        tuner: test-time fine-tuning; None answers with the model as it was trained.
-        compare: answer without test-time fine-tuning too.
-        pace: the time there is.
-        trained: the trained adapter, as an engine in another process needs it.
-        folder: where such an engine finds adapters; None where it needs no files.
-        finished: told of every task batch that is finished.
-        tell: told in words what is being done.
-        programs: answer by programs, asked for and run by these; None asks for grids.
+        subject: what is evaluated.
+        session: the engine that writes the answers, and its files.
+        options: how tasks are answered.
+        budget: the time there is.
+        finished: called with every finished task batch and its outcomes.
+        report: called with a few words on what is being done.
     """
 
     def __init__(
         self,
-        module: Any,
-        encoder: Encoder,
-        engine: Engine,
-        answer: AnswerConfig,
-        max_tokens: int,
-        seed: int,
-        tuner: TestTimeFineTuning | None,
-        compare: bool,
-        pace: TimeBudget,
+        subject: Subject,
+        session: EngineSession,
+        options: EvaluationOptions,
+        budget: TimeBudget,
         finished: Finished,
-        trained: AdapterRef | None = None,
-        folder: Path | None = None,
-        tell: Callable[[str], None] = lambda _: None,
-        programs: Programs | None = None,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.module, self.encoder, self.engine = module, encoder, engine
-        self.answer, self.max_tokens, self.seed = answer, max_tokens, seed
-        self.tuner, self.pace, self.finished = tuner, pace, finished
-        self.trained, self.folder, self.tell = trained, folder, tell
-        self.programs = programs
-        self.variants = (BASELINE,) * (tuner is None or compare) + (TTFT,) * (tuner is not None)
+        self.module, self.encoder = subject.module, subject.encoder
+        self.tuner, self.programs = subject.tuner, subject.programs
+        self.max_tokens = subject.max_tokens
+        self.engine, self.trained, self.folder = session.engine, session.trained, session.folder
+        self.answer, self.seed = options.answer, options.seed
+        self.variants = options.variants(subject.tuner)
+        self.budget, self.finished, self.report = budget, finished, report
         self._pending: _PendingBatch | None = None
 
     def task_batch(self, tasks: Sequence[Task], left: int) -> None:
@@ -147,7 +170,7 @@ class Evaluation:
         """
         work = self._work(tasks)
         steps = self.tuner.steps if self.tuner is not None else 0
-        plan = self.pace.plan(len(tasks), left, steps, self.answer.views, work)
+        plan = self.budget.plan(len(tasks), left, steps, self.answer.views, work)
         first = self._first_programs(tasks, plan)
         refs = self._tune(tasks, plan, first)
         task_batch = _PendingBatch(tasks, refs, plan, work, self._losses(tasks, refs))
@@ -178,15 +201,15 @@ class Evaluation:
         if programs is None or not programs.config.hindsight:
             return {}
         self.collect()  # the engine is asked here and now
-        questions = self._program_questions(programs)
+        requests = self._program_requests(programs)
         views = range(min(plan.views, _PROBE_VIEWS) if plan.probing else plan.views)
         for task in tasks:
-            questions.ask((task.id, BASELINE), task.without_answers(), self.trained, views)
-        self.tell(f"answering {len(questions.requests)} prompts")
-        until, now = plan.tune_until, self.pace.clock()
+            requests.ask((task.id, BASELINE), task.without_answers(), self.trained, views)
+        self.report(f"answering {len(requests.requests)} prompts")
+        until, now = plan.tune_until, self.budget.clock()
         seconds = None if until is None else max(0.0, until - now)
-        answers = self.engine.generate(questions.requests, questions.sampling, seconds)
-        return questions.written(answers, lambda: self.pace.over)
+        answers = self.engine.generate(requests.requests, requests.sampling, seconds)
+        return requests.written(answers, lambda: self.budget.over)
 
     def _tune(
         self,
@@ -204,14 +227,14 @@ class Evaluation:
             tuned = [task for task in tasks if known[task.id]]
         if not self.engine.in_background:
             self.engine.sleep()
-        clock, until = self.pace.clock, plan.tune_until
+        clock, until = self.budget.clock, plan.tune_until
         began = clock()
         refs = self.tuner.tune(
             self.module,
             self.encoder,
             [task.without_answers() for task in tuned],
             max_tokens=self.max_tokens,
-            on_step=lambda _task, step, loss: self.tell(
+            on_step=lambda _task, step, loss: self.report(
                 f"tuning, step {step + 1}, loss {loss:.3f}"
             ),
             steps=plan.steps,
@@ -220,7 +243,7 @@ class Evaluation:
             samples=samples,
         )
         # Tasks may share an adapter.
-        self.pace.tuned(sum({ref.id: ref.steps for ref in refs}.values()), clock() - began)
+        self.budget.tuned(sum({ref.id: ref.steps for ref in refs}.values()), clock() - began)
         of_task = dict(zip([task.id for task in tuned], refs, strict=True))
         return [of_task.get(task.id) for task in tasks]
 
@@ -231,7 +254,7 @@ class Evaluation:
             known = all(pair.output is not None for pair in task.test)
             for variant in self.variants:
                 use, loss = ref if variant == TTFT else None, None
-                if known and not self.pace.over:
+                if known and not self.budget.over:
                     with self._answering_with(use):
                         loss = answer_loss(self.module.model, self.encoder, task, self.max_tokens)
                 outcomes[task.id, variant] = Outcome([], loss, 0 if use is None else use.steps)
@@ -241,30 +264,30 @@ class Evaluation:
         return nullcontext() if self.tuner is None else self.tuner.use_adapter(self.module, ref)
 
     def _submit(self, task_batch: _PendingBatch, views: range) -> None:
-        questions: GridRequests | ProgramRequests
+        requests: GridRequests | ProgramRequests
         if self.programs is not None:
-            questions = self._program_questions(self.programs)
+            requests = self._program_requests(self.programs)
         else:
-            questions = GridRequests(self.encoder, self.answer, self.max_tokens, self.seed)
+            requests = GridRequests(self.encoder, self.answer, self.max_tokens, self.seed)
         adapters = self._adapters(task_batch)
         for task in task_batch.tasks:
             for variant in self.variants:
                 name = (task.id, variant)
                 if name not in task_batch.ahead:
-                    questions.ask(name, task.without_answers(), adapters[name], views)
-        task_batch.questions, task_batch.views, task_batch.began = (
-            questions,
+                    requests.ask(name, task.without_answers(), adapters[name], views)
+        task_batch.requests, task_batch.views, task_batch.began = (
+            requests,
             len(views),
-            self.pace.clock(),
+            self.budget.clock(),
         )
         seconds = self._seconds(task_batch)
-        self.tell(f"answering {len(questions.requests)} prompts")
+        self.report(f"answering {len(requests.requests)} prompts")
         if torch.cuda.is_available() and not self.engine.in_background:
             # What tuning has left in torch's cache is the engine's share of the memory.
             torch.cuda.empty_cache()
-        task_batch.answers = self.engine.submit(questions.requests, questions.sampling, seconds)
+        task_batch.answers = self.engine.submit(requests.requests, requests.sampling, seconds)
 
-    def _program_questions(self, programs: Programs) -> ProgramRequests:
+    def _program_requests(self, programs: Programs) -> ProgramRequests:
         return ProgramRequests(programs, self.answer, self.max_tokens, self.seed)
 
     def _adapters(self, task_batch: _PendingBatch) -> dict[Name, AdapterRef | None]:
@@ -278,43 +301,43 @@ class Evaluation:
     def _seconds(self, task_batch: _PendingBatch) -> float | None:
         """What is left of a task batch's time; None where there is no limit."""
         until = task_batch.plan.until
-        return None if until is None else max(0.0, until - self.pace.clock())
+        return None if until is None else max(0.0, until - self.budget.clock())
 
     def _correcting(self, task_batch: _PendingBatch) -> Callable[[], float | None]:
         """What is left of the time for corrections, which begin now."""
-        until, clock = task_batch.plan.until, self.pace.clock
+        until, clock = task_batch.plan.until, self.budget.clock
         if until is None:
             return lambda: None
         if self.engine.in_background:  # the next task batch was tuned meanwhile, in its own time
             until = clock() + max(0.0, until - task_batch.began)
-        end = until if self.pace.end is None else min(until, self.pace.end)
+        end = until if self.budget.end is None else min(until, self.budget.end)
         return lambda: max(0.0, end - clock())
 
     def _receive(self, task_batch: _PendingBatch) -> None:
         assert task_batch.answers is not None
-        assert task_batch.questions is not None
+        assert task_batch.requests is not None
         answers = task_batch.answers()
-        if isinstance(task_batch.questions, ProgramRequests):
-            self.tell("running programs")
-            for key, written in task_batch.questions.written(
-                answers, lambda: self.pace.over
+        if isinstance(task_batch.requests, ProgramRequests):
+            self.report("running programs")
+            for key, written in task_batch.requests.written(
+                answers, lambda: self.budget.over
             ).items():
                 task_batch.written.setdefault(key, []).extend(written)
         else:
-            for key, candidates in task_batch.questions.candidates(answers).items():
+            for key, candidates in task_batch.requests.candidates(answers).items():
                 task_batch.outcomes[key].candidates += candidates
         for outcome in task_batch.outcomes.values():
             outcome.views += task_batch.views
         part = task_batch.views / self.answer.views
-        self.pace.answered(task_batch.work * part, self.pace.clock() - task_batch.began)
+        self.budget.answered(task_batch.work * part, self.budget.clock() - task_batch.began)
 
     def _probe(self, task_batch: _PendingBatch) -> None:
         """A few views of every task first: they show how many more there is time for."""
-        began = self.pace.clock()
+        began = self.budget.clock()
         self._submit(task_batch, range(_PROBE_VIEWS))
         self._receive(task_batch)
-        spent = self.pace.clock() - began
-        more = self.pace.more_views(task_batch.plan, _PROBE_VIEWS, self.answer.views, spent)
+        spent = self.budget.clock() - began
+        more = self.budget.more_views(task_batch.plan, _PROBE_VIEWS, self.answer.views, spent)
         if more:
             self._submit(task_batch, range(_PROBE_VIEWS, _PROBE_VIEWS + more))
             self._receive(task_batch)
@@ -322,12 +345,12 @@ class Evaluation:
     def _take_programs(self, task_batch: _PendingBatch, programs: Programs) -> None:
         """Have failing programs corrected in the time that is left, then take all as answers."""
         if programs.config.rounds:
-            self.tell("correcting programs")
+            self.report("correcting programs")
         correct_programs(
             task_batch.written,
             self._adapters(task_batch),
             self.engine,
-            partial(self._program_questions, programs),
+            partial(self._program_requests, programs),
             programs.config,
             self._correcting(task_batch),
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule
 
 from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.seeds import derive
@@ -46,7 +46,7 @@ _SCHEDULE = ScheduleConfig(name="constant")
 _NAME = "test_time"
 
 
-class TestTimeFineTuning(Callback):
+class Tuner:
     """Trains an adapter for each evaluated task on leave-one-out views of its train pairs.
 
     The model is left as it was, bit for bit, and so is all random state (law 4). Test outputs
@@ -82,8 +82,6 @@ class TestTimeFineTuning(Callback):
         stop_window: steps over which ``stop_loss`` is judged.
         seed: the adapters are functions of (seed, tasks that share the adapter).
     """
-
-    __test__ = False  # the name begins like a test class's
 
     def __init__(
         self,
@@ -139,16 +137,6 @@ class TestTimeFineTuning(Callback):
             self.stop_loss,
             self.stop_window,
         )
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse inference mode before any time is spent."""
-        loops = {
-            "validate": trainer.validate_loop,
-            "test": trainer.test_loop,
-            "predict": trainer.predict_loop,
-        }
-        if self.steps > 0 and stage in loops and loops[stage].inference_mode:
-            raise checks.inference_mode_error()
 
     def adapter_config(self, module: LightningModule) -> LoRAConfig | None:
         """The shape of the tuned adapters; None where all weights are tuned."""
@@ -241,22 +229,30 @@ class TestTimeFineTuning(Callback):
             together=self.tasks_together > 1,
         )
         jobs = self.jobs(tasks)
-        to_do = [job for job in jobs if job.steps(recipe) > 0]
-        made: dict[TuningJob, AdapterRef] = {}
-        for i in range(0, len(to_do), self.tasks_together):
-            if expired is not None and expired():
-                break
-            batch = to_do[i : i + self.tasks_together]
-            for job, learned in zip(batch, train_jobs(plan, batch), strict=True):
-                if learned.steps > 0:
-                    made[job] = self._ref(module, config, learned.state, learned.steps, folder)
-        frozen = None if len(made) == len(jobs) else self._frozen(module, config, folder)
+        made = self._train(plan, [job for job in jobs if job.steps(recipe) > 0], folder)
+        untuned = None if len(made) == len(jobs) else self._untuned(module, config, folder)
         refs = []
         for job in jobs:
-            ref = made.get(job, frozen)
+            ref = made.get(job, untuned)
             assert ref is not None
             refs += [ref] * len(job.tasks)
         return refs
+
+    def _train(
+        self, plan: TuningPlan, jobs: Sequence[TuningJob], folder: Path | None
+    ) -> dict[TuningJob, AdapterRef]:
+        """Return references to the adapters of the jobs that took a step before time was up."""
+        made: dict[TuningJob, AdapterRef] = {}
+        for i in range(0, len(jobs), self.tasks_together):
+            if plan.expired is not None and plan.expired():
+                break
+            batch = jobs[i : i + self.tasks_together]
+            for job, tuned in zip(batch, train_jobs(plan, batch), strict=True):
+                if tuned.steps > 0:
+                    made[job] = self._ref(
+                        plan.module, plan.config, tuned.state, tuned.steps, folder
+                    )
+        return made
 
     def jobs(self, tasks: Sequence[Task]) -> list[TuningJob]:
         """The tasks, answers hidden, in groups that share an adapter."""
@@ -317,7 +313,7 @@ class TestTimeFineTuning(Callback):
             write_adapter(plain, path, shape, base_name, module.fingerprint())
         return AdapterRef(number, state, path, steps=steps)
 
-    def _frozen(
+    def _untuned(
         self, module: LoRAModule, config: LoRAConfig | None, folder: Path | None
     ) -> AdapterRef:
         """A reference to the model as it was trained."""

@@ -78,7 +78,7 @@ def test_a_run_folder_that_cannot_be(arcflow: Run, tmp_path: Path, command: str)
 def test_a_submission_that_cannot_be_written(arcflow: Run, tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_text("")
     path = tmp_path / below
-    said = arcflow("predict", *FEW, f"--submission.path={path}")
+    said = arcflow("predict", *FEW, f"--pass_n.submission={path}")
     assert said.startswith("the submission cannot be written (")
     assert f"got '{path}'. Expected a path to a file in a folder" in said
 

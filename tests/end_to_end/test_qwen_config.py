@@ -86,7 +86,7 @@ def test_fit_validate_and_predict_on_kaggle_files(model_folder: Path, tmp_path: 
     kaggle = [
         f"--config={ROOT}/configs/kaggle.yaml",
         f"--data.predict.tasks={tmp_path}/arc-agi_test_challenges.json",
-        f"--submission.path={tmp_path}/kaggle.json",
+        f"--pass_n.submission={tmp_path}/kaggle.json",
     ]
     assert run_arcflow(["predict", *configs, *small, *kaggle, *only[1:], last], tmp_path) == 0
     assert read_submission(tmp_path / "kaggle.json", input_counts(tasks)).keys() == set(challenges)

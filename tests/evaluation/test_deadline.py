@@ -8,7 +8,7 @@ import pytest
 from lightning.pytorch import Trainer
 
 from arcflow.callbacks.pass_n import PassN
-from arcflow.callbacks.submission import SubmissionWriter
+from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
 from arcflow.datamodules.arc import ARCDataModule
 from arcflow.evaluation.grid_requests import AnswerConfig
@@ -17,8 +17,8 @@ from arcflow.modules.lora.adapters import LoRAConfig
 from arcflow.modules.lora_module import LoRAModule
 from arcflow.scoring.journal import read_journal
 from arcflow.scoring.submission import read_submission
+from arcflow.scoring.submission_writer import SubmissionWriter
 from arcflow.sources.select import TaskSelection
-from arcflow.ttft.tuner import TestTimeFineTuning
 from tests.helpers.tiny import LIGHTNING_WARNINGS, SIZES
 
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in LIGHTNING_WARNINGS]
@@ -55,6 +55,7 @@ def evaluate(folder: Path, seconds: float | None, **options: Any) -> tuple[PassN
     if seconds is not None:
         clock.now = 1_000_000_000.0 - seconds
     pass_n.clock = writer.clock = clock
+    pass_n.writer = writer
     tuner = TestTimeFineTuning(STEPS, tokens_per_step=300, lora=LoRAConfig(rank=2))
     trainer = Trainer(
         accelerator="cpu",
@@ -63,7 +64,7 @@ def evaluate(folder: Path, seconds: float | None, **options: Any) -> tuple[PassN
         enable_model_summary=False,
         inference_mode=False,
         default_root_dir=str(folder),
-        callbacks=[pass_n, tuner, writer],
+        callbacks=[pass_n, tuner],
     )
     selection = TaskSelection("arc-agi-1/evaluation", max_side=5)
     data = ARCDataModule(val=selection, max_tokens=512, tokens_per_batch=512)

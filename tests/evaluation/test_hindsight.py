@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import arcflow.callbacks.pass_n
+from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.augment import IDENTITY, Chain, Dihedral
 from arcflow.core.task import Task
 from arcflow.engines.base import Answers, Completion
@@ -24,7 +25,6 @@ from arcflow.sandbox import Sandbox
 from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.kinds import get_kind
 from arcflow.text.tokenizer import load_tokenizer
-from arcflow.ttft.tuner import TestTimeFineTuning
 from tests.helpers.program_answers import evaluate
 from tests.helpers.scripted import RIGHT, WRONG, ScriptedEngine, by_seed
 from tests.helpers.tiny import LIGHTNING_WARNINGS

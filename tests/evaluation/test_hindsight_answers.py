@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
 from arcflow.modules.lora.adapters import LoRAConfig
-from arcflow.ttft.tuner import TestTimeFineTuning
 from tests.helpers.program_answers import CODE, HALF_TURNS, entries, evaluate
 from tests.helpers.scripted import ScriptedEngine, by_seed
 from tests.helpers.tiny import LIGHTNING_WARNINGS

@@ -9,7 +9,6 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
 from arcflow.callbacks.pass_n import PassN
-from arcflow.callbacks.submission import SubmissionWriter
 from arcflow.datamodules.arc import ARCDataModule
 from arcflow.evaluation.grid_requests import AnswerConfig
 from arcflow.evaluation.program_runtime import CodeConfig
@@ -46,7 +45,7 @@ def evaluate(
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=str(folder),
-        callbacks=[pass_n, SubmissionWriter(), *callbacks],
+        callbacks=[pass_n, *callbacks],
         inference_mode=False,
     )
     data = ARCDataModule(

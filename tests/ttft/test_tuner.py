@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.errors import ConfigError
 from arcflow.core.seeds import rng
@@ -26,7 +27,6 @@ from arcflow.text.encode import Encoder
 from arcflow.text.pack import pack_examples
 from arcflow.text.tokenizer import load_tokenizer
 from arcflow.ttft.leave_one_out import LeaveOneOut
-from arcflow.ttft.tuner import TestTimeFineTuning
 from tests.helpers.tiny import LIGHTNING_WARNINGS, SIZES, packed
 
 AS_IS = AugmentConfig(dihedral=False, recolor=False, reorder=False, swap_train_test=0.0)
@@ -341,7 +341,7 @@ def test_tunes_inside_lightnings_validation(
 ) -> None:
     module, callback = make_module(), tuner()
     tunes = Tunes(callback, encoder)
-    trainer = quiet_trainer(callbacks=[callback, tunes], inference_mode=False, precision=precision)
+    trainer = quiet_trainer(callbacks=[tunes], inference_mode=False, precision=precision)
     trainer.validate(module, dataloaders=[packed()], verbose=False)
     (outside,) = tuner().tune(make_module(), encoder, [make_task()])
     assert equal(tunes.state, dict(outside.state)) == (precision == "32-true")

@@ -11,6 +11,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
+from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.errors import ConfigError
 from arcflow.core.task import Task
@@ -22,7 +23,6 @@ from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
 from arcflow.text.encode import Encoder
 from arcflow.text.tokenizer import load_tokenizer
 from arcflow.ttft.leave_one_out import LeaveOneOut
-from arcflow.ttft.tuner import TestTimeFineTuning
 from tests.helpers.tiny import SIZES, packed, save_tiny
 from tests.ttft.test_tuner import (
     AS_IS,

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
 from arcflow.core.task import Task
 from arcflow.modules.backbone import BackboneConfig, load_backbone
@@ -32,7 +33,6 @@ from arcflow.text.tokenizer import load_tokenizer
 from arcflow.ttft.jobs import TuningPlan, train_jobs
 from arcflow.ttft.leave_one_out import LeaveOneOut
 from arcflow.ttft.train import TunedAdapter
-from arcflow.ttft.tuner import TestTimeFineTuning
 from tests.helpers.tiny import SIZES, packed, tiny
 from tests.ttft.test_tuner import everything, make_module, make_task, tuner
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import CONFIG_MAPPING
 
+from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.task import Task
 from arcflow.modules.backbone import BackboneConfig
 from arcflow.modules.lora.adapters import LoRAConfig
@@ -18,7 +19,6 @@ from arcflow.text.tokenizer import load_tokenizer
 from arcflow.ttft.jobs import TuningPlan, train_jobs
 from arcflow.ttft.leave_one_out import LeaveOneOut
 from arcflow.ttft.train import TunedAdapter
-from arcflow.ttft.tuner import TestTimeFineTuning
 from tests.helpers.tiny import SIZES
 from tests.ttft.test_tuner import make_module, make_task, tuner
 
