@@ -32,9 +32,7 @@ class Augmentation(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """A short, stable name, shared by two augmentations of one kind exactly if they are
-        equal.
-        """
+        """A short, stable name; two augmentations of one kind share it only if they are equal."""
 
     @abstractmethod
     def apply(self, task: Task) -> Task:

@@ -101,9 +101,7 @@ class Guarded:
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """The training tasks to use, in their order, made at each access as they may not fit in
-        memory.
-        """
+        """The training tasks to use, in their order; made at each access, as there may be many."""
         bad = {task.id for task in self.dropped}
         return tuple(task for task in self._train if task.id not in bad)
 

@@ -136,9 +136,7 @@ class Mirror(GridChange):
 
     @property
     def name(self) -> str:
-        """The side on which the mirror image stands, e.g. ``"mirror_above"``,
-        ``"mirror_right"``.
-        """
+        """The side on which the mirror image stands, e.g. ``"mirror_above"``."""
         return "mirror_" + (("above", "below"), ("left", "right"))[self.axis][self.position]
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
