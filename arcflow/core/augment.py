@@ -1,6 +1,6 @@
 """Augmentations: frozen data that turns a task into another view of it, and answers back.
 
-Law: ``a.invert(a.apply_grid(grid))`` equals ``grid``, for every augmentation ``a``.
+Every augmentation ``a`` satisfies ``a.invert(a.apply_grid(grid)) == grid``.
 """
 
 from abc import ABC, abstractmethod
@@ -24,7 +24,7 @@ from arcflow.core.task import Pair, Task
 
 
 class Augmentation(ABC):
-    """One view of a task; hashable, equal where its fields are, JSON both ways."""
+    """One view of a task: hashable, equal if its fields are, and convertible to and from JSON."""
 
     __slots__ = ()
     kind: ClassVar[str]
@@ -32,26 +32,26 @@ class Augmentation(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Short and stable: equal exactly for equal augmentations of one kind."""
+        """A short, stable name; two augmentations of one kind share it only if they are equal."""
 
     @abstractmethod
     def apply(self, task: Task) -> Task:
-        """The whole task in this view; its id and source stay.
+        """Return the whole task in this view; its id and source stay the same.
 
         Raises:
-            DataError: the task does not have the pairs that the augmentation names.
+            DataError: The task lacks a pair that the augmentation refers to.
         """
 
     def apply_grid(self, grid: Grid) -> Grid:
-        """One grid in this view; may be a view of the same memory."""
+        """Return one grid in this view, possibly sharing the memory of ``grid``."""
         return grid
 
     def invert(self, grid: Grid) -> Grid:
-        """Undo :meth:`apply_grid`: the answer to the task as it was."""
+        """Undo :meth:`apply_grid`: return the grid as it is in the original task."""
         return grid
 
     def to_json(self) -> dict[str, object]:
-        """``{"kind": ..., field: value, ...}``, read by :func:`augmentation_from_json`."""
+        """Return ``{"kind": ..., field: value, ...}``; :func:`augmentation_from_json` reads it."""
         return plain_json(self.kind, self)
 
 
@@ -60,9 +60,16 @@ def map_grids(
     inputs: Callable[[Grid], Grid] | None,
     outputs: Callable[[Grid], Grid] | None,
 ) -> Task:
-    """The task with its grids changed; None leaves a side alone, hidden outputs stay hidden.
+    """Return the task with its grids changed, without its program, which solved the original.
 
-    ``code`` is dropped: it solves the task as it was.
+    Args:
+        task: The task to change.
+        inputs: The change of every input grid, or None to keep the inputs.
+        outputs: The change of every output grid, or None to keep the outputs. Hidden outputs stay
+            hidden.
+
+    Returns:
+        A task of the same id and source; ``code`` and ``attempt`` are None.
     """
 
     def changed(pair: Pair) -> Pair:
@@ -79,11 +86,11 @@ def map_grids(
 
 @dataclass(frozen=True, slots=True)
 class Dihedral(Augmentation):
-    """One of the eight turns and flips of a square.
+    """One of the eight turns and flips of a square (the dihedral group of order eight).
 
     Attributes:
-        hflip: first mirror left-right.
-        n_rot90: then this many quarter turns counter-clockwise, 0..3.
+        hflip: Whether the grid is first mirrored left-right.
+        n_rot90: The number of quarter turns counter-clockwise that follow, 0 to 3.
     """
 
     kind: ClassVar[str] = "dihedral"
@@ -96,15 +103,15 @@ class Dihedral(Augmentation):
 
     @property
     def name(self) -> str:
-        """E.g. ``"rot90"``, ``"flip_rot270"``."""
+        """The name of the turn, e.g. ``"rot90"`` or ``"flip_rot270"``."""
         return f"{'flip_' if self.hflip else ''}rot{90 * self.n_rot90}"
 
     def apply(self, task: Task) -> Task:
-        """Turn every grid."""
+        """Return the task with every grid turned."""
         return map_grids(task, self.apply_grid, self.apply_grid)
 
     def apply_grid(self, grid: Grid) -> Grid:
-        """A view of the grid's memory; height and width change places for odd ``n_rot90``."""
+        """Return a view of the grid's memory; an odd ``n_rot90`` exchanges height and width."""
         # Transposing after mirroring is turning once; two mirrorings are turning twice.
         if self.hflip:
             grid = grid[:, ::-1]
@@ -115,7 +122,7 @@ class Dihedral(Augmentation):
         return grid.T[:, ::-1] if self.n_rot90 else grid
 
     def invert(self, grid: Grid) -> Grid:
-        """Turn back, then mirror."""
+        """Return the grid turned back, then mirrored back."""
         # A mirrored turn is its own inverse.
         n = self.n_rot90 if self.hflip else -self.n_rot90 % 4
         return Dihedral(self.hflip, n).apply_grid(grid)
@@ -126,7 +133,7 @@ class Recolor(Augmentation):
     """A permutation of the ten colours.
 
     Attributes:
-        mapping: colour c becomes ``mapping[c]``.
+        mapping: The new colour of each colour: colour ``c`` becomes ``mapping[c]``.
     """
 
     kind: ClassVar[str] = "recolor"
@@ -137,11 +144,11 @@ class Recolor(Augmentation):
 
     @property
     def name(self) -> str:
-        """E.g. ``"colors_0617832549"``: what colours 0..9 become."""
+        """What colours 0 to 9 become, e.g. ``"colors_0617832549"``."""
         return "colors_" + "".join(map(str, self.mapping))
 
     def apply(self, task: Task) -> Task:
-        """Recolour every grid."""
+        """Return the task with every grid recoloured."""
         table = _table(self.mapping)
 
         def recolored(grid: Grid) -> Grid:
@@ -150,11 +157,11 @@ class Recolor(Augmentation):
         return map_grids(task, recolored, recolored)
 
     def apply_grid(self, grid: Grid) -> Grid:
-        """A recoloured copy."""
+        """Return a recoloured copy of the grid."""
         return _translate(grid, _table(self.mapping))
 
     def invert(self, grid: Grid) -> Grid:
-        """A copy in the colours of before."""
+        """Return a copy of the grid in its original colours."""
         return _translate(grid, _table([self.mapping.index(c) for c in range(N_COLORS)]))
 
 
@@ -163,7 +170,7 @@ def _table(mapping: Iterable[int]) -> bytes:
 
 
 def _translate(grid: Grid, table: bytes) -> Grid:
-    """Cell c becomes ``table[c]``; read-only, as the bytes under it are."""
+    """Return a read-only grid in which each cell ``c`` has become ``table[c]``."""
     # bytes.translate is three times as fast as numpy's take, which casts the cells first; tobytes
     # is slow where the grid is not contiguous.
     cells = np.ascontiguousarray(grid).tobytes().translate(table)
@@ -175,7 +182,7 @@ class Reorder(Augmentation):
     """Another order of the train pairs.
 
     Attributes:
-        order: the pair at place i is the one that was at ``order[i]``.
+        order: The old index of each pair: the new pair ``i`` is the old pair ``order[i]``.
     """
 
     kind: ClassVar[str] = "reorder"
@@ -186,11 +193,15 @@ class Reorder(Augmentation):
 
     @property
     def name(self) -> str:
-        """E.g. ``"order_2-0-1"``."""
+        """The new order of the pairs, e.g. ``"order_2-0-1"``."""
         return "order_" + "-".join(map(str, self.order))
 
     def apply(self, task: Task) -> Task:
-        """The same pairs in another order."""
+        """Return the task with its train pairs in the new order.
+
+        Raises:
+            DataError: The order is for another number of train pairs.
+        """
         if len(self.order) != len(task.train):
             raise DataError(
                 f"task {task.id}: an order for another number of train pairs",
@@ -203,11 +214,11 @@ class Reorder(Augmentation):
 
 @dataclass(frozen=True, slots=True)
 class SwapTrainTest(Augmentation):
-    """A train pair and a test pair change places; the test pair's output must be known.
+    """An exchange of a train pair and a test pair; the test pair's output must be known.
 
     Attributes:
-        train_index: which train pair, from 0.
-        test_index: which test pair, from 0.
+        train_index: The index of the train pair, from 0.
+        test_index: The index of the test pair, from 0.
     """
 
     kind: ClassVar[str] = "swap_train_test"
@@ -220,11 +231,16 @@ class SwapTrainTest(Augmentation):
 
     @property
     def name(self) -> str:
-        """E.g. ``"swap_2-0"``: train pair 2 with test pair 0."""
+        """The indices of the two pairs: ``"swap_2-0"`` exchanges train pair 2 and test pair 0."""
         return f"swap_{self.train_index}-{self.test_index}"
 
     def apply(self, task: Task) -> Task:
-        """Exchange the two pairs."""
+        """Return the task with the two pairs exchanged.
+
+        Raises:
+            DataError: The task has no pair at one of the indices, or the test pair's output is
+                hidden.
+        """
         for part, index, pairs in (
             ("train", self.train_index, task.train),
             ("test", self.test_index, task.test),
@@ -251,10 +267,11 @@ class SwapTrainTest(Augmentation):
 
 @dataclass(frozen=True, slots=True)
 class Chain(Augmentation):
-    """Augmentations one after the other.
+    """A sequence of augmentations, applied one after the other.
 
     Attributes:
-        parts: applied left to right, undone right to left; none of them for the task as it is.
+        parts: The augmentations, applied left to right and undone right to left; an empty chain
+            leaves the task as it is.
     """
 
     kind: ClassVar[str] = "chain"
@@ -268,34 +285,38 @@ class Chain(Augmentation):
 
     @property
     def name(self) -> str:
-        """The parts' names joined by ``+``; ``"identity"`` without any."""
+        """The names of the parts joined by ``+``, or ``"identity"`` if there are none."""
         return "+".join([part.name for part in self.parts]) or "identity"
 
     def apply(self, task: Task) -> Task:
-        """Apply all parts, left to right."""
+        """Return the task after all parts, applied left to right.
+
+        Raises:
+            DataError: The task lacks a pair that a part refers to.
+        """
         for part in self.parts:
             task = part.apply(task)
         return task
 
     def apply_grid(self, grid: Grid) -> Grid:
-        """Apply all parts, left to right."""
+        """Return the grid after all parts, applied left to right."""
         for part in self.parts:
             grid = part.apply_grid(grid)
         return grid
 
     def invert(self, grid: Grid) -> Grid:
-        """Undo all parts, right to left."""
+        """Return the grid with all parts undone, right to left."""
         for part in reversed(self.parts):
             grid = part.invert(grid)
         return grid
 
     def to_json(self) -> dict[str, object]:
-        """``{"kind": "chain", "parts": [...]}``."""
+        """Return ``{"kind": "chain", "parts": [...]}``."""
         return {"kind": self.kind, "parts": [part.to_json() for part in self.parts]}
 
 
 IDENTITY = Chain()
-"""The task as it is."""
+"""The augmentation that leaves a task as it is."""
 
 _KINDS: dict[str, type[Augmentation]] = {
     cls.kind: cls for cls in (Dihedral, Recolor, Reorder, SwapTrainTest, Chain)
@@ -303,14 +324,14 @@ _KINDS: dict[str, type[Augmentation]] = {
 
 
 def augmentation_from_json(obj: object, where: str = "augmentation") -> Augmentation:
-    """Read what :meth:`Augmentation.to_json` wrote.
+    """Return the augmentation that :meth:`Augmentation.to_json` wrote.
 
     Args:
-        obj: the decoded JSON.
-        where: what it is, for messages.
+        obj: The decoded JSON.
+        where: What the JSON is, for error messages.
 
     Raises:
-        DataError: unknown kind, missing or unknown fields, wrong types or values.
+        DataError: The kind is unknown, a field is missing or unknown, or a value is wrong.
     """
     cls, fields = plain_fields(obj, _KINDS, where)
     if cls is Chain and isinstance(fields.get("parts"), tuple):
@@ -322,7 +343,10 @@ def augmentation_from_json(obj: object, where: str = "augmentation") -> Augmenta
 
 
 def _check_permutation(kind: str, field: str, value: object, n: int | None) -> None:
-    """Refuse all but a tuple with each of 0..n-1 once; n None for any length from 1."""
+    """Refuse any value but a tuple that holds each of 0..n-1 once.
+
+    If ``n`` is None, a permutation of any length from 1 passes.
+    """
     if n is None:
         n = max(len(value), 1) if isinstance(value, tuple) else 1
         what = "a permutation of 0..n-1 for n pairs"

@@ -1,4 +1,4 @@
-"""Drawing augmentations: each sample sees its task in a view of its own."""
+"""Random sampling of augmentations, so that each sample sees its task in a view of its own."""
 
 from dataclasses import dataclass, replace
 
@@ -22,21 +22,21 @@ _WEIGHTS = ComposeWeights()
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How tasks are augmented.
+    """The options of random augmentation.
 
     Attributes:
-        dihedral: turn and flip: each of the eight with equal probability.
-        recolor: permute the colours.
-        move_background: with recolor, the probability that colour 0 takes part in the
-            permutation; otherwise it stays and the other nine are permuted.
-        keep_colors: with recolor, the probability that the task keeps its own colours, as if
-            recolor were off for this sample.
-        reorder: shuffle the train pairs.
-        swap_train_test: probability that a train pair and a test pair change places, so that
-            a train pair's output is asked for; only where the test pair's output is known.
-        compose: probability that only the inputs, or only the outputs, of all pairs are
-            changed first, which makes a new task; training only.
-        compose_weights: how often each kind of such change is tried.
+        dihedral: Whether to turn and flip the grids: each of the eight ways has equal probability.
+        recolor: Whether to permute the colours.
+        move_background: With ``recolor``, the probability that colour 0 takes part in the
+            permutation; otherwise it stays and the other nine colours are permuted.
+        keep_colors: With ``recolor``, the probability that the task keeps its own colours, as if
+            ``recolor`` were off for this sample.
+        reorder: Whether to shuffle the train pairs.
+        swap_train_test: The probability that a train pair and a test pair change places, so that a
+            train pair's output is asked for. It applies only if the test pair's output is known.
+        compose: The probability that only the inputs, or only the outputs, of all pairs are changed
+            first, which makes a new task. It applies to training only.
+        compose_weights: The relative frequency with which each kind of such change is tried.
     """
 
     dihedral: bool = True
@@ -59,18 +59,23 @@ class AugmentConfig:
 
 
 def order_alone(config: AugmentConfig) -> AugmentConfig:
-    """The same less all that changes grids: what leads from input to output stays the same."""
+    """Return the options with every change of grids off, so that the order of pairs alone varies.
+
+    What leads from input to output then stays the same, so a program that solves the task still
+    does.
+    """
     return replace(config, dihedral=False, recolor=False, compose=0.0)
 
 
 def sample_augmentation(config: AugmentConfig, task: Task, rng: np.random.Generator) -> Chain:
-    """Draw an augmentation for a task; what would change nothing is left out.
+    """Sample an augmentation for a task and return it without the steps that would change nothing.
 
     Args:
-        config: what may be drawn; compositions are not, as they cannot be undone.
-        task: which it is for. Where test outputs are known, ``swap_train_test`` moves them
-            among the train pairs: hide them first if the task is to be evaluated.
-        rng: the source of every draw.
+        config: The options of augmentation. Compositions are never sampled here, as they have no
+            inverse.
+        task: The task that the augmentation is for. If test outputs are known, ``swap_train_test``
+            moves them among the train pairs: hide them first if the task is to be evaluated.
+        rng: The only source of randomness.
     """
     return _sample(config, task, _known(task), rng)[0]
 
@@ -78,13 +83,18 @@ def sample_augmentation(config: AugmentConfig, task: Task, rng: np.random.Genera
 def sample_training_view(
     config: AugmentConfig, task: Task, rng: np.random.Generator
 ) -> tuple[Task, int]:
-    """The task as one training sample sees it, and the index of the test pair to learn.
+    """Return the task as one training sample sees it, and the index of the test pair to learn.
 
-    A swapped train pair is always the one to learn; otherwise each test pair with a known
-    output is, with equal probability.
+    The pair to learn is the swapped one if there is one; otherwise it is chosen uniformly among the
+    test pairs with a known output.
+
+    Args:
+        config: The options of augmentation.
+        task: The task to learn, with at least one known test output.
+        rng: The only source of randomness.
 
     Raises:
-        DataError: the task has no test pair with a known output.
+        DataError: The task has no test pair with a known output.
     """
     known = _known(task)
     if not known:
@@ -103,7 +113,7 @@ def sample_training_view(
 def _sample(
     config: AugmentConfig, task: Task, known: list[int], rng: np.random.Generator
 ) -> tuple[Chain, int]:
-    """The augmentation and a test pair with a known output, the swapped one if any."""
+    """Return an augmentation and a test pair with a known output: the swapped pair if any."""
     parts: list[Augmentation] = []
     n_train = len(task.train)
     test_index = 0
@@ -128,7 +138,7 @@ def _sample(
 
 
 def _known(task: Task) -> list[int]:
-    """Indexes of the test pairs whose output is known."""
+    """Return the indices of the test pairs whose output is known."""
     return [i for i, pair in enumerate(task.test) if pair.output is not None]
 
 

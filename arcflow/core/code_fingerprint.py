@@ -1,4 +1,4 @@
-"""The version of a part of the code, for records of what a run depends on."""
+"""Digests of source code, for records of the code that a run depends on."""
 
 import functools
 import hashlib
@@ -8,16 +8,19 @@ from pathlib import Path
 
 @functools.cache
 def code_fingerprint(*names: str) -> str:
-    """A digest of the sources of modules, and of all modules in packages.
+    """Return a digest of the sources of modules, and of all modules in packages.
 
-    Nothing is imported but the packages around them. Equal sources give equal
-    digests wherever they are installed.
+    Only the packages around the modules are imported. Equal sources give equal digests wherever
+    they are installed.
 
     Args:
-        names: dotted, e.g. ``"arcflow.omniarc.dsl"``.
+        names: The dotted names of modules or packages, e.g. ``"arcflow.omniarc.dsl"``.
+
+    Returns:
+        A BLAKE2b digest of 16 bytes, as 32 hexadecimal digits.
 
     Raises:
-        ModuleNotFoundError: there is none of that name.
+        ModuleNotFoundError: A module does not exist, or has no source file.
     """
     digest = hashlib.blake2b(digest_size=16)
     for name in names:

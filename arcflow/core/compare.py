@@ -1,4 +1,4 @@
-"""How far sets of grids are from the ones they should be like, task by task."""
+"""Comparison of sets of grids with a reference set, task by task."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +11,22 @@ from arcflow.core.features import NAMES, distance, feature_matrix
 from arcflow.core.grid import Grid
 
 Sets = Mapping[str, Mapping[str, Sequence[Grid]]]
-"""Name of a set -> task id -> its grids."""
+"""A mapping of set names to a mapping of task ids to grids."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Sets of grids beside the reference.
+    """Sets of grids beside the reference set.
 
     Attributes:
-        reference: the set that the others should be like.
-        sets: names of all sets, the reference first.
-        ids: tasks that every set has.
-        features: set -> task -> (n, features), columns as :data:`arcflow.core.features.NAMES`.
-        distances: set -> (tasks, features): first Wasserstein distance to the reference's grids
-            of the same task, in standard deviations of the reference over all tasks.
+        reference: The name of the set that the others should resemble.
+        sets: The names of all sets, the reference first.
+        ids: The ids of the tasks that every set has.
+        features: The features of each set and task, as arrays of shape (n, features), whose columns
+            are those of :data:`arcflow.core.features.NAMES`.
+        distances: For each set an array of shape (tasks, features): the first Wasserstein distance
+            to the reference's grids of the same task, in standard deviations of the reference over
+            all tasks.
     """
 
     reference: str
@@ -34,18 +36,18 @@ class Comparison:
     distances: dict[str, NDArray[np.float64]]
 
     def worst(self, name: str, most: int) -> list[str]:
-        """Tasks of a set that are farthest from the reference, the farthest first."""
+        """Return the ids of up to ``most`` tasks farthest from the reference, farthest first."""
         totals = self.distances[name].mean(axis=1)
         return [self.ids[i] for i in np.argsort(-totals, kind="stable")[:most]]
 
     def medians(self, name: str) -> NDArray[np.float64]:
-        """Over tasks, of each task's mean of each feature; shape (features,)."""
+        """Return the median over tasks of each task's mean feature values, of shape (features,)."""
         means = [self.features[name][task_id].mean(axis=0) for task_id in self.ids]
         middle: NDArray[np.float64] = np.median(means, axis=0)
         return middle
 
     def token_ratio(self, name: str) -> float:
-        """Median over tasks of the ratio of mean tokens to the reference's."""
+        """Return the median over tasks of the mean number of tokens divided by the reference's."""
         column = NAMES.index("tokens")
         ratios = [
             self.features[name][task_id][:, column].mean()
@@ -58,8 +60,12 @@ class Comparison:
 def compare(sets: Sets, reference: str) -> Comparison:
     """Compare every set with ``reference``, over the tasks that all of them have.
 
+    Args:
+        sets: The grids of each set by task id.
+        reference: The name of the set that the others should resemble.
+
     Raises:
-        DataError: no task is in all sets.
+        DataError: No task is in all sets.
     """
     ids = [i for i in sets[reference] if all(sets[name].get(i) for name in sets)]
     if not ids:

@@ -1,4 +1,8 @@
-"""Training tasks that are evaluated too: the same id, or the same grids turned and recoloured."""
+"""Detection of training tasks that are evaluated too.
+
+A training task gives an evaluation task away if they share an id, or grids up to turns, flips and
+colours.
+"""
 
 import logging
 import re
@@ -31,13 +35,16 @@ TWINS = (
     ("27a28665", "44f52bb0"),
     ("8be77c9e", "c9e6f938"),
 )
-"""Published tasks of one rule up to turns and colours: a family of the one is one of the other."""
+"""Pairs of published tasks that follow one rule up to turns and colours.
+
+A variation of one of them counts as a variation of the other.
+"""
 
 MIN_DETAIL = 8
-"""Cells off an input's commonest colour from which it alone, without its output, is telling.
+"""The number of cells off an input's commonest colour from which the input alone identifies a task.
 
-Unrelated published tasks share inputs of at most 6 such cells (tiny shapes, single dots) and
-one figure of nested frames; the duplicates' test inputs have 10 and more.
+Unrelated published tasks share inputs of at most 6 such cells (tiny shapes, single dots) and one
+figure of nested frames; the duplicates' test inputs have 10 and more.
 """
 
 _Figure = tuple[Grid, ...]
@@ -46,7 +53,7 @@ _Key = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A training task and the evaluation task it gives away."""
+    """A training task, the evaluation task that it gives away, and the reason."""
 
     train_id: str
     evaluation_id: str
@@ -60,22 +67,26 @@ class Conflict:
 
 
 class ScreenedTasks(Sequence[Task]):
-    """Training tasks too many to be looked at one by one, which know who may be suspected."""
+    """A sequence of training tasks too long to inspect, which can list the likely conflicts."""
 
     @abstractmethod
     def suspects(self, names: Collection[str], keys: Collection[int]) -> Iterator[Task]:
-        """The tasks with one of these names in their id (:func:`names_in`) or with one of these
-        keys (:func:`screen_keys`)."""
+        """Yield the tasks whose id or grids may match an evaluation task.
+
+        Args:
+            names: The ids to look for among the :func:`names_in` each task's id.
+            keys: The keys to look for among each task's :func:`screen_keys`.
+        """
 
 
 class Guarded:
-    """What :func:`guard` leaves.
+    """The training tasks that :func:`guard` leaves, and what it left out.
 
     Args:
-        train: the training tasks it was given.
-        dropped: the training tasks left out, with ``conflicts`` saying why.
-        conflicts: those that led to a drop.
-        allowed: those that were let pass.
+        train: The training tasks that the guard was given.
+        dropped: The training tasks that were left out; ``conflicts`` says why.
+        conflicts: The conflicts because of which tasks were left out.
+        allowed: The conflicts that were allowed.
     """
 
     def __init__(
@@ -90,28 +101,28 @@ class Guarded:
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """The training tasks to use, in their order; made when asked for, since there may be
-        too many to hold."""
+        """The training tasks to use, in their order; made at each access, as there may be many."""
         bad = {task.id for task in self.dropped}
         return tuple(task for task in self._train if task.id not in bad)
 
 
 def find_contamination(train: Iterable[Task], evaluation: Iterable[Task]) -> tuple[Conflict, ...]:
-    """Every (training, evaluation) couple of tasks where one gives the other away.
+    """Return every couple of a training and an evaluation task of which one gives the other away.
 
-    They do if they have one id; if any pair of the evaluation task (train, or test with a
-    known output) is a pair of the training task; if a test input with at least
-    :data:`MIN_DETAIL` cells off its commonest colour is an input of the training task; or if
-    their ids say that one is a variation of the other, or of its twin (:data:`TWINS`). Grids
-    are the same if one of the eight turns and flips with one exchange of colours, the same for
-    input and output, leads from one to the other.
+    They do if they have the same id; if any pair of the evaluation task (a train pair, or a test
+    pair with a known output) is a pair of the training task; if a test input with at least
+    :data:`MIN_DETAIL` cells off its commonest colour is an input of the training task; or if their
+    ids say that one is a variation of the other, or of its twin (:data:`TWINS`). Grids are the same
+    if one of the eight turns and flips together with one exchange of colours, the same for input
+    and output, leads from one to the other.
 
     Args:
-        train: gone through once.
-        evaluation: gone through once.
+        train: The training tasks, iterated over once.
+        evaluation: The evaluation tasks, iterated over once.
 
     Returns:
-        One conflict a couple, the first reason in the order above; by training task.
+        One conflict for each couple, with the first reason in the order above, in the order of the
+        training tasks.
     """
     return tuple(conflict for _, found in _conflicts(train, evaluation) for conflict in found)
 
@@ -119,7 +130,7 @@ def find_contamination(train: Iterable[Task], evaluation: Iterable[Task]) -> tup
 def _conflicts(
     train: Iterable[Task], evaluation: Iterable[Task]
 ) -> Iterator[tuple[Task, list[Conflict]]]:
-    """The training tasks that have conflicts, with them."""
+    """Yield each training task that has conflicts, with these."""
     pairs, inputs, families = _Index(), _Index(), _Families()
     evaluated, keys = set[str](), set[int]()
     for task in evaluation:
@@ -164,17 +175,21 @@ def guard(
     allow: Collection[str] = (),
     on_conflict: Literal["drop", "refuse", "allow"] = "drop",
 ) -> Guarded:
-    """Keep evaluated tasks out of training (law 7), and log a warning that says what was done.
+    """Keep evaluated tasks out of training, and log a warning that says what was done.
 
     Args:
-        train: tasks to learn from.
-        evaluation: tasks to be answered.
-        allow: what may stay by name: ids of training or of evaluation tasks, or sources of
-            training tasks such as ``"arc-agi-2/training"``.
-        on_conflict: "drop" leaves the training tasks out, "refuse" raises, "allow" keeps them.
+        train: The tasks to learn from.
+        evaluation: The tasks to be answered.
+        allow: What may stay by name: ids of training or of evaluation tasks, or sources of training
+            tasks such as ``"arc-agi-2/training"``.
+        on_conflict: What to do about a conflict: "drop" leaves the training task out, "refuse"
+            raises an error, "allow" keeps the task.
+
+    Returns:
+        The training tasks that are left, with the conflicts that were found.
 
     Raises:
-        DataError: conflicts that are refused, or nothing left to train on.
+        DataError: There are conflicts and they are refused, or no task is left to train on.
     """
     acted: list[Conflict] = []
     allowed: list[Conflict] = []
@@ -225,17 +240,18 @@ _NUMBERED = re.compile(r"(.+?)[-_.](?:v|var|aug|copy)?[0-9]+")
 
 
 def names_in(task_id: str) -> set[str]:
-    """The ids of tasks that a task's own id may be said to vary.
+    """Return the ids of the tasks that a task's own id suggests it may be a variation of.
 
-    Of ``"a/b/3"``: itself, ``"a/b"`` and ``"a"``; what stands after the last ``/``, if it is more
-    than a number; the rest of ``"a_v2"``, ``"a-3"`` or ``"a.1"``; and wherever it stands, a
-    published task's id, which is eight hexadecimal digits, as in ``"re-arc-00d62c1b-17"``.
+    For ``"a/b/3"`` these are the id itself, ``"a/b"`` and ``"a"``. Further ones are the part after
+    the last ``/``, if it is more than a number; ``"a"`` for ids such as ``"a_v2"``, ``"a-3"`` or
+    ``"a.1"``; and a published task's id (eight hexadecimal digits) anywhere, as in
+    ``"re-arc-00d62c1b-17"``.
     """
     return _family_names(task_id) | _loose_names(task_id)
 
 
 def _family_names(task_id: str) -> set[str]:
-    """What cannot be a chance likeness."""
+    """Return the related ids that cannot be a chance likeness."""
     found = {task_id, family_of(task_id), *_PUBLISHED.findall(task_id)}
     if "/" in task_id[1:]:
         parts = task_id.split("/")
@@ -244,7 +260,7 @@ def _family_names(task_id: str) -> set[str]:
 
 
 def _loose_names(task_id: str) -> set[str]:
-    """What means the other task only if that is called so and no more."""
+    """Return the ids that are related only if the other task's whole id is exactly this."""
     found = set()
     numbered = _NUMBERED.fullmatch(task_id)
     if numbered:
@@ -256,7 +272,7 @@ def _loose_names(task_id: str) -> set[str]:
 
 
 class _Families:
-    """Ids of evaluation tasks, found again by the ids of their variations."""
+    """An index of evaluation tasks by the ids of their possible variations."""
 
     def __init__(self) -> None:
         self._sure: defaultdict[str, list[str]] = defaultdict(list)
@@ -264,7 +280,7 @@ class _Families:
 
     @property
     def names(self) -> set[str]:
-        """All that an id may be found by."""
+        """All ids by which an evaluation task can be found."""
         return {*self._sure, *self._loose}
 
     def add(self, task_id: str) -> None:
@@ -286,8 +302,11 @@ class _Families:
 
 
 def screen_keys(task: Task) -> list[int]:
-    """What to look for before grids are compared: tasks that share a pair, or an input that is
-    telling, up to turns and colours share a key; others seldom do. 32 bits each."""
+    """Return 32-bit keys that tell which tasks' grids need to be compared in full.
+
+    Tasks that share a pair, or a telling input, up to turns and colours share a key; others seldom
+    do.
+    """
     keys = []
     for pair in (*task.train, *task.test):
         counts = _counts(pair.input)  # counted once: half of the guard's time is counting
@@ -304,13 +323,13 @@ def _key(what: bytes, figure: _Figure, counts: Sequence[Sequence[int]] = ()) -> 
 
 
 def canonical(figure: Sequence[Grid]) -> _Key:
-    """A value equal exactly for grids that are equal up to turns, flips and colours.
+    """Return a value that is equal exactly for grids that are equal up to turns, flips and colours.
+
+    It is the smallest of the eight turns, written as shapes and cells with the colours numbered in
+    the order of their appearance.
 
     Args:
-        figure: grids that are turned and recoloured together, e.g. (input, output).
-
-    Each of the eight turns is written as shapes and cells with the colours numbered as they
-    appear; the smallest is taken.
+        figure: The grids that are turned and recoloured together, e.g. an input and its output.
     """
     forms = []
     for flip in (False, True):
@@ -325,7 +344,7 @@ def canonical(figure: Sequence[Grid]) -> _Key:
 
 
 class _Index:
-    """Figures of evaluation tasks, found again up to turns and colours.
+    """An index of the figures of evaluation tasks, found again up to turns and colours.
 
     A cheap invariant sorts out nearly all figures, so that few canonical forms are made.
     """
@@ -338,7 +357,7 @@ class _Index:
         self._waiting[_invariant(figure)].append((figure, task_id))
 
     def find(self, figure: _Figure) -> Sequence[str]:
-        """Ids of the tasks that have ``figure``."""
+        """Return the ids of the tasks that have ``figure``."""
         key = _invariant(figure)
         if key not in self._waiting:
             return ()
@@ -351,7 +370,7 @@ class _Index:
 
 
 def _invariant(figure: _Figure, counts: Sequence[Sequence[int]] = ()) -> _Key:
-    """What no turn and no exchange of colours changes: sides, and cells of each colour."""
+    """Return what no turn and no exchange of colours changes: the sides and the colour counts."""
     sides = tuple(tuple(sorted(grid.shape)) for grid in figure)
     counts = counts or [_counts(grid) for grid in figure]
     return (sides, tuple(sorted(zip(*counts, strict=True))))
@@ -373,7 +392,7 @@ def _pairs(task: Task) -> Iterator[_Figure]:
 
 
 def _listed(conflicts: Sequence[Conflict], most: int = 3) -> str:
-    """The first few in words, those with other ids first: they are the least expected."""
+    """Return the first conflicts in words, those of different ids first, as they surprise most."""
     ordered = sorted(conflicts, key=lambda conflict: conflict.reason == "same id")
     more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
     return "; ".join(map(str, ordered[:most])) + more

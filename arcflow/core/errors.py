@@ -1,4 +1,6 @@
-"""The errors a person meets: what, the value, what was expected, the next step."""
+"""The errors that a user meets: each says what is wrong, the value, what was expected, and what to
+do.
+"""
 
 import re
 from collections.abc import Iterator
@@ -6,15 +8,15 @@ from contextlib import contextmanager
 
 
 class ArcflowError(ValueError):
-    """A user's mistake, told in one message.
-
-    Args:
-        what: what is wrong and where, e.g. ``"task 00d62c1b, train pair 2, output: ragged rows"``.
-        value: the offending value; shown with ``repr`` and cut to 200 characters.
-        expected: what would have been right.
-        next_step: what the person can do about it.
+    """A user's mistake, described in one message.
 
     The command line prints the message without a traceback and exits with code 2.
+
+    Args:
+        what: What is wrong and where, e.g. ``"task 00d62c1b, train pair 2, output: ragged rows"``.
+        value: The offending value, shown with ``repr`` and cut to 200 characters.
+        expected: What would have been right.
+        next_step: What the user can do about it.
     """
 
     def __init__(self, what: str, *, value: object, expected: str, next_step: str) -> None:
@@ -26,22 +28,32 @@ class ArcflowError(ValueError):
 
 
 class DataError(ArcflowError):
-    """Tasks, grids or files that are not what they should be."""
+    """An error about tasks, grids or files that are not what they should be."""
 
 
 class ConfigError(ArcflowError):
-    """Options that cannot work, alone or together."""
+    """An error about options that cannot work, alone or together."""
 
 
 class CheckpointError(ArcflowError):
-    """A checkpoint or an adapter that belongs to something else."""
+    """An error about a checkpoint, adapter or journal that belongs to something else."""
 
 
 @contextmanager
 def located(
     where: str, joint: str = ": ", of: type[DataError] | type[ConfigError] = DataError
 ) -> Iterator[None]:
-    """Put ``where`` and ``joint`` in front of what is wrong inside, with data or with options."""
+    """Prefix the message of an error that is raised inside the ``with`` block.
+
+    Args:
+        where: The place to name in front of the message.
+        joint: The text between the place and the message.
+        of: The class of errors to catch and raise again.
+
+    Raises:
+        DataError: The block raised a DataError and ``of`` is DataError.
+        ConfigError: The block raised a ConfigError and ``of`` is ConfigError.
+    """
     try:
         yield
     except of as error:

@@ -1,4 +1,4 @@
-"""What a grid looks like in numbers, for comparing where grids come from."""
+"""Numbers that describe a grid, for comparing where grids come from."""
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
@@ -11,17 +11,19 @@ from arcflow.core.grid import N_COLORS, Grid
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Of one grid.
+    """The features of one grid.
 
     Attributes:
-        black: 1 where the commonest colour is 0, else 0 (of equals the smallest counts).
-        background: share of the cells that have the commonest colour, over 0 and up to 1.
-        palette: number of colours.
-        height: rows.
-        width: columns.
-        objects: connected figures of one colour, diagonal neighbours included, the commonest
-            colour left out.
-        tokens: cells and rows: what the grid takes at one token a cell and one a row.
+        black: 1 if the commonest colour is 0, else 0; of equally common colours the smallest
+            counts.
+        background: The share of the cells that have the commonest colour, in (0, 1].
+        palette: The number of colours.
+        height: The number of rows.
+        width: The number of columns.
+        objects: The number of connected figures of one colour, diagonal neighbours included and the
+            commonest colour left out.
+        tokens: The number of tokens that the grid takes at one token for each cell and one for each
+            row.
     """
 
     black: int
@@ -34,11 +36,11 @@ class Features:
 
 
 NAMES = tuple(field.name for field in fields(Features))
-"""The features in order."""
+"""The names of the features, in order."""
 
 
 def describe(grid: Grid) -> Features:
-    """The features of one grid."""
+    """Return the features of one grid."""
     counts = np.bincount(grid.ravel(), minlength=N_COLORS)
     common = int(counts.argmax())
     height, width = grid.shape
@@ -54,13 +56,16 @@ def describe(grid: Grid) -> Features:
 
 
 def feature_matrix(grids: Iterable[Grid]) -> NDArray[np.float64]:
-    """Features of many grids, shape (n, features), columns as :data:`NAMES`."""
+    """Return the features of many grids, of shape (n, features), columns as :data:`NAMES`."""
     rows = [astuple(describe(grid)) for grid in grids]
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(NAMES))
 
 
 def count_objects(grid: Grid, background: int) -> int:
-    """Connected figures of one colour, diagonal neighbours included, ``background`` left out."""
+    """Return the number of connected figures of one colour, not counting those of ``background``.
+
+    Diagonal neighbours are connected.
+    """
     height, width = grid.shape
     cells = grid.tolist()
     seen = [[color == background for color in row] for row in cells]
@@ -85,8 +90,14 @@ def count_objects(grid: Grid, background: int) -> int:
 
 
 def distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """First Wasserstein distance between two samples of one number: how far one has to be moved
-    to become the other, in that number's own unit."""
+    """Return the first Wasserstein distance between two samples of one number, in its own unit.
+
+    It is the mean distance by which one sample has to be moved to become the other.
+
+    Args:
+        a: The first sample, of shape (n,), n >= 1.
+        b: The second sample, of shape (m,), m >= 1.
+    """
     points = np.sort(np.concatenate([a, b]))
     gaps = np.diff(points)
     below = [

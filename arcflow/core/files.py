@@ -1,4 +1,4 @@
-"""Files that are whole at any moment, whoever is killed."""
+"""Files that are written whole or not at all, even if the writer is killed."""
 
 import contextlib
 import os
@@ -7,10 +7,14 @@ from typing import IO
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Put ``data`` in the place of what is at ``path``, at one moment; its folder is made.
+    """Replace the file at ``path`` by ``data`` in one atomic step, making its folder if needed.
+
+    Args:
+        path: The file to write.
+        data: The whole new content.
 
     Raises:
-        OSError: it cannot be written; what was there is as it was.
+        OSError: The file cannot be written; the previous file is left unchanged.
     """
     # In the same folder: os.replace is atomic only within one file system.
     temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
@@ -26,12 +30,12 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def put_in_place(file: IO[bytes], temporary: Path, path: Path) -> None:
-    """Put a file that was written under another name of its folder at ``path``, at one moment.
+    """Move a file that was written under a temporary name to ``path`` in one atomic step.
 
     Args:
-        file: open for writing; it is brought to the disk first.
-        temporary: its name so far.
-        path: its name from now on, in the same file system.
+        file: The temporary file, open for writing; its content is flushed to the disk first.
+        temporary: The name that the file has now.
+        path: The name that the file gets, in the same folder.
     """
     file.flush()
     os.fsync(file.fileno())
@@ -40,7 +44,7 @@ def put_in_place(file: IO[bytes], temporary: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a new or renamed file's name to the disk."""
+    """Flush a folder's entries to the disk, so that a new or renamed file survives a crash."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

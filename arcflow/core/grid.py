@@ -1,4 +1,4 @@
-"""Grid: a read-only int8 array of shape (H, W), sides 1..30, cells 0..9."""
+"""Grids: read-only int8 arrays of shape (H, W), with sides of 1 to 30 and cells of 0 to 9."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -13,24 +13,25 @@ MAX_SIDE = 30
 N_COLORS = 10
 
 Grid = NDArray[np.int8]
-"""Read-only, C-contiguous or a view; shape (H, W) in cells."""
+"""A read-only array of shape (H, W) in cells, which may be a view of another array."""
 
 GridKey = tuple[int, int, bytes]
-"""(H, W, cells row by row): equal for equal grids, hashable."""
+"""Height, width and the cells row by row: hashable, and equal for equal grids."""
 
 _COLORS = bytes(range(N_COLORS))
 _NEXT = "Correct the grid in its file or generator."
 
 
 def make_grid(cells: Sequence[Sequence[int]] | NDArray[Any], where: str = "grid") -> Grid:
-    """Check ``cells`` and freeze them: the one way from outside data to a Grid.
+    """Check ``cells`` and return them as a grid; all outside data becomes grids here.
 
     Args:
-        cells: rows of colours 0..9; 1..30 rows of one length 1..30.
-        where: what the grid is, for the message, e.g. ``"task 1a2b, train pair 0, input"``.
+        cells: 1 to 30 rows of the same length, 1 to 30, of colours 0 to 9.
+        where: What the grid is, for error messages, e.g. ``"task 1a2b, train pair 0, input"``.
 
     Raises:
-        DataError: naming row, column and value of the first thing that is wrong.
+        DataError: The cells are no valid grid. The message names row, column and value of the first
+            thing that is wrong.
     """
     if isinstance(cells, np.ndarray):
         if cells.ndim != 2 or cells.dtype.kind not in "iu":
@@ -66,9 +67,9 @@ def make_grid(cells: Sequence[Sequence[int]] | NDArray[Any], where: str = "grid"
 
 
 def _well_formed(rows: object) -> Grid | None:
-    """The grid, without a word on what is wrong: None where the slower checks have to look.
+    """Return the grid, or None if it may be wrong and the slower checks have to look.
 
-    Three times as fast as they are: reading votes and tasks makes thousands of grids.
+    This is three times as fast as they are, and reading votes and tasks makes thousands of grids.
     """
     if type(rows) is not list or not 1 <= len(rows) <= MAX_SIDE or set(map(type, rows)) != {list}:
         return None
@@ -112,11 +113,11 @@ def _check_row(row: object, r: int, width: int, where: str) -> None:
 
 
 def freeze(array: NDArray[np.int8]) -> Grid:
-    """Mark an int8 array that is known to be a valid grid read-only; no check, no copy."""
+    """Mark an int8 array, known to be a valid grid, read-only and return it without a copy."""
     array.setflags(write=False)
     return array
 
 
 def grid_key(grid: Grid) -> GridKey:
-    """A hashable value, equal exactly for equal grids."""
+    """Return a hashable value that is equal exactly for equal grids."""
     return (grid.shape[0], grid.shape[1], grid.tobytes())

@@ -1,4 +1,4 @@
-"""Interleave: an endless row of parts by weight, each place a pure function of (seed, index)."""
+"""An endless weighted sequence of parts, in which each place is a function of (seed, index)."""
 
 import heapq
 import math
@@ -13,50 +13,59 @@ from arcflow.core.errors import ConfigError
 from arcflow.core.seeds import rng
 
 VERSION = "2"
-"""Raise it when a (seed, index) gives another place: checkpoints of the old order are refused."""
+"""The version of the order, to be raised whenever a (seed, index) gives another part.
+
+Checkpoints of another order are refused.
+"""
 
 BLOCK = 10_000
-"""Most places of a block. After each block every part has had its share exactly."""
+"""The largest number of places in a block; after each block every part has had its exact share."""
 
 _SAME = 1e-12
-"""Shares that are no further apart are one: what binary numbers make of thirds and tenths."""
+"""Shares no further apart than this are equal: binary numbers cannot hold thirds and tenths
+exactly.
+"""
 
 
 _KEPT = 32
-"""Blocks that are remembered: looking ahead spans few, but a source that is asked in several ways
-has a seed for each of them. A block takes 25 ms to make, and 40 KB."""
+"""The number of blocks that are remembered; a block takes 25 ms to make and 40 KB to keep.
+
+Looking ahead spans few blocks, but a source that is used in several ways has a seed for each.
+"""
 
 
 class _Block(NamedTuple):
-    """Of each place the part that stands there, and how many of it stand before in the block."""
+    """For each place the part that stands there, and how often it occurs before in the block."""
 
     parts: NDArray[np.int16]
     ranks: NDArray[np.int16]
 
 
 class Interleave:
-    """Which part stands at each place, and which of its own it gives there.
+    """The order in which weighted parts take turns.
 
-    However many places are taken from the start, every part has had its share of them to less
-    than one place, and it gives its own indices 0, 1, 2, ... each once and in order.
+    However many places are taken from the start, the number of places of every part differs from
+    its share by less than one, and each part gives its own indices 0, 1, 2, ... once and in order.
 
-    A part's turn number j, from 1, comes after place (j - 1) / share and up to place j / share,
-    rounded up. Whichever part's time is up first has the next place, and the seed decides between
-    equals: a place is found for all of them (Robert Tijdeman, "The chairman assignment problem",
-    Discrete Mathematics 32, 1980; Sanjoy Baruah and others, "Proportionate progress",
-    Algorithmica 15, 1996). Blocks hold whole numbers of turns, so that one begins like another.
+    A part's turn number j, from 1, comes after place (j - 1) / share and no later than place j /
+    share, rounded up. The part whose turn is due first has the next place, and the seed decides
+    between equals; there is always a place for all of them (Robert Tijdeman, "The chairman
+    assignment problem", Discrete Mathematics 32, 1980; Sanjoy Baruah and others, "Proportionate
+    progress", Algorithmica 15, 1996). Blocks hold whole numbers of turns, so every block starts
+    afresh.
 
     Args:
-        weights: one a part, 0 or more, not all 0; only their ratios count. They are met exactly
-            where they are to each other as whole numbers whose sum is up to :data:`BLOCK`; other
-            shares are rounded to a multiple of 1 / BLOCK, those over 0 to one at least.
+        weights: The weight of each part, 0 or more and not all 0; only their ratios count. The
+            ratios are met exactly if they equal those of whole numbers whose sum is at most
+            :data:`BLOCK`; other shares are rounded to a multiple of 1 / BLOCK, and those above 0 to
+            at least one.
 
     Attributes:
-        shares: of the places, one a part.
-        block: places of a block.
+        shares: The share of the places that each part has.
+        block: The number of places in a block.
 
     Raises:
-        ConfigError: more than BLOCK parts.
+        ConfigError: There are more than BLOCK parts.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
@@ -66,7 +75,12 @@ class Interleave:
         self._blocks: dict[tuple[int, int], _Block] = {}
 
     def at(self, seed: int, index: int) -> tuple[int, int]:
-        """Number of the part at a place, and the part's own index."""
+        """Return the number of the part at a place, and that part's own index.
+
+        Args:
+            seed: The seed, which decides between parts that are due at the same time.
+            index: The place, from 0.
+        """
         number, place = divmod(index, self.block)
         key = seed, number
         block = self._blocks.get(key)
@@ -98,7 +112,7 @@ class Interleave:
 
 
 def _turns(weights: Sequence[float]) -> list[int]:
-    """Of each part the places of a block."""
+    """Return the number of places in a block that each part has."""
     if len(weights) > BLOCK:
         raise ConfigError(
             "too many parts to take turns",

@@ -1,4 +1,4 @@
-"""Files that people hand over: read whole, and refused in words where they cannot be."""
+"""Reading of users' files, with errors that say in words why a file cannot be read."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,10 @@ from arcflow.core.errors import DataError
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """What is in a file.
+    """Return the content of a file.
 
     Raises:
-        DataError: it is missing or unreadable.
+        DataError: The file is missing or unreadable.
     """
     try:
         return Path(path).read_bytes()
@@ -31,16 +31,16 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def decode_text(raw: bytes, where: str, expected: str, next_step: str) -> str:
-    """The text in the bytes of a file, which may begin with a byte order mark.
+    """Return the text that a file's bytes hold, without a byte order mark.
 
     Args:
-        raw: of the file.
-        where: its name, for the message.
-        expected: what the file should be, for the message.
-        next_step: what can be done about it.
+        raw: The file's bytes.
+        where: The file's name, for the error message.
+        expected: What the file should be, for the error message.
+        next_step: What can be done about it, for the error message.
 
     Raises:
-        DataError: it is not UTF-8.
+        DataError: The bytes are not UTF-8.
     """
     try:
         return raw.decode("utf-8-sig")
@@ -54,25 +54,25 @@ def decode_text(raw: bytes, where: str, expected: str, next_step: str) -> str:
 
 
 def read_json(path: str | Path) -> object:
-    """The value in a UTF-8 JSON file.
+    """Return the value in a UTF-8 JSON file.
 
     Raises:
-        DataError: the file is missing or unreadable, or as :func:`parse_json`.
+        DataError: The file is missing or unreadable, or :func:`parse_json` refuses its content.
     """
     return parse_json(read_bytes(path), str(path))
 
 
 def parse_json(raw: bytes, where: str, is_line: bool = False) -> object:
-    """The JSON value that ``raw`` is.
+    """Return the JSON value that ``raw`` holds.
 
     Args:
-        raw: UTF-8 text.
-        where: what it is, for the message, e.g. ``"tasks.jsonl, line 7"``.
-        is_line: it is a line of a file, in which a mistake is at a column.
+        raw: JSON text in UTF-8.
+        where: What the text is, for error messages, e.g. ``"tasks.jsonl, line 7"``.
+        is_line: Whether the text is one line of a file, so that a message names the column alone.
 
     Raises:
-        DataError: it is not UTF-8 or not JSON, or an object in it has a key twice (of which JSON
-            would silently keep the last).
+        DataError: The text is not UTF-8 or not JSON, or an object in it has a key twice, of which
+            JSON would silently keep the last.
     """
     text = decode_text(
         raw,
@@ -108,7 +108,7 @@ def parse_json(raw: bytes, where: str, is_line: bool = False) -> object:
 
 
 class _TwiceError(Exception):
-    """An object has this key twice."""
+    """An error that names a key which an object has twice."""
 
 
 def _unique(items: list[tuple[str, object]]) -> dict[str, object]:

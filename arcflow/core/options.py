@@ -1,4 +1,4 @@
-"""Checks of options that are told in one form, whatever has the options."""
+"""Checks of options, with messages of one form whatever has the options."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,14 +7,15 @@ from arcflow.core.errors import ConfigError
 
 
 def check_options(where: str, options: Iterable[tuple[str, object, bool, str]]) -> None:
-    """Refuse the first option that is not right.
+    """Refuse the first option that is wrong.
 
     Args:
-        where: what has the options, e.g. ``"RE-ARC"``.
-        options: of each its name, its value, whether that is right, and what is expected.
+        where: What has the options, e.g. ``"RE-ARC"``.
+        options: For each option its name, its value, whether the value is right, and what is
+            expected.
 
     Raises:
-        ConfigError: naming the option.
+        ConfigError: An option is wrong; the message names it.
     """
     for name, value, right, expected in options:
         if not right:
@@ -27,15 +28,15 @@ def check_options(where: str, options: Iterable[tuple[str, object, bool, str]]) 
 
 
 def check_weights(where: str, weights: Mapping[str, Any], otherwise: str = "") -> None:
-    """Refuse weights to choose by that are no numbers of 0 or more, or all 0.
+    """Refuse weights of a choice that are not numbers of 0 or more, or that are all 0.
 
     Args:
-        where: the option, e.g. ``"compose_weights"``.
-        weights: by name.
-        otherwise: what to do where all are 0; "" advises to leave the option out.
+        where: The option, e.g. ``"compose_weights"``.
+        weights: The weights by name.
+        otherwise: The advice if all weights are 0; if empty, it is to leave the option out.
 
     Raises:
-        ConfigError: naming the weight.
+        ConfigError: A weight is wrong, which the message names, or all are 0.
     """
     option = where.rpartition(": ")[2]
     for name, weight in weights.items():

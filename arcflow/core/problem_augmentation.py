@@ -1,7 +1,8 @@
-"""Compositions: only the inputs, or only the outputs, of all pairs change: a new task.
+"""Compositions: changes of only the inputs, or only the outputs, of all pairs, which make a new
+task.
 
-A task whose outputs are also mirrored is another rule, not another view of the same one, so a
-composition has no inverse and serves training only.
+A task whose outputs are also mirrored follows another rule and is not another view of the same
+task, so a composition has no inverse and serves training only.
 """
 
 from abc import ABC, abstractmethod
@@ -21,17 +22,17 @@ from arcflow.core.serialization import check_int, plain_fields, plain_json, plai
 from arcflow.core.task import Task
 
 TRIES = 10
-"""Compositions tried for a task before it is left as it is."""
+"""The number of compositions that are tried for a task before it is left as it is."""
 
 MAX_BORDER = 5
-"""Widest border that is sampled, in cells; any that leaves room for a cell can be given."""
+"""The widest border that is sampled, in cells; :class:`Pad` takes any up to 14."""
 
 MAX_FACTOR = 4
-"""Largest factor that is sampled; any up to 30 can be given."""
+"""The largest factor that is sampled; :class:`Upscale` takes any up to 30."""
 
 
 class GridChange(ABC):
-    """A change that makes a grid larger; hashable, JSON both ways."""
+    """A change that makes a grid larger: hashable, and convertible to and from JSON."""
 
     __slots__ = ()
     kind: ClassVar[str]
@@ -39,28 +40,28 @@ class GridChange(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Short and stable."""
+        """A short, stable name."""
 
     @abstractmethod
     def shape(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the changed grid."""
+        """Return the height and width of the changed grid, in cells."""
 
     @abstractmethod
     def apply_grid(self, grid: Grid) -> Grid:
-        """The changed grid, whose sides may be over 30: see :meth:`shape`."""
+        """Return the changed grid, whose sides may exceed 30; check :meth:`shape` first."""
 
     def to_json(self) -> dict[str, object]:
-        """``{"kind": ..., field: value, ...}``."""
+        """Return ``{"kind": ..., field: value, ...}``."""
         return plain_json(self.kind, self)
 
 
 @dataclass(frozen=True, slots=True)
 class Pad(GridChange):
-    """A border of one colour.
+    """A border of one colour around a grid.
 
     Attributes:
-        size: rows above and below, columns left and right; each 0..14.
-        color: of the border, 0..9.
+        size: The number of rows above and below, and of columns left and right, each 0 to 14.
+        color: The colour of the border, 0 to 9.
     """
 
     kind: ClassVar[str] = "pad"
@@ -73,15 +74,15 @@ class Pad(GridChange):
 
     @property
     def name(self) -> str:
-        """E.g. ``"pad_1x2_color4"``."""
+        """The size and colour of the border, e.g. ``"pad_1x2_color4"``."""
         return f"pad_{self.size[0]}x{self.size[1]}_color{self.color}"
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
-        """Two borders added to each side."""
+        """Return height and width with two borders added to each."""
         return height + 2 * self.size[0], width + 2 * self.size[1]
 
     def apply_grid(self, grid: Grid) -> Grid:
-        """The grid within its border."""
+        """Return the grid within its border."""
         (height, width), (rows, columns) = grid.shape, self.size
         padded = np.full(self.shape(height, width), self.color, dtype=np.int8)
         padded[rows : rows + height, columns : columns + width] = grid
@@ -90,10 +91,10 @@ class Pad(GridChange):
 
 @dataclass(frozen=True, slots=True)
 class Upscale(GridChange):
-    """Every cell becomes a block.
+    """An enlargement in which every cell becomes a block.
 
     Attributes:
-        scale: the block's height and width in cells, each 1..30.
+        scale: The block's height and width in cells, each 1 to 30.
     """
 
     kind: ClassVar[str] = "upscale"
@@ -104,25 +105,25 @@ class Upscale(GridChange):
 
     @property
     def name(self) -> str:
-        """E.g. ``"upscale_2x3"``."""
+        """The size of the blocks, e.g. ``"upscale_2x3"``."""
         return f"upscale_{self.scale[0]}x{self.scale[1]}"
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
-        """Each side times its factor."""
+        """Return height and width, each multiplied by its factor."""
         return height * self.scale[0], width * self.scale[1]
 
     def apply_grid(self, grid: Grid) -> Grid:
-        """The enlarged grid."""
+        """Return the enlarged grid."""
         return freeze(grid.repeat(self.scale[0], axis=0).repeat(self.scale[1], axis=1))
 
 
 @dataclass(frozen=True, slots=True)
 class Mirror(GridChange):
-    """The grid beside its mirror image.
+    """A grid joined with its mirror image.
 
     Attributes:
-        axis: 0 stacks the two vertically, 1 puts them side by side.
-        position: 0 where the mirror image comes first, 1 where it comes last.
+        axis: 0 to stack the two vertically, 1 to put them side by side.
+        position: 0 if the mirror image comes first, 1 if it comes last.
     """
 
     kind: ClassVar[str] = "mirror"
@@ -135,15 +136,15 @@ class Mirror(GridChange):
 
     @property
     def name(self) -> str:
-        """Where the mirror image stands: ``"mirror_above"``, ``"mirror_right"``, ..."""
+        """The side on which the mirror image stands, e.g. ``"mirror_above"``."""
         return "mirror_" + (("above", "below"), ("left", "right"))[self.axis][self.position]
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
-        """One side doubled."""
+        """Return height and width, one of them doubled."""
         return (height, 2 * width) if self.axis else (2 * height, width)
 
     def apply_grid(self, grid: Grid) -> Grid:
-        """The two grids as one."""
+        """Return the grid and its mirror image as one grid."""
         mirrored = grid[:, ::-1] if self.axis else grid[::-1]
         both = (grid, mirrored) if self.position else (mirrored, grid)
         return freeze(np.concatenate(both, axis=self.axis))
@@ -161,8 +162,8 @@ class Composition:
     """One change of all inputs, or of all outputs, of a task.
 
     Attributes:
-        on: which grids change: "inputs" or "outputs".
-        change: a turn (:class:`~arcflow.core.augment.Dihedral`), :class:`Pad`,
+        on: Which grids change, "inputs" or "outputs".
+        change: The change: a turn (:class:`~arcflow.core.augment.Dihedral`), :class:`Pad`,
             :class:`Upscale` or :class:`Mirror`.
     """
 
@@ -177,11 +178,11 @@ class Composition:
 
     @property
     def name(self) -> str:
-        """E.g. ``"outputs_mirror_right"``."""
+        """The grids that change and the change's name, e.g. ``"outputs_mirror_right"``."""
         return f"{self.on}_{self.change.name}"
 
     def apply(self, task: Task) -> Task | None:
-        """The new task; None where a grid would have a side over 30.
+        """Return the new task, or None if one of its grids would have a side over 30.
 
         The new task's id is ``"{id}+{name}"``; hidden outputs stay hidden.
         """
@@ -196,15 +197,19 @@ class Composition:
         return replace(new, id=f"{task.id}+{self.name}")
 
     def to_json(self) -> dict[str, object]:
-        """``{"on": ..., "change": {"kind": ..., ...}}``."""
+        """Return ``{"on": ..., "change": {"kind": ..., ...}}``."""
         return {"on": self.on, "change": self.change.to_json()}
 
 
 def composition_from_json(obj: object, where: str = "composition") -> Composition:
-    """Read what :meth:`Composition.to_json` wrote.
+    """Return the composition that :meth:`Composition.to_json` wrote.
+
+    Args:
+        obj: The decoded JSON.
+        where: What the JSON is, for error messages.
 
     Raises:
-        DataError: missing or unknown keys, unknown kind, wrong types or values.
+        DataError: A key is missing or unknown, the kind is unknown, or a value is wrong.
     """
     if not isinstance(obj, Mapping) or set(obj) != {"on", "change"}:
         raise DataError(
@@ -220,13 +225,15 @@ def composition_from_json(obj: object, where: str = "composition") -> Compositio
 
 @dataclass(frozen=True)
 class ComposeWeights:
-    """How often each kind of composition is tried; only the proportions count.
+    """The relative frequency with which each kind of composition is tried.
 
     Attributes:
-        turn: one of the seven turns and flips that change a grid.
-        pad: a border of 1 to 5 cells and any colour; the same all around in half the cases.
-        upscale: blocks of up to 4 x 4 cells; square in half the cases.
-        mirror: the mirror image above, below, left or right.
+        turn: The weight of the seven turns and flips that change a grid.
+        pad: The weight of borders of 1 to 5 cells in any colour, in half the cases the same all
+            around.
+        upscale: The weight of enlargements to blocks of up to 4 x 4 cells, in half the cases
+            square.
+        mirror: The weight of mirror images above, below, left or right of the grid.
     """
 
     turn: float = 1.0
@@ -240,7 +247,7 @@ class ComposeWeights:
 
 
 def sample_composition(weights: ComposeWeights, rng: np.random.Generator) -> Composition:
-    """Draw one composition; whether it fits a task is not looked at."""
+    """Return a random composition, without checking that it fits a task."""
     on: Literal["inputs", "outputs"] = "inputs" if rng.random() < 0.5 else "outputs"
     return Composition(on, _sample_change(weights, rng))
 
@@ -260,7 +267,10 @@ def _sample_change(weights: ComposeWeights, rng: np.random.Generator) -> Change:
 
 
 def _sample_two(high: int, low: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Two numbers 1..high, the same one from ``low`` in half the cases; with low 2 not both 1."""
+    """Return two numbers in 1..high, equal ones of at least ``low`` in half the cases.
+
+    With ``low`` 2 they are never both 1.
+    """
     if rng.random() < 0.5:
         n = int(rng.integers(low, high + 1))
         return n, n
@@ -269,10 +279,15 @@ def _sample_two(high: int, low: int, rng: np.random.Generator) -> tuple[int, int
 
 
 def compose_task(weights: ComposeWeights, task: Task, rng: np.random.Generator) -> Task:
-    """A new task by one composition, drawn up to :data:`TRIES` times until its grids fit.
+    """Return a new task by a random composition, sampled again until its grids fit.
 
-    Where none of them fits, the task as it is. Kinds that seldom fit are so rarer than their
-    weight says.
+    After :data:`TRIES` compositions that do not fit, the task itself is returned. Kinds that seldom
+    fit are therefore rarer than their weight says.
+
+    Args:
+        weights: The relative frequency of each kind of composition.
+        task: The task to change.
+        rng: The only source of randomness.
     """
     for _ in range(TRIES):
         composed = sample_composition(weights, rng).apply(task)

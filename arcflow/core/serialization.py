@@ -1,4 +1,4 @@
-"""Frozen dataclasses of plain values as JSON objects that name their kind."""
+"""Conversion of frozen dataclasses of plain values to and from JSON objects that name a kind."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def plain_json(kind: str, value: Any) -> dict[str, object]:
-    """``{"kind": kind, field: value, ...}`` of a dataclass; tuples become lists."""
+    """Return ``{"kind": kind, field: value, ...}`` for a dataclass; tuples become lists."""
     obj: dict[str, object] = {"kind": kind}
     for field in fields(value):
         of = getattr(value, field.name)
@@ -21,15 +21,17 @@ def plain_json(kind: str, value: Any) -> dict[str, object]:
 def plain_fields(
     obj: object, kinds: Mapping[str, type[T]], where: str
 ) -> tuple[type[T], dict[str, Any]]:
-    """The class that ``obj`` names and its fields, lists as tuples; values are not checked.
+    """Return the class that ``obj`` names and its field values, whose lists have become tuples.
+
+    The values are not checked.
 
     Args:
-        obj: decoded JSON.
-        kinds: dataclass of each kind.
-        where: what ``obj`` is, for messages.
+        obj: The decoded JSON.
+        kinds: The dataclass of each kind.
+        where: What ``obj`` is, for error messages.
 
     Raises:
-        DataError: no object, unknown kind, missing or unknown fields.
+        DataError: ``obj`` is no object, its kind is unknown, or a field is missing or unknown.
     """
     expected = f"an object with 'kind' one of {', '.join(kinds)}"
     if not isinstance(obj, Mapping):
@@ -54,30 +56,47 @@ def plain_fields(
 
 
 def plain_object(cls: type[T], fields: Mapping[str, Any], where: str) -> T:
-    """Make the object that JSON described; ``where`` leads the message of a refusal.
+    """Return the object that JSON described.
+
+    Args:
+        cls: The class to construct.
+        fields: The values of its fields.
+        where: What the JSON is, for error messages.
 
     Raises:
-        DataError: a field's value cannot be.
+        DataError: The class refuses a field's value.
     """
     with located(where, ", "):
         return cls(**fields)
 
 
 def check_int(kind: str, field: str, value: object, low: int, high: int | None = None) -> None:
-    """Refuse all but an integer ``low..high``."""
+    """Refuse any value but an integer of at least ``low`` and, if given, at most ``high``.
+
+    Raises:
+        DataError: The value is wrong; the message names ``kind`` and ``field``.
+    """
     if type(value) is not int or value < low or (high is not None and value > high):
         bounds = f">= {low}" if high is None else f"{low}..{high}"
         refuse(kind, field, value, f"an integer {bounds}")
 
 
 def check_bool(kind: str, field: str, value: object) -> None:
-    """Refuse all but true and false."""
+    """Refuse any value but true and false.
+
+    Raises:
+        DataError: The value is wrong; the message names ``kind`` and ``field``.
+    """
     if type(value) is not bool:
         refuse(kind, field, value, "true or false")
 
 
 def refuse(kind: str, field: str, value: object, expected: str) -> NoReturn:
-    """Say that a field's value cannot be."""
+    """Raise an error that says that a field's value is not allowed.
+
+    Raises:
+        DataError: Always.
+    """
     raise DataError(
         f"{kind}: bad {field}",
         value=value,

@@ -10,7 +10,7 @@ from arcflow.core.errors import ConfigError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _ANY_CONFIG = "quickstart.yaml"
-"""One file that the folder certainly has: another project's ``configs`` may lie there too."""
+"""A file that the right folder certainly has; another project may have a folder ``configs`` too."""
 
 
 def config_folder() -> Path:

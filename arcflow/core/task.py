@@ -1,4 +1,4 @@
-"""Pair, Attempt and Task: frozen values; JSON as ARC publishes it."""
+"""The frozen types Pair, FailedProgram and Task, and ARC's JSON form of a task."""
 
 import zlib
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from arcflow.core.grid import Grid, make_grid
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """An input grid and its output; ``output`` is None where the answer is not known."""
+    """An input grid and its output, which is None if the answer is not known."""
 
     input: Grid
     output: Grid | None
@@ -36,8 +36,8 @@ class FailedProgram:
     """A program that does not solve its task.
 
     Attributes:
-        code: the program's text.
-        feedback: what is wrong with it, in words: an error, or the cells that differ.
+        code: The program's text.
+        feedback: What is wrong with the program, in words: an error, or the cells that differ.
     """
 
     code: str
@@ -49,13 +49,14 @@ class Task:
     """One ARC task.
 
     Attributes:
-        id: unique within a source, e.g. ``"00d62c1b"``; a variation's is ``"family/variation"``,
-            e.g. ``"00d62c1b/3"``.
-        train: the demonstration pairs, outputs known.
-        test: the pairs to solve; outputs None where they are hidden.
-        source: where the task came from, e.g. ``"arc-agi-1/training"``.
-        code: a program that solves it, where one is known: a text that defines ``task(grid)``.
-        attempt: a program that was to solve it and does not, where one is to be corrected.
+        id: The id, unique within a source, e.g. ``"00d62c1b"``; that of a variation is
+            ``"family/variation"``, e.g. ``"00d62c1b/3"``.
+        train: The demonstration pairs, with known outputs.
+        test: The pairs to solve, whose output is None if it is hidden.
+        source: The source of the task, e.g. ``"arc-agi-1/training"``.
+        code: The text of a program that solves the task, if one is known; it defines
+            ``task(grid)``.
+        attempt: A program that fails the task, if the task is to correct one.
     """
 
     id: str
@@ -67,26 +68,27 @@ class Task:
 
     @property
     def family(self) -> str:
-        """What its variations have in common, see :func:`family_of`."""
+        """The id that all variations of the task have in common; see :func:`family_of`."""
         return family_of(self.id)
 
     def grids(self) -> Iterator[Grid]:
-        """Every known grid: train pairs first, input before output."""
+        """Yield every known grid: train pairs first, and input before output."""
         for pair in (*self.train, *self.test):
             yield pair.input
             if pair.output is not None:
                 yield pair.output
 
     def without_answers(self) -> "Task":
-        """The same task with every test output hidden, and the program that would make them.
+        """Return the same task with every test output hidden and without programs that would make
+        them.
 
-        Law 7: answers are never in reach.
+        Whatever makes prompts, views or adapters gets a task without answers.
         """
         test = tuple(Pair(pair.input, None) for pair in self.test)
         return replace(self, test=test, code=None, attempt=None)
 
     def to_json(self) -> dict[str, Any]:
-        """``{"train": [{"input", "output"}], "test": [...]}``; hidden outputs are left out."""
+        """Return ``{"train": [{"input", "output"}], "test": [...]}`` without the hidden outputs."""
 
         def pairs(of: tuple[Pair, ...]) -> list[dict[str, Any]]:
             return [
@@ -99,7 +101,7 @@ class Task:
 
 
 def family_of(task_id: str) -> str:
-    """The part of an id before its first ``/``; all of it where there is none, or nothing before.
+    """Return the part of an id before its first ``/``, or the whole id if that part is empty.
 
     Tasks of one family are variations of each other and stay on one side of every split.
     """
@@ -107,16 +109,17 @@ def family_of(task_id: str) -> str:
 
 
 def task_from_json(task_id: str, obj: object, source: str = "") -> Task:
-    """Read one task in ARC's JSON form.
+    """Return the task that JSON in ARC's form describes.
 
     Args:
-        task_id: the id the task gets.
-        obj: ``{"train": [{"input": rows, "output": rows}], "test": [{"input": rows}]}``;
-            test outputs may be missing.
-        source: recorded on the task.
+        task_id: The id that the task gets.
+        obj: ``{"train": [{"input": rows, "output": rows}], "test": [{"input": rows}]}``; test
+            outputs may be missing.
+        source: The source to record on the task.
 
     Raises:
-        DataError: missing keys, wrong types or bad grids, naming task and pair.
+        DataError: A key is missing, a type is wrong or a grid is bad; the message names task and
+            pair.
     """
     if not isinstance(obj, Mapping):
         raise DataError(
@@ -171,5 +174,5 @@ def _pairs(task_id: str, part: str, obj: object, need_output: bool) -> tuple[Pai
 
 
 def task_key(task: Task) -> int:
-    """Return a number that seeds draws which belong to ``task``: the crc32 of its id."""
+    """Return the crc32 of the task's id, an index for random numbers that belong to the task."""
     return zlib.crc32(task.id.encode())

@@ -1,1 +1,1 @@
-"""Votes, metrics, the journal and the submission: numpy and the standard library."""
+"""Votes, metrics, submissions, learning curves and the evaluation journal, in numpy alone."""

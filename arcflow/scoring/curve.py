@@ -1,4 +1,4 @@
-"""Measures against the number of predictions, from the candidates of one evaluation."""
+"""Metrics as a function of the number of predictions, from the candidates of one evaluation."""
 
 import math
 import zlib
@@ -15,10 +15,10 @@ from arcflow.scoring.metrics import input_metrics
 from arcflow.scoring.voting import Candidate, by_test_input
 
 CURVES = ("pass_n", "vote_1", "vote_2")
-"""The measures of a curve, as :func:`~arcflow.scoring.metrics.input_metrics` defines them."""
+"""The metrics of a curve, as :func:`~arcflow.scoring.metrics.input_metrics` defines them."""
 
 RESAMPLES = 2000
-"""Bootstrap samples of the tasks, for the confidence band."""
+"""The number of bootstrap samples of the tasks that make the confidence band."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,13 +26,13 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One measure at one number of predictions.
+    """One metric at one number of predictions.
 
     Attributes:
-        n: predictions for each test input.
-        value: mean over tasks, 0..1.
-        low: lower end of the 95 % confidence band.
-        high: upper end.
+        n: The number of predictions for each test input.
+        value: The mean of the metric over tasks, 0 to 1.
+        low: The lower end of the 95 % confidence band.
+        high: The upper end of the 95 % confidence band.
     """
 
     n: int
@@ -47,29 +47,29 @@ def curve(
     draws: int = 1000,
     seed: int = 0,
 ) -> dict[str, list[Point]]:
-    """What an evaluation with fewer predictions would have measured.
+    """Return what an evaluation with fewer predictions would have measured.
 
-    ``pass_n`` is exact: the probability that n of an input's N candidates, drawn without
+    ``pass_n`` is exact: the probability that n of an input's N candidates, sampled without
     replacement, hold a right one (the unbiased estimator of Chen et al. 2021, arXiv:2107.03374).
-    So is ``vote_k`` up to n = k, where it is the same; beyond, it is the mean over ``draws``
-    subsamples, each ranked as :func:`~arcflow.scoring.voting.rank_votes` does. Where an input has
-    fewer than n candidates, it counts with all it has. At the largest n every measure is
-    :func:`~arcflow.scoring.metrics.task_metrics`' own.
+    ``vote_k`` is exact up to n = k, where the two are the same; beyond, it is the mean over
+    ``draws`` subsamples, each ranked as :func:`~arcflow.scoring.voting.rank_votes` does. An input
+    with fewer than n candidates counts with all it has. At the largest n every metric equals that
+    of :func:`~arcflow.scoring.metrics.task_metrics`.
 
     Args:
-        candidates: of any tasks in ``outputs``, in any grouping.
-        outputs: task id -> the true answer to each test input; the tasks to average over.
-        draws: subsamples of an input's candidates.
-        seed: of the subsamples and the bootstrap, >= 0.
+        candidates: The candidates of any tasks in ``outputs``, in any grouping.
+        outputs: The true answer to each test input by task id, for all tasks to average over.
+        draws: The number of subsamples of an input's candidates.
+        seed: The seed of the subsamples and the bootstrap, >= 0.
 
     Returns:
-        Each of :data:`CURVES` at n = 1, 2, 4, ... and the largest N. The band is the 2.5th to
-        97.5th percentile of the mean over tasks drawn with replacement: it covers the choice of
-        tasks, for one task it has no width.
+        For each of :data:`CURVES` its points at n = 1, 2, 4, ... and the largest N. The band spans
+        the 2.5th to 97.5th percentile of the mean over tasks sampled with replacement. It covers
+        the choice of tasks, so it has no width for one task.
 
     Raises:
-        DataError: no candidates, or candidates of another task or test input.
-        ConfigError: draws below 1, seed below 0.
+        DataError: There are no candidates, or one is for an unknown task or test input.
+        ConfigError: ``draws`` is below 1 or ``seed`` below 0.
     """
     for name, number, least in (("draws", draws, 1), ("seed", seed, 0)):
         if number < least:
@@ -125,12 +125,18 @@ def curve(
 
 
 def number_grid(largest: int) -> list[int]:
-    """1, 2, 4, ... below ``largest``, and ``largest``."""
+    """Return the numbers 1, 2, 4, ... below ``largest``, and ``largest`` itself."""
     return [*(2**i for i in range((largest - 1).bit_length())), largest]
 
 
 def pass_n(n_candidates: int, right: int, n: int) -> float:
-    """Probability that n of the candidates, drawn without replacement, hold a right one."""
+    """Return the probability that n candidates, sampled without replacement, hold a right one.
+
+    Args:
+        n_candidates: The number of candidates to sample from.
+        right: The number of right ones among them.
+        n: The number of samples, at most ``n_candidates``.
+    """
     return 1.0 - math.comb(n_candidates - right, n) / math.comb(n_candidates, n)
 
 
@@ -141,14 +147,14 @@ def input_curve(
     draws: int,
     generator: np.random.Generator,
 ) -> Floats:
-    """The measures of one test input, (3, len(grid)): rows as :data:`CURVES`.
+    """Return the metrics of one test input, of shape (3, len(grid)), with rows as :data:`CURVES`.
 
     Args:
-        candidates: all answers to it, unanswered ones included.
-        output: the true answer.
-        grid: ascending numbers of predictions, each >= 1.
-        draws: subsamples.
-        generator: makes them.
+        candidates: All answers to the test input, unanswered ones included.
+        output: The true answer.
+        grid: The numbers of predictions, ascending, each >= 1.
+        draws: The number of subsamples.
+        generator: The random generator that makes the subsamples.
     """
     total = len(candidates)
     whole = input_metrics(candidates, output)
@@ -174,17 +180,19 @@ def input_curve(
 def right_places(
     candidates: Sequence[Candidate], right: GridKey, numbers: Sequence[int], orders: Ints
 ) -> Ints:
-    """Where the right answer comes in the ranking of subsamples.
+    """Return the rank of the right answer in each subsample.
 
     Args:
-        candidates: N answers to one test input, in the order in which they were seen.
-        right: the right answer's key; at least one candidate gave it.
-        numbers: ascending sizes of subsamples, at most N.
-        orders: (draws, N), each row a permutation of 0..N-1; its first n are the subsample of n.
+        candidates: The N answers to one test input, in the order in which they were seen.
+        right: The right answer's key; at least one candidate gave it.
+        numbers: The sizes of the subsamples, ascending, at most N.
+        orders: An array of shape (draws, N), each row a permutation of 0..N-1, whose first n
+            entries are the subsample of size n.
 
     Returns:
-        (len(numbers), draws): 0 where the right answer would be the first of
-        :func:`~arcflow.scoring.voting.rank_votes`, 1 the second; a large number where it is absent.
+        An array of shape (len(numbers), draws): 0 if the right answer would be the first of
+        :func:`~arcflow.scoring.voting.rank_votes`, 1 if it would be the second, and so on; N if the
+        subsample lacks it.
     """
     keys = [None if c.grid is None else grid_key(c.grid) for c in candidates]
     names = {key: i for i, key in enumerate(dict.fromkeys(keys))}
@@ -222,20 +230,23 @@ def right_places(
 
 
 def _comes_first(these: Ints, those: Ints, scores: Floats) -> bool:
-    """Whether one answer ranks before another of as many votes; both by their candidates."""
+    """Return whether one answer ranks before another of as many votes, given their candidates."""
     a, b = (math.fsum(scores[i]) / len(i) for i in (these, those))
     return a > b or (a == b and bool(these[0] < those[0]))
 
 
 def _mean(rows: Sequence[Floats]) -> Floats:
-    """Mean over equally shaped arrays, the same in whatever order they come."""
+    """Return the mean over arrays of one shape, the same in whatever order they come."""
     stacked = np.stack(rows)
     sums = [math.fsum(column) for column in stacked.reshape(len(rows), -1).T]
     return np.array(sums).reshape(stacked.shape[1:]) / len(rows)
 
 
 def _band(tasks: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
-    """2.5th and 97.5th percentile of the mean of resampled ``tasks`` (T, measures, numbers)."""
+    """Return the 2.5th and 97.5th percentile of the mean of resampled ``tasks``.
+
+    Both have the shape of ``tasks``, which is (tasks, metrics, numbers), without the first axis.
+    """
     n = len(tasks)
     weights = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
     means = np.tensordot(weights, tasks, axes=1)

@@ -1,8 +1,8 @@
 """The journal of an evaluation: append-only, checksummed lines that survive a killed writer.
 
-A file of lines, each one JSON object ``{"crc32":"xxxxxxxx","entry":{...}}``, the checksum taken
-over the exact bytes of the entry. The first line's entry is the header: the format's number and
-the run that the journal belongs to. What was appended is on the disk when ``append`` returns.
+Each line is a JSON object ``{"crc32":"xxxxxxxx","entry":{...}}``, whose checksum is taken over the
+exact bytes of the entry. The first entry is the header: the format's number and a description of
+the run that the journal belongs to. Appended entries are on the disk when ``append`` returns.
 """
 
 import contextlib
@@ -41,11 +41,11 @@ _open: "weakref.WeakSet[Journal]" = weakref.WeakSet()
 
 
 class Journal:
-    """A journal that is open for appending; made by :meth:`open`. One writer at a time.
+    """A journal that is open for appending by one writer at a time; :meth:`open` makes it.
 
     Attributes:
-        path: the file.
-        entries: all entries that are on the disk, the header not among them.
+        path: The file of the journal.
+        entries: All entries that are on the disk, without the header.
     """
 
     def __init__(self, path: Path, handle: int, entries: list[dict[str, Any]], end: int) -> None:
@@ -57,18 +57,23 @@ class Journal:
 
     @classmethod
     def open(cls, path: str | Path, run: Mapping[str, Any]) -> "Journal":
-        """Begin a journal, or go on with the one that is there.
-
-        Args:
-            path: the file; its folder is made.
-            run: what makes the run's results what they are: plain JSON values by name.
+        """Begin a journal, or continue the one that is there.
 
         A torn last line, which a killed writer leaves, is cut off, and a warning is logged.
 
+        Args:
+            path: The file; its folder is made if it is missing.
+            run: What the run's results depend on, as plain JSON values by name.
+
+        Returns:
+            The journal, locked for this process.
+
         Raises:
-            CheckpointError: a journal of another run or format; names the first field.
-            ConfigError: another process has it open.
-            DataError: a damaged line before the last one, no journal at all, no place to write.
+            CheckpointError: The journal is of another run or format; the message names the first
+                field that differs.
+            ConfigError: Another process has the journal open.
+            DataError: A line before the last is damaged, the file is no journal, or it cannot be
+                written.
         """
         path = Path(path)
         handle = _open_locked(path)
@@ -91,13 +96,14 @@ class Journal:
         return cls(path, handle, entries, end)
 
     def append(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Bring entries to the disk, all of them or, where that fails, none.
+        """Write entries to the disk, all of them or, if that fails, none.
 
         Args:
-            entries: plain JSON values by name; NaN and infinities are no JSON (ValueError).
+            entries: The entries, each plain JSON values by name.
 
         Raises:
-            DataError: the disk is full, or gone; the journal is as it was.
+            DataError: The disk is full or gone; the journal is left as it was.
+            ValueError: An entry holds NaN or an infinity, which are not JSON.
         """
         lines = [_line(entry) for entry in entries]
         data = b"".join(lines)
@@ -107,7 +113,7 @@ class Journal:
         self.entries.extend(json.loads(line[_ENTRY : -len(_END) - 1]) for line in lines)
 
     def close(self) -> None:
-        """Let others write; again is nothing."""
+        """Close the file and release its lock; closing again does nothing."""
         self._close()
 
     def __enter__(self) -> "Journal":
@@ -133,14 +139,17 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 
 def read_journal(path: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Header and entries of a journal, which may still be written to; a torn last line is left out.
+    """Read the header and entries of a journal, which may still be written to.
+
+    A torn last line is left out.
 
     Returns:
-        ``{"format": 1, "run": {...}}`` and the entries in the order in which they were appended.
+        The header ``{"format": 1, "run": {...}}``, and the entries in the order in which they were
+        appended.
 
     Raises:
-        CheckpointError: another format.
-        DataError: no such file, no journal, or a damaged line before the last one.
+        CheckpointError: The journal has another format.
+        DataError: The file is missing, is no journal, or has a damaged line before the last.
     """
     header, entries, _ = _parse(read_bytes(path), Path(path))
     if header is None:
@@ -149,18 +158,23 @@ def read_journal(path: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]
 
 
 def is_journal(data: bytes) -> bool:
-    """Whether a file's first bytes are a journal's."""
+    """Return whether a file that begins with these bytes is a journal."""
     return data.startswith(_START)
 
 
 def write_journal(
     path: str | Path, run: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]
 ) -> None:
-    """Write a whole journal in the place of what is there, at one moment.
+    """Write a whole journal in place of the file at ``path``, in one atomic step.
+
+    Args:
+        path: The file to replace.
+        run: What the run's results depend on, as plain JSON values by name.
+        entries: All entries, each plain JSON values by name.
 
     Raises:
-        ConfigError: somebody, this process included, has the journal at ``path`` open.
-        DataError: it cannot be written there.
+        ConfigError: The journal at ``path`` is open, in this process or another.
+        DataError: The file cannot be written.
     """
     path = Path(path)
     data = b"".join([_line(_header(run)), *map(_line, entries)])
@@ -184,7 +198,7 @@ def _line(entry: Mapping[str, Any]) -> bytes:
 
 
 def _read_line(line: bytes) -> dict[str, Any] | None:
-    """The entry of a line without its line end; None where the line is not as it was written."""
+    """Return the entry of a line without its line end, or None if the line is damaged."""
     body = line[_ENTRY : -len(_END)]
     if line != b"%s%08x%s%s%s" % (_START, zlib.crc32(body), _MIDDLE, body, _END):
         return None
@@ -196,9 +210,9 @@ def _read_line(line: bytes) -> dict[str, Any] | None:
 
 
 def _parse(data: bytes, path: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]], int]:
-    """Header, entries and the length of the good part; no header where nothing is kept of a file.
+    """Return the header, the entries and the length of the intact part of a journal in bytes.
 
-    A header that is torn has no entries behind it: such a journal is as good as none.
+    A torn header has no entries behind it: the header is then None and the length 0.
     """
     *lines, torn = data.split(b"\n")
     found: list[dict[str, Any]] = []
@@ -251,12 +265,12 @@ def check_run(header: Mapping[str, Any], run: Mapping[str, Any], path: Path) -> 
     """Refuse the journal of another run.
 
     Args:
-        header: as :func:`read_journal` returns it.
-        run: this run's plain JSON values by name.
-        path: of the journal, for the message.
+        header: The header, as :func:`read_journal` returns it.
+        run: What this run's results depend on, as plain JSON values by name.
+        path: The path of the journal, for the message.
 
     Raises:
-        CheckpointError: names the first field that differs.
+        CheckpointError: The runs differ; the message names the first field that does.
     """
     there = header["run"]
     for name in [*run, *(name for name in there if name not in run)]:
@@ -274,7 +288,7 @@ def check_run(header: Mapping[str, Any], run: Mapping[str, Any], path: Path) -> 
 
 
 def _open_locked(path: Path) -> int:
-    """Open for reading and writing, made where it is missing, with the one writer's lock."""
+    """Open a file for reading and writing, creating it if needed, and take the writer's lock."""
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -304,7 +318,7 @@ def _open_locked(path: Path) -> int:
 
 
 def _write(handle: int, at: int, data: bytes, path: Path, entries: int) -> None:
-    """Bring ``data`` to the disk at offset ``at``, the file's end, or leave the file as it is."""
+    """Write ``data`` to the disk at the file's end, ``at``, or leave the file as it was."""
     written = 0
     try:
         os.ftruncate(handle, at)

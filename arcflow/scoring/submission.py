@@ -1,4 +1,4 @@
-"""Kaggle's submission file: build it, write it atomically, read it, score it."""
+"""Kaggle's submission file: building, writing, reading and scoring it."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,33 +17,42 @@ from arcflow.scoring.voting import Candidate, by_test_input, rank_votes
 ATTEMPTS = ("attempt_1", "attempt_2")
 
 Submission = dict[str, list[tuple[Grid, Grid]]]
-"""Task id -> for each test input its two attempts."""
+"""A mapping of task ids to the two attempts for each test input."""
 
 PLACEHOLDER: Grid = make_grid([[0, 0], [0, 0]])
-"""The attempt where there is no answer: valid, and easily told from a real one."""
+"""The attempt for which there is no answer: valid, and easily told from a real one."""
 
 _NEXT = "Write submissions with arcflow, or correct the file."
 
 
 def input_counts(tasks: Iterable[Task]) -> dict[str, int]:
-    """Task id -> number of its test inputs."""
+    """Return the number of test inputs of each task, by task id."""
     return {task.id: len(task.test) for task in tasks}
 
 
 def build_submission(tasks: Iterable[Task], candidates: Iterable[Candidate]) -> Submission:
-    """The two best-voted answers to each test input of every task; see :func:`fill_submission`."""
+    """Return the two best-voted answers to each test input; see :func:`fill_submission`.
+
+    Args:
+        tasks: The tasks that the submission is for.
+        candidates: The candidates of any of these tasks, in any grouping.
+
+    Raises:
+        DataError: A candidate is for an unknown task or test input.
+    """
     return fill_submission(input_counts(tasks), candidates)
 
 
 def fill_submission(counts: Mapping[str, int], candidates: Iterable[Candidate]) -> Submission:
-    """The two best-voted answers to each test input; :data:`PLACEHOLDER` where there are fewer.
+    """Return the two best-voted answers to each test input, filled up with :data:`PLACEHOLDER`.
 
     Args:
-        counts: task id -> number of test inputs; the submission has exactly these.
-        candidates: of any tasks among them, in any grouping; unanswered ones do not vote.
+        counts: The number of test inputs by task id; the submission has exactly these.
+        candidates: The candidates of any of these tasks, in any grouping; unanswered ones do not
+            vote.
 
     Raises:
-        DataError: a candidate of a task or test input that is not there.
+        DataError: A candidate is for an unknown task or test input.
     """
     by_task: dict[str, list[Candidate]] = {task_id: [] for task_id in counts}
     for candidate in candidates:
@@ -67,12 +76,16 @@ def _attempts(candidates: list[Candidate]) -> tuple[Grid, Grid]:
 
 
 def write_submission(path: str | Path, submission: Submission) -> None:
-    """Write Kaggle's JSON so that the file is whole at any moment, whoever is killed.
+    """Write a submission as Kaggle's JSON, in one atomic step.
 
-    Equal submissions give equal bytes: tasks are sorted by id.
+    Equal submissions give equal bytes, as tasks are sorted by id.
+
+    Args:
+        path: The file to write.
+        submission: The two attempts for each test input.
 
     Raises:
-        DataError: the file cannot be written there.
+        DataError: The file cannot be written.
     """
     obj = {
         task_id: [
@@ -98,13 +111,17 @@ def read_submission(path: str | Path, counts: Mapping[str, int] | None = None) -
     """Read and check a submission file.
 
     Args:
-        path: Kaggle's JSON.
-        counts: task id -> number of test inputs, where the tasks are known; each must be there
-            with that many, and no other task.
+        path: The file, in Kaggle's JSON.
+        counts: The number of test inputs by task id, if the tasks are known; the submission must
+            then hold exactly these.
+
+    Returns:
+        The two attempts for each test input, by task id.
 
     Raises:
-        DataError: no such file, not JSON, wrong types, a task twice, missing or unknown tasks,
-            wrong number of test inputs, missing attempts, bad grids.
+        DataError: The file is missing or not JSON, a type is wrong, a task occurs twice, tasks are
+            missing or unknown, the number of test inputs is wrong, an attempt is missing or a grid
+            is bad.
     """
     obj = read_json(path)
     if not isinstance(obj, dict) or not obj:
@@ -146,10 +163,15 @@ def _read_task(path: str | Path, task_id: str, inputs: object) -> list[tuple[Gri
 def check_submission(
     submission: Submission, counts: Mapping[str, int], where: str = "submission"
 ) -> None:
-    """Check that a submission has exactly these tasks, with this many test inputs each.
+    """Refuse a submission that does not have exactly these tasks with this many test inputs each.
+
+    Args:
+        submission: The submission to check.
+        counts: The number of test inputs by task id.
+        where: What the submission is, for error messages.
 
     Raises:
-        DataError: missing or unknown tasks, or a wrong number of test inputs.
+        DataError: Tasks are missing or unknown, or a number of test inputs is wrong.
     """
     missing = sorted(set(counts) - set(submission))
     unknown = sorted(set(submission) - set(counts))
@@ -174,56 +196,61 @@ def check_submission(
 
 @dataclass(frozen=True, slots=True)
 class TaskScore:
-    """One task's result: ``solved`` says of each test input whether an attempt was right."""
+    """The result of one task: for each test input, whether an attempt was right."""
 
     task_id: str
     solved: tuple[bool, ...]
 
     @property
     def score(self) -> float:
-        """Share of the test inputs solved, 0..1."""
+        """The share of the test inputs that are solved, 0 to 1."""
         return sum(self.solved) / len(self.solved)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A submission's result."""
+    """The result of a submission."""
 
     tasks: tuple[TaskScore, ...]
 
     @property
     def score(self) -> float:
-        """Mean over tasks of :attr:`TaskScore.score`, 0..1: Kaggle's number."""
+        """The mean over tasks of :attr:`TaskScore.score`, 0 to 1, which is Kaggle's number."""
         return sum(task.score for task in self.tasks) / max(len(self.tasks), 1)
 
     @property
     def tasks_solved(self) -> int:
-        """Tasks with every test input solved."""
+        """The number of tasks with every test input solved."""
         return sum(all(task.solved) for task in self.tasks)
 
     @property
     def inputs_solved(self) -> int:
-        """Test inputs solved."""
+        """The number of test inputs that are solved."""
         return sum(sum(task.solved) for task in self.tasks)
 
     @property
     def inputs(self) -> int:
-        """Test inputs in all."""
+        """The number of test inputs."""
         return sum(len(task.solved) for task in self.tasks)
 
 
 def score_submission(
     submission: Submission, solutions: Mapping[str, Sequence[Grid]], where: str = "submission"
 ) -> Score:
-    """Score as Kaggle does: a test input counts when one of its two attempts is exactly right.
+    """Score a submission as Kaggle does.
+
+    A test input counts as solved if one of its two attempts is exactly right.
 
     Args:
-        submission: for exactly the tasks of ``solutions``.
-        solutions: task id -> the true answer to each test input.
-        where: what the submission is, for messages.
+        submission: The attempts for exactly the tasks of ``solutions``.
+        solutions: The true answer to each test input, by task id.
+        where: What the submission is, for error messages.
+
+    Returns:
+        The results of the tasks, sorted by id.
 
     Raises:
-        DataError: as :func:`check_submission`.
+        DataError: Tasks are missing or unknown, or a number of test inputs is wrong.
     """
     check_submission(submission, {task_id: len(g) for task_id, g in solutions.items()}, where)
     return Score(

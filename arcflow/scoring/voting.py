@@ -13,22 +13,22 @@ from arcflow.core.json_file import read_bytes
 from arcflow.scoring.journal import is_journal, read_journal
 
 LOWEST_SCORE = -1e9
-"""Nats per token that a log-probability which is not finite, or lower, counts as."""
+"""The lowest score, in nats per token; it also stands for a score that is not finite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """One answer of a model to one test input, its view already undone.
+    """One answer of a model to one test input, as a grid of the original task.
 
     Attributes:
-        task_id: the task.
-        test_index: which test input of the task, from 0.
-        grid: the answer; None where the model's text held no grid (unanswered).
-        log_prob: of the whole answer, summed over its tokens, in nats.
-        n_tokens: tokens counted in ``log_prob``.
-        view: name of the augmentation under which the question was asked.
-        text: what the model wrote, where it is worth keeping.
-        reason: why there is no answer, where there is none.
+        task_id: The id of the task.
+        test_index: The index of the test input in the task, from 0.
+        grid: The answer, or None if the model's text held no grid (unanswered).
+        log_prob: The log-probability of the whole answer, summed over its tokens, in nats.
+        n_tokens: The number of tokens counted in ``log_prob``.
+        view: The name of the augmentation under which the question was asked.
+        text: What the model wrote, if it is worth keeping.
+        reason: The reason why there is no answer, if there is none.
     """
 
     task_id: str
@@ -42,7 +42,7 @@ class Candidate:
 
     @property
     def score(self) -> float:
-        """Log-probability per token, in nats; always finite, so that ranking never fails.
+        """The log-probability per token, in nats; always finite, so that ranking never fails.
 
         A half-precision model can produce NaN or -inf: such an answer keeps its vote and loses
         every tie.
@@ -56,9 +56,9 @@ class Vote:
     """One distinct answer to a test input.
 
     Attributes:
-        grid: the answer.
-        count: candidates that gave it.
-        score: mean over them of log-probability per token, in nats.
+        grid: The answer.
+        count: The number of candidates that gave it.
+        score: The mean over these candidates of the log-probability per token, in nats.
     """
 
     grid: Grid
@@ -67,13 +67,13 @@ class Vote:
 
 
 def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
-    """Rank the distinct answers to one test input, best first.
+    """Return the distinct answers to one test input, best first.
 
     Args:
-        candidates: all of one test input; the unanswered ones have no vote.
+        candidates: All candidates for one test input; unanswered ones have no vote.
 
     Returns:
-        By count, then by score, then the answer that was seen first.
+        The answers ordered by count, then by score, then by the order in which they were seen.
     """
     groups: dict[GridKey, list[Candidate]] = {}
     for candidate in candidates:
@@ -92,10 +92,15 @@ def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
 def by_test_input(
     candidates: Iterable[Candidate], task_id: str, inputs: int
 ) -> list[list[Candidate]]:
-    """The candidates of one task, apart for each of its ``inputs`` test inputs.
+    """Return the candidates of one task as a list for each of its test inputs.
+
+    Args:
+        candidates: The candidates of the task.
+        task_id: The id that they must have.
+        inputs: The number of the task's test inputs.
 
     Raises:
-        DataError: a candidate of another task, or of a test input that is not there.
+        DataError: A candidate is for another task, or for a test input that does not exist.
     """
     found: list[list[Candidate]] = [[] for _ in range(inputs)]
     for candidate in candidates:
@@ -118,9 +123,9 @@ def by_test_input(
 
 
 def candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
-    """A candidate as plain JSON values; ``text`` and ``reason`` only where there is one.
+    """Return a candidate as plain JSON values, without ``text`` and ``reason`` if they are empty.
 
-    ``log_prob`` is None where it is not finite: JSON has no word for it.
+    ``log_prob`` is None if it is not finite, which JSON cannot express.
     """
     obj: dict[str, Any] = {
         "task_id": candidate.task_id,
@@ -138,7 +143,7 @@ def candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
 
 
 def candidate_to_json(candidate: Candidate) -> str:
-    """:func:`candidate_to_dict` as one line, without the line end."""
+    """Return :func:`candidate_to_dict` as one line of JSON, without the line end."""
     return json.dumps(candidate_to_dict(candidate), separators=(",", ":"))
 
 
@@ -147,14 +152,14 @@ _NEEDED = ("task_id", "test_index", "grid", "log_prob", "n_tokens")
 
 
 def candidate_from_json(line: str | bytes, where: str = "candidate") -> Candidate:
-    """Read what :func:`candidate_to_json` wrote; keys it does not know are left alone.
+    """Return the candidate that :func:`candidate_to_json` wrote, ignoring unknown keys.
 
     Args:
-        line: the JSON text of one object.
-        where: what it is, for messages, e.g. ``"candidates.jsonl, line 3"``.
+        line: The JSON text of one object.
+        where: What the text is, for error messages, e.g. ``"candidates.jsonl, line 3"``.
 
     Raises:
-        DataError: not JSON, missing keys, wrong types or a bad grid.
+        DataError: The text is not JSON, a key is missing, a type is wrong or the grid is bad.
     """
     try:
         obj = json.loads(line)
@@ -169,10 +174,14 @@ def candidate_from_json(line: str | bytes, where: str = "candidate") -> Candidat
 
 
 def candidate_from_dict(obj: object, where: str = "candidate") -> Candidate:
-    """Make the candidate that :func:`candidate_to_dict` described; see :func:`candidate_from_json`.
+    """Return the candidate that :func:`candidate_to_dict` described, ignoring unknown keys.
+
+    Args:
+        obj: The decoded JSON.
+        where: What the JSON is, for error messages.
 
     Raises:
-        DataError: missing keys, wrong types or a bad grid.
+        DataError: A key is missing, a type is wrong or the grid is bad.
     """
     if not isinstance(obj, Mapping):
         raise DataError(
@@ -228,24 +237,34 @@ def _wrong(where: str, key: str, value: object, expected: str) -> DataError:
 
 
 def read_candidates(path: str | Path, variant: str = "") -> list[Candidate]:
-    """All candidates of a file, task after task; see :func:`read_answers`."""
+    """Read all candidates of a file, task after task.
+
+    Args:
+        path: The file, as for :func:`read_answers`.
+        variant: The variant to read, as for :func:`read_answers`.
+
+    Raises:
+        DataError: The file cannot be read, or a line holds no candidate; the message names the
+            line.
+    """
     return [candidate for found in read_answers(path, variant).values() for candidate in found]
 
 
 def read_answers(path: str | Path, variant: str = "") -> dict[str, list[Candidate]]:
-    """Read an evaluation's journal, or a file with one candidate's JSON object a line.
+    """Read an evaluation's journal, or a file with one candidate's JSON object on each line.
 
     Args:
-        path: the file. A last line that a killed writer left torn is not read.
-        variant: of a journal, the variant to read, ``"ttft"`` or ``"baseline"``; empty reads of
-            each task the tuned answers where it has them, else the frozen ones. Lines of
-            candidates, blank ones allowed, have no variants.
+        path: The file. A last line that a killed writer left torn is not read.
+        variant: The variant to read from a journal, ``"ttft"`` or ``"baseline"``; if empty, the
+            answers after test-time fine-tuning are read for each task that has them, else those of
+            the baseline. A file of candidates has no variants and may have blank lines.
 
     Returns:
-        Task id -> its candidates, in the file's order; none where a journal has a task without.
+        The candidates by task id, in the file's order; a journal may have tasks without candidates.
 
     Raises:
-        DataError: the file cannot be read, or a line is no candidate; names the line.
+        DataError: The file cannot be read, or a line holds no candidate; the message names the
+            line.
     """
     data = read_bytes(path)
     if is_journal(data):

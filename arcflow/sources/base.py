@@ -1,4 +1,4 @@
-"""Source: where training tasks come from, numbered 0, 1, 2, ... without end."""
+"""The interface of sources: training tasks numbered 0, 1, 2, ... without end."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -14,16 +14,17 @@ from arcflow.core.task import Task
 
 
 class Source(ABC):
-    """Tasks without end, each a pure function of (seed, index) (law 1).
+    """An endless sequence of tasks, each a pure function of (seed, index).
 
-    Published tasks come again in every pass; generated ones are new each time. A source is
-    frozen: what is taken from it makes another one. It is sent to loader workers, so it pickles.
+    Published tasks come again in every pass; generated ones are new each time. A source is frozen:
+    excluding tasks makes another source. It is sent to loader workers, so it has to pickle.
 
     Attributes:
-        name: short, for tables and messages, e.g. ``"re-arc"``.
-        kinds: names of the task kinds that its tasks are fit for; empty for all.
-        own_programs: whether all its tasks have programs of arcflow's own, which may be broken and
-            run in the process that makes the samples, so that a model learns to correct them.
+        name: A short name for tables and messages, e.g. ``"re-arc"``.
+        kinds: The names of the task kinds that its tasks are fit for; empty for all.
+        own_programs: Whether all its tasks have programs of arcflow's own, which may be broken on
+            purpose and run in the process that makes the samples, so that a model learns to correct
+            them.
     """
 
     name: str
@@ -32,37 +33,45 @@ class Source(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many different tasks it gives or generators it has: the length of a pass."""
+        """Return the length of a pass: the number of different tasks, or of generators."""
 
     @abstractmethod
     def task(self, seed: int, index: int) -> Task:
-        """Task number ``index``, not augmented yet, every output known."""
+        """Return task number ``index``, not augmented yet, with every output known.
+
+        Args:
+            seed: The run's seed.
+            index: The number of the task, from 0.
+
+        Raises:
+            DataError: The source has no task, or cannot make this one.
+        """
 
     def origin(self, seed: int, index: int) -> str:
-        """Which source task ``index`` is from, by name: its own, or one it is made of."""
+        """Return the name of the source that task ``index`` is from: this one, or a part of it."""
         return self.name
 
     @abstractmethod
     def base_tasks(self) -> Sequence[Task]:
-        """The published tasks that it gives, varies or imitates, for the guard (law 7).
+        """Return the published tasks that this source serves, varies or imitates, for the guard.
 
-        Their ids are those that :meth:`without` takes; none where nothing published is behind it.
+        Their ids are those that :meth:`exclude` takes. The sequence is empty if there are none.
         """
 
     @abstractmethod
     def exclude(self, ids: Collection[str]) -> Self:
-        """The same source less all that comes from these originals; it may be empty."""
+        """Return the same source without all that comes from these base tasks; it may be empty."""
 
     @abstractmethod
     def fingerprint(self) -> dict[str, str]:
-        """What its tasks depend on, as plain strings: two sources that agree are equal."""
+        """Return what the tasks depend on as plain strings; sources are equal if these agree."""
 
 
 class Passes:
-    """Numbers 0 .. n - 1 in an order of its own in every pass over them.
+    """The numbers 0 to n - 1, in a new random order in each pass over them.
 
     Args:
-        n: at least 1.
+        n: The number of numbers, at least 1.
     """
 
     def __init__(self, n: int) -> None:
@@ -70,7 +79,7 @@ class Passes:
         self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}
 
     def at(self, seed: int, index: int) -> int:
-        """What stands at place ``index`` of the endless row of passes."""
+        """Return the number at place ``index`` of the endless sequence of passes."""
         visit, position = divmod(index, self.n)
         key = seed, visit
         order = self._orders.get(key)
@@ -83,11 +92,11 @@ class Passes:
 
 
 class TaskList(Source):
-    """Published tasks, or a user's own: every pass gives each of them once.
+    """A list of tasks, published or a user's own, of which every pass gives each once.
 
     Args:
-        tasks: with ids of their own.
-        name: for tables and messages; "" takes the tasks' own source.
+        tasks: The tasks, with distinct ids.
+        name: The name for tables and messages; if empty, it is the first task's source.
     """
 
     def __init__(self, tasks: Sequence[Task], name: str = "") -> None:
@@ -99,19 +108,19 @@ class TaskList(Source):
         return len(self.tasks)
 
     def task(self, seed: int, index: int) -> Task:
-        """A task as it is published."""
+        """Return a task as it is in the list."""
         return self.tasks[self._passes.at(seed, index)]
 
     def base_tasks(self) -> Sequence[Task]:
-        """All of them."""
+        """Return all tasks of the list."""
         return self.tasks
 
     def exclude(self, ids: Collection[str]) -> "TaskList":
-        """Less these tasks."""
+        """Return the list without the tasks that have these ids."""
         return TaskList([task for task in self.tasks if task.id not in ids], self.name)
 
     def fingerprint(self) -> dict[str, str]:
-        """Number and hash."""
+        """Return the number of tasks and the digest of :func:`hash_tasks`."""
         return {"number of tasks": str(len(self.tasks)), "tasks": hash_tasks(self.tasks)}
 
 
@@ -119,7 +128,7 @@ def check_not_empty(source: Source) -> None:
     """Refuse a source without tasks.
 
     Raises:
-        DataError: it has none.
+        DataError: The source has none.
     """
     if not len(source):
         raise DataError(
@@ -131,7 +140,7 @@ def check_not_empty(source: Source) -> None:
 
 
 def hash_tasks(tasks: Sequence[Task]) -> str:
-    """Of ids, order and every grid."""
+    """Return the SHA-256 digest of the tasks' ids, order and grids, in hexadecimal."""
     digest = hashlib.sha256()
     for task in tasks:
         digest.update(f"{task.id}:{len(task.train)}:{len(task.test)};".encode())

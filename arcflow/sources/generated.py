@@ -1,4 +1,4 @@
-"""Inputs that a model wrote, as ``arcflow generate inputs`` leaves them."""
+"""A source of inputs that a model wrote, as ``arcflow generate inputs`` stores them."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -14,10 +14,10 @@ from arcflow.sources.base import Passes, Source
 
 
 def read_generated(path: str | Path) -> dict[str, list[Grid]]:
-    """Task id to its new inputs.
+    """Return the new inputs in a file, by task id.
 
     Raises:
-        DataError: the file is not what `arcflow generate inputs` writes.
+        DataError: The file is not what `arcflow generate inputs` writes.
     """
     obj = read_json(path)
     if not isinstance(obj, dict) or not all(isinstance(v, list) for v in obj.values()):
@@ -46,13 +46,17 @@ def _input(task_id: str, i: int, entry: object) -> Grid:
 
 
 class GeneratedInputs(Source):
-    """For each sample a new input to write, the task's own inputs shown.
+    """Tasks that show a published task's inputs and ask for a new one, which a model wrote.
 
-    In place of outputs, which nobody knows, every pair repeats its input.
+    Nobody knows the outputs, so every pair repeats its input in their place.
 
     Args:
-        path: what `arcflow generate inputs` wrote.
-        tasks: whose inputs these are, a published split's name or a file or folder.
+        path: The file that `arcflow generate inputs` wrote.
+        tasks: The tasks that the inputs were written for: the name of a published split, or a file
+            or folder.
+
+    Raises:
+        DataError: The file has another form, or has inputs of unknown tasks.
     """
 
     kinds = ("input-from-inputs",)
@@ -80,7 +84,7 @@ class GeneratedInputs(Source):
         return len(self._tasks)
 
     def task(self, seed: int, index: int) -> Task:
-        """A task's inputs, and one of its new ones as the test input."""
+        """Return a task with the original's inputs as train pairs and a new input as test pair."""
         place = self._passes.at(seed, index)
         task, grids = self._tasks[place], self._grids[place]
         chosen = grids[int(rng(seed, "generated", index).integers(len(grids)))]
@@ -88,11 +92,11 @@ class GeneratedInputs(Source):
         return Task(f"{task.id}/generated", shown, (Pair(chosen, chosen),), self.name)
 
     def base_tasks(self) -> Sequence[Task]:
-        """The tasks whose inputs these are."""
+        """Return the tasks that the inputs were written for."""
         return [replace(task, source=self.name) for task in self._tasks]
 
     def exclude(self, ids: Collection[str]) -> "GeneratedInputs":
-        """Less the inputs of these tasks."""
+        """Return the same source without the inputs of these tasks."""
         left = object.__new__(GeneratedInputs)
         left.name, left._path = self.name, self._path
         kept = [i for i, task in enumerate(self._tasks) if task.id not in ids]
@@ -102,7 +106,7 @@ class GeneratedInputs(Source):
         return left
 
     def fingerprint(self) -> dict[str, str]:
-        """Hash of all inputs, shown and new."""
+        """Return the source's name and a digest of all inputs, shown and new."""
         digest = hashlib.sha256()
         for task, grids in zip(self._tasks, self._grids, strict=True):
             digest.update(task.id.encode())

@@ -1,4 +1,4 @@
-"""The source that a selection means: read as it is drawn where files are large, else a list."""
+"""The choice of a source for a selection of tasks: lazy for large files, a list for others."""
 
 from pathlib import Path
 
@@ -15,18 +15,18 @@ from arcflow.sources.select import Length, TaskSelection, largest_side, load_tas
 
 
 def load_source(selection: TaskSelection, length: Length | None = None) -> Source:
-    """What ``selection`` names, to be trained on.
+    """Return the training source that ``selection`` describes.
 
-    One file of JSON lines is read line by line as it is drawn, and a dump of pairs gives a new
-    prompt each time; all else, and several names, is held as a list.
+    One file of JSON lines is read line by line as its tasks are needed, and a dump of pairs gives a
+    new prompt each time; everything else, and several names, is held as a list.
 
     Args:
-        selection: the source and the filters.
-        length: as for :func:`arcflow.sources.select.select_tasks`.
+        selection: The source and the filters.
+        length: The length of a task in tokens, as for :func:`arcflow.sources.select.select_tasks`.
 
     Raises:
-        DataError: bad names, bad files, unknown ids, nothing left.
-        ConfigError: a filter that the source cannot have.
+        DataError: A name, a file or an id is bad, or no task is left.
+        ConfigError: The source does not support one of the filters.
     """
     name = selection.names[0]
     kind = _kind(Path(name).expanduser(), selection) if len(selection.names) == 1 else ""
@@ -41,7 +41,7 @@ def load_source(selection: TaskSelection, length: Length | None = None) -> Sourc
 
 
 def _kind(path: Path, selection: TaskSelection) -> str:
-    """ "lines" or "pairs", or "" for what is read as a list."""
+    """Return "lines" or "pairs", or "" for what is read as a list."""
     if str(path) in SPLITS or not path.exists() or selection.solutions is not None:
         return ""
     if path.is_file() and path.name.endswith((".jsonl", ".ndjson")):
@@ -53,7 +53,7 @@ def _kind(path: Path, selection: TaskSelection) -> str:
 
 
 def _holds_pairs(path: Path) -> bool:
-    """Whether what comes first is a list of pairs: a dump is all of one kind."""
+    """Return whether the first value is a list of pairs, as a dump is all of one kind."""
     if path.is_dir():
         path = find_files(path)[0]
     if not path.name.endswith((".json", ".json.gz")):

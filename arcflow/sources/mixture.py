@@ -1,4 +1,4 @@
-"""Mixed: several sources as one."""
+"""A weighted mixture of several sources."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -10,22 +10,22 @@ from arcflow.core.task import Task
 from arcflow.sources.base import Source
 
 COLDEST = 0.1
-"""Lowest temperature; a part of half the size has a thousandth of the weight then."""
+"""The lowest temperature, at which a part of half the size has a thousandth of the weight."""
 
 
 class Mixed(Source):
-    """Tasks of several sources by weight; a source of it may be mixed itself.
+    """A weighted mixture of sources, which may be mixtures themselves.
 
     Args:
-        sources: name to source.
-        weights: name to weight, 0 or more; a source that is not named has weight 1.
-        temperature: null takes the weights as they are; a number T multiplies each with the
-            source's size to the power 1 / T (its tasks, or its generators): 1 draws every task
-            equally often, a large T every source.
-        name: for tables and messages.
+        sources: The sources by name.
+        weights: The weights by source name, 0 or more; a source that is not named has weight 1.
+        temperature: A number T multiplies each weight by the source's size (its number of tasks or
+            generators) to the power 1 / T: 1 samples every task equally often, a large T every
+            source. Null takes the weights as they are.
+        name: The name of the mixture, for tables and messages.
 
     Raises:
-        ConfigError: no sources, or weights that are negative, all zero, or of no source.
+        ConfigError: There are no sources, or weights are negative, all zero, or of unknown sources.
     """
 
     def __init__(
@@ -59,28 +59,32 @@ class Mixed(Source):
         return sum(map(len, self._sources.values()))
 
     def task(self, seed: int, index: int) -> Task:
-        """The next task of the source whose turn it is."""
+        """Return the next task of the source whose turn it is.
+
+        Raises:
+            DataError: No source has a task, or the source cannot make this one.
+        """
         key, own = self._at(seed, index)
         return self._sources[key].task(derive(seed, f"source {key}"), own)
 
     def origin(self, seed: int, index: int) -> str:
-        """The source whose turn it is."""
+        """Return the name of the source whose turn it is."""
         key, own = self._at(seed, index)
         return self._sources[key].origin(derive(seed, f"source {key}"), own)
 
     def base_tasks(self) -> Sequence[Task]:
-        """Those of all sources, each id once for each of its versions."""
+        """Return the base tasks of all sources, one source after the other."""
         return [task for source in self._sources.values() for task in source.base_tasks()]
 
     def exclude(self, ids: Collection[str]) -> "Mixed":
-        """All sources without them; one that is left empty is left out."""
+        """Return the mixture with these tasks excluded from all sources, empty ones dropped."""
         other = Mixed.__new__(Mixed)
         other.name, other._weights = self.name, self._weights
         other._take({key: source.exclude(ids) for key, source in self._sources.items()})
         return other
 
     def fingerprint(self) -> dict[str, str]:
-        """The order's version, weights, and what each source says."""
+        """Return the version of the order, and the weight and fingerprint of each source."""
         found = {"order of the sources": f"version {VERSION}"}
         for key, source in self._sources.items():
             found[f"{key} weight"] = repr(self._weights[key])
@@ -105,10 +109,17 @@ def sized_weights(
     sizes: Mapping[str, int],
     temperature: float | None,
 ) -> dict[str, float]:
-    """Each weight times its part's size to the power 1 / ``temperature``.
+    """Return each weight times its part's size to the power 1 / ``temperature``.
+
+    Args:
+        where: What has the weights, for error messages.
+        weights: The weights by name, 0 or more.
+        sizes: The sizes by name.
+        temperature: The temperature, or None to return the weights as they are.
 
     Raises:
-        ConfigError: no weights, negative ones, or nothing but zeros; a bad temperature.
+        ConfigError: There are no weights, some are negative or all are zero, or the temperature is
+            too low.
     """
     bad: dict[str, Any] = {key: w for key, w in weights.items() if not 0 <= w < float("inf")}
     if bad or not any(weights.values()):
@@ -125,10 +136,10 @@ def sized_weights(
 
 
 def check_temperature(where: str, temperature: float | None) -> None:
-    """Refuse what sizes cannot be weighed by.
+    """Refuse a temperature below :data:`COLDEST`, where the largest part would have all the weight.
 
     Raises:
-        ConfigError: it is under :data:`COLDEST`, at which the largest part has all the weight.
+        ConfigError: The temperature is too low.
     """
     if temperature is not None and not temperature >= COLDEST:
         raise ConfigError(

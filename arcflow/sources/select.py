@@ -1,4 +1,4 @@
-"""TaskSelection: which tasks, as YAML says it; subsets by id, size, number and share."""
+"""TaskSelection: filters of tasks by id, size, fold, number and share, as options in YAML."""
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -18,41 +18,42 @@ Length = Callable[[Task], int]
 
 @dataclass(frozen=True)
 class TaskSelection:
-    """Which tasks to take: a source, then filters in the order of the fields.
+    """Which tasks to take: sources, then filters in the order of the fields.
 
-    ``folds``, ``start``, ``stop`` and ``fraction`` take or leave families: variations of one
-    task, whose ids share what stands before the first ``/``, stay together.
+    ``folds``, ``start``, ``stop`` and ``fraction`` take or leave whole families: variations of one
+    task, whose ids share the part before the first ``/``, stay together.
 
     Attributes:
-        tasks: arc-agi-1/training, arc-agi-1/evaluation, arc-agi-2/training,
-            arc-agi-2/evaluation, the path of a Kaggle challenges file (solutions are found
-            beside it), of a file or of a folder in any format; or a list of these.
-        solutions: path of the solutions file, where it is not beside the challenges file.
-        format: what a file, or each file of a folder, holds: one task, tasks by id,
-            variations of a task, pairs of a task, examples as BARC's rows, or lines; "auto"
-            looks.
-        strict: a file of a folder, or a line, that cannot be read stops; otherwise it is named
-            and the rest is used.
-        pairs: where there are only pairs, as RE-ARC's, train pairs of a task; one more is its
-            test pair.
-        duplicates: an id that occurs twice in ``tasks`` is refused ("refuse"), or its first
-            task is taken ("first").
-        ids: keep these tasks only; empty keeps all. YAML takes digits alone for a number:
-            quote such an id, '00576224'.
-        exclude: leave these tasks out.
-        max_side: keep tasks whose grids, known test outputs included, have no longer side, in
-            cells (1 to 30).
-        max_tokens: keep tasks that are no longer than this, in tokens of the text in use, with
-            prompt and answer.
-        folds: number of parts that the families are dealt to, about equal; which one a family
-            is in depends on its name and this number alone, whatever else is selected.
-        fold: keep this part only, 0 to folds - 1, as for validation.
-        held_out: leave this part out, 0 to folds - 1, as for training.
-        start: of what is left so far, skip this many families.
-        stop: of what is left so far, end before this family, counted as ``start`` is.
-        fraction: of what is left so far, the share of families to draw at random, over 0 and up
-            to 1; at least one. A smaller share's tasks are among a larger share's.
-        seed: of the draw of ``fraction``.
+        tasks: arc-agi-1/training, arc-agi-1/evaluation, arc-agi-2/training or arc-agi-2/evaluation;
+            the path of a Kaggle challenges file (solutions are found beside it), of a file or of a
+            folder in any supported format; or a list of these.
+        solutions: The path of the solutions file, if it is not beside the challenges file.
+        format: What a file, or each file of a folder, holds: one task, tasks by id, variations of a
+            task, pairs of a task, examples as in BARC's rows, or lines; "auto" detects it.
+        strict: Whether a file of a folder, or a line, that cannot be read is an error; otherwise it
+            is named in a warning and the rest is used.
+        pairs: The number of train pairs of a task that is made from a list of pairs, as RE-ARC's;
+            one more pair is its test pair.
+        duplicates: Whether an id that occurs twice in ``tasks`` is an error ("refuse"), or its
+            first task is taken ("first").
+        ids: The ids of the only tasks to keep; empty keeps all. YAML reads digits alone as a
+            number: quote such an id, '00576224'.
+        exclude: The ids of tasks to leave out.
+        max_side: The longest side, in cells (1 to 30), that the grids of a task may have, known
+            test outputs included.
+        max_tokens: The largest number of tokens that a task may have, with prompt and answer, in
+            the text in use.
+        folds: The number of about equal parts that the families are dealt to. The part of a family
+            depends on its name and this number alone, whatever else is selected.
+        fold: The only part to keep, 0 to folds - 1, as for validation.
+        held_out: The part to leave out, 0 to folds - 1, as for training.
+        start: The number of families to skip, of what is left so far.
+        stop: The number of the first family to leave out, of what is left so far, counted as
+            ``start`` is.
+        fraction: The share of families to sample at random, of what is left so far, over 0 and up
+            to 1; at least one family is kept. The tasks of a smaller share are among those of a
+            larger one.
+        seed: The seed by which ``fraction`` samples.
     """
 
     tasks: str | list[str] = "arc-agi-1/training"
@@ -123,12 +124,12 @@ class TaskSelection:
 
     @property
     def names(self) -> list[str]:
-        """``tasks`` as a list."""
+        """The value of ``tasks`` as a list."""
         return [self.tasks] if isinstance(self.tasks, str) else list(self.tasks)
 
     @property
     def filters(self) -> bool:
-        """Whether it may leave out any task of those it names."""
+        """Whether the selection may leave out any of the tasks that it names."""
         given = (self.max_side, self.max_tokens, self.fold, self.held_out, self.stop)
         return (
             bool(self.ids or self.exclude or self.start)
@@ -138,14 +139,15 @@ class TaskSelection:
 
 
 def load_tasks(selection: TaskSelection, length: Length | None = None) -> list[Task]:
-    """Load what ``selection`` names and filter it.
+    """Load the tasks that ``selection`` names and return those that pass its filters.
 
     Args:
-        selection: the sources and the filters.
-        length: as for :func:`select_tasks`.
+        selection: The sources and the filters.
+        length: The length of a task in tokens, needed if ``max_tokens`` is set.
 
     Raises:
-        DataError: bad names, bad files, duplicate or unknown ids, nothing left.
+        DataError: A name or a file is bad, ids are duplicate or unknown, or no task is left.
+        ConfigError: ``max_tokens`` is set without ``length``.
     """
     tasks = join(
         selection.names,
@@ -164,18 +166,18 @@ def select_tasks(
     length: Length | None = None,
     side: Callable[[Task], int] | None = None,
 ) -> list[Task]:
-    """The tasks that pass every filter of ``selection``, in their order.
+    """Return the tasks that pass every filter of ``selection``, in their order.
 
     Args:
-        tasks: with ids of their own; ``selection.tasks`` is not looked at.
-        selection: the filters.
-        length: tokens of a task, needed where ``max_tokens`` is set.
-        side: longest side of a task, in cells; :func:`largest_side` where none is given.
+        tasks: The tasks, with distinct ids; ``selection.tasks`` is ignored.
+        selection: The filters.
+        length: The length of a task in tokens, needed if ``max_tokens`` is set.
+        side: The longest side of a task in cells; by default :func:`largest_side`.
 
     Raises:
-        DataError: ids that are not among ``tasks``, or no task left; says which filter
+        DataError: An id is not among ``tasks``, or no task is left; the message says which filter
             removed how many.
-        ConfigError: ``max_tokens`` without ``length``.
+        ConfigError: ``max_tokens`` is set without ``length``.
     """
     left = list(tasks)
     _check_ids("ids", selection.ids, left)
@@ -234,31 +236,43 @@ def select_tasks(
 
 
 def largest_side(task: Task) -> int:
-    """The longest side of the task's known grids, in cells."""
+    """Return the longest side of the task's known grids, in cells."""
     longest: int = max(side for grid in task.grids() for side in grid.shape)
     return longest
 
 
 def fold_of(family: str, folds: int) -> int:
-    """The part, 0 to ``folds`` - 1, that a family is dealt to.
+    """Return the part, 0 to ``folds`` - 1, that a family is dealt to.
 
-    By its name alone, so that two selections that differ in anything else have no family in
-    common where they ought not to.
+    It depends on the family's name alone, so that complementary folds of two selections that differ
+    in anything else have no family in common.
     """
     return derive(0, f"fold {family}") % folds
 
 
 def subsample(tasks: Sequence[Task], fraction: float, seed: int) -> list[Task]:
-    """A random share of the families of ``tasks``, in their order; see :func:`share_of`."""
+    """Return the tasks of a random share of the families, in their order; see :func:`share_of`.
+
+    Args:
+        tasks: The tasks to sample from.
+        fraction: The share of their families to keep, over 0 and up to 1.
+        seed: The seed of the sample.
+    """
     chosen = share_of({task.family for task in tasks}, fraction, seed)
     return [task for task in tasks if task.family in chosen]
 
 
 def share_of(families: Collection[str], fraction: float, seed: int) -> set[str]:
-    """A random share of families; at least one, where there are any.
+    """Return a random share of families: at least one, if there are any.
 
-    A family's draw depends on (seed, its name) alone, so that the smaller of two shares is inside
-    the larger, whatever the order of ``families``, and sources of the same families keep the same.
+    The place of a family depends on (seed, its name) alone. So the smaller of two shares is inside
+    the larger, whatever the order of ``families``, and sources of the same families keep the same
+    ones.
+
+    Args:
+        families: The names of the families.
+        fraction: The share to keep, over 0 and up to 1.
+        seed: The seed of the sample.
     """
     drawn = sorted(families, key=lambda family: (derive(seed, f"subsample {family}"), family))
     return set(drawn[: max(1, round(fraction * len(drawn)))])
@@ -273,19 +287,20 @@ def choose_ids(
     fraction: float,
     seed: int,
 ) -> list[str]:
-    """What ``ids``, ``exclude`` and ``fraction`` leave of the ids that a source knows.
+    """Return the ids that ``ids``, ``exclude`` and ``fraction`` leave of those that a source knows.
 
     Args:
-        where: the source, for messages.
-        of: what it has for each of them, e.g. "generator".
-        known: all of them, in order.
-        ids: those to take; none takes all.
-        exclude: those to leave out.
-        fraction: share of what is left so far, over 0 and up to 1; see :func:`share_of`.
-        seed: of its draw.
+        where: The source, for error messages.
+        of: What the source has for each id, e.g. "generator".
+        known: All ids, in order.
+        ids: The ids to take; empty takes all.
+        exclude: The ids to leave out.
+        fraction: The share to keep of what is left so far, over 0 and up to 1; see
+            :func:`share_of`.
+        seed: The seed of the sample.
 
     Raises:
-        ConfigError: an id that the source does not know.
+        ConfigError: An id is unknown to the source.
     """
     for option, given in (("ids", ids), ("exclude", exclude)):
         for task_id in given:

@@ -1,1 +1,1 @@
-"""Pictures of grids and tasks."""
+"""Pictures of grids and tasks, as files and on a terminal."""

@@ -1,4 +1,4 @@
-"""Grids as a picture file."""
+"""Rendering of grids as a picture file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,12 @@ _LINE = "#3a3a3a"
 
 
 def draw_grid(panel: Any, grid: Grid) -> None:
-    """Draw a grid on matplotlib axes, cells as squares with thin lines between them."""
+    """Paint a grid on matplotlib axes, with cells as squares and thin lines between them.
+
+    Args:
+        panel: The matplotlib axes.
+        grid: The grid, of shape (H, W).
+    """
     height, width = grid.shape
     panel.imshow(np.array(RGB, dtype=np.uint8)[grid], interpolation="nearest")
     panel.set_xticks(np.arange(-0.5, width), labels=[])
@@ -28,12 +33,13 @@ def draw_grid(panel: Any, grid: Grid) -> None:
 def draw_table(
     rows: Sequence[tuple[str, Sequence[Sequence[Grid]]]], heads: Sequence[str], path: Path
 ) -> None:
-    """Write a PNG: a row a label, a column a head, several grids side by side in each field.
+    """Write a PNG picture of a table whose fields hold several grids side by side.
 
     Args:
-        rows: label, and the grids of each column; fields of one column may differ in number.
-        heads: the columns' names.
-        path: of the picture.
+        rows: The label of each row and, for each column, its grids; the fields of a column may
+            differ in number.
+        heads: The names of the columns.
+        path: The picture file to write.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -57,7 +63,7 @@ def draw_table(
 
 
 def _save_small(figure: Any, path: Path) -> None:
-    """Write a PNG of a few colours, the cells' own among them: a quarter of the bytes."""
+    """Write a PNG of few colours, the cells' own among them, which takes a quarter of the bytes."""
     from PIL import Image
 
     line = np.array([int(_LINE[i : i + 2], 16) for i in (1, 3, 5)])

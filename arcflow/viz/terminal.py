@@ -1,4 +1,4 @@
-"""Grids and tasks as text for a terminal: coloured cells, or digits."""
+"""Rendering of grids and tasks as text for a terminal: coloured cells, or digits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from arcflow.core.grid import N_COLORS, Grid
 from arcflow.core.task import Pair, Task
 
 Colors = Literal["none", "256", "rgb"]
-"""Digits; the 256 fixed colours of a terminal; 24-bit colours."""
+"""How cells are shown: as digits, in a terminal's 256 fixed colours, or in 24-bit colours."""
 
 RGB = (
     (0, 0, 0),
@@ -23,7 +23,7 @@ RGB = (
     (127, 219, 255),
     (135, 12, 37),
 )
-"""Red, green, blue (0..255) of colours 0..9, as ARC's own pages show them."""
+"""The red, green and blue parts (0 to 255) of colours 0 to 9, as on ARC's own pages."""
 
 _XTERM = (16, 32, 203, 41, 220, 248, 199, 208, 117, 88)  # RGB's nearest of a terminal's 256
 _RESET = "\x1b[0m"
@@ -31,12 +31,12 @@ _GAP = 4  # columns between two pairs
 
 
 def detect_colors(is_tty: bool, environ: Mapping[str, str]) -> Colors:
-    """What to draw with, by the terminal's own word.
+    """Return the way to show cells that suits the output.
 
     Args:
-        is_tty: whether the text goes to a terminal; files and pipes get digits.
-        environ: ``NO_COLOR`` (any text) and ``TERM=dumb`` ask for digits, ``COLORTERM``
-            ``truecolor`` or ``24bit`` for 24-bit colours.
+        is_tty: Whether the text goes to a terminal; files and pipes get digits.
+        environ: The environment variables. ``NO_COLOR`` (any text) and ``TERM=dumb`` ask for
+            digits, ``COLORTERM`` equal to ``truecolor`` or ``24bit`` for 24-bit colours.
     """
     if not is_tty or environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
         return "none"
@@ -44,30 +44,30 @@ def detect_colors(is_tty: bool, environ: Mapping[str, str]) -> Colors:
 
 
 def best_colors(environ: Mapping[str, str]) -> Colors:
-    """The most colours that the terminal says it has, 256 where it says nothing."""
+    """Return the most colours that ``COLORTERM`` promises, or ``"256"`` if it promises nothing."""
     return "rgb" if environ.get("COLORTERM") in ("truecolor", "24bit") else "256"
 
 
 def render_grid(grid: Grid, colors: Colors = "256", cell: int = 2) -> str:
-    """One line for each row of ``grid``.
+    """Return the grid as text, with one line for each row.
 
     Args:
-        grid: shape (H, W).
-        colors: digits or coloured cells.
-        cell: columns a cell takes, >= 1.
+        grid: The grid, of shape (H, W).
+        colors: Whether cells are digits or coloured.
+        cell: The number of columns that a cell takes, >= 1.
     """
     return "\n".join(line.rstrip() for line in _grid_block(grid, colors, cell).lines)
 
 
 def render_task(task: Task, colors: Colors = "256", width: int = 80) -> str:
-    """All pairs of ``task``, side by side as far as ``width`` columns go.
+    """Return all pairs of ``task`` as text, side by side as far as ``width`` allows.
 
-    A pair too wide for that gets one column a cell, then its output under its input.
+    A pair that is too wide gets one column for each cell, and then its output below its input.
 
     Args:
-        task: hidden test outputs are shown as ``?``.
-        colors: digits or coloured cells.
-        width: of the terminal, in columns.
+        task: The task; hidden test outputs are shown as ``?``.
+        colors: Whether cells are digits or coloured.
+        width: The width of the terminal, in columns.
     """
     blocks = [
         _pair_block(f"{part} {i}", pair, colors, width)
@@ -80,7 +80,7 @@ def render_task(task: Task, colors: Colors = "256", width: int = 80) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _DrawnGrid:
-    """Lines that each take ``width`` columns on the screen, colour codes not counted."""
+    """Lines that each take ``width`` columns on the screen, not counting colour codes."""
 
     lines: list[str]
     width: int
@@ -134,7 +134,9 @@ def _beside(blocks: Sequence[_DrawnGrid], gap: int) -> _DrawnGrid:
 
 
 def _flow(blocks: Sequence[_DrawnGrid], width: int) -> list[str]:
-    """Blocks left to right, in as many rows as ``width`` asks for, a blank line after each."""
+    """Return the lines of blocks set left to right in rows of up to ``width``, each with a blank
+    line.
+    """
     rows: list[list[_DrawnGrid]] = []
     used = 0
     for block in blocks:

@@ -1,1 +1,1 @@
-"""ARC-GEN: tasks from a clone of its generators, run in a process of their own."""
+"""ARC-GEN: tasks from a clone of its generators, which run in a process of their own."""

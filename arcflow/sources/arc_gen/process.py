@@ -1,4 +1,4 @@
-"""GeneratorProcess: other people's generators at arm's length, with limits, started again."""
+"""GeneratorProcess: a child process that runs third-party generators under limits."""
 
 import contextlib
 import json
@@ -14,24 +14,26 @@ from typing import Any
 
 WORKER = Path(__file__).with_name("worker.py")
 _START = 60.0
-"""Seconds to start in."""
+"""The number of seconds in which the process has to start."""
 
 _running: "weakref.WeakSet[GeneratorProcess]" = weakref.WeakSet()
 
 
 class _DeathError(Exception):
-    """The process ended without an answer."""
+    """An error for a process that ended without an answer."""
 
     def __init__(self, code: int) -> None:
         self.code = code
 
 
 class GeneratorProcess:
-    """Asks a process that runs ARC-GEN's generators; starts it when needed, again after a kill.
+    """A connection to a process that runs ARC-GEN's generators.
+
+    The process is started when it is needed, and again after it was killed.
 
     Args:
-        clone: folder of the clone.
-        memory: limit of its memory in MiB.
+        clone: The folder of the clone of ARC-GEN.
+        memory: The limit of the process's memory, in MiB.
     """
 
     def __init__(self, clone: Path, memory: int) -> None:
@@ -41,11 +43,11 @@ class GeneratorProcess:
         self._end: weakref.finalize[Any, Any] | None = None
 
     def ask(self, request: Mapping[str, Any], patience: float) -> Any:
-        """What the process answers; ``{"error": words}`` where it is silent or dies.
+        """Return the answer of the process, or ``{"error": words}`` if it is silent or dies.
 
         Args:
-            request: plain JSON, as the worker takes it.
-            patience: seconds by the clock until it is killed.
+            request: The request, in plain JSON as the worker takes it.
+            patience: The wall-clock seconds after which the process is killed.
         """
         for _ in range(2):
             try:
@@ -82,7 +84,7 @@ class GeneratorProcess:
         raise _DeathError(code)
 
     def stop(self) -> None:
-        """End the process; again is nothing."""
+        """End the process; stopping again does nothing."""
         if self._end is not None:
             self._end()
         self._child = self._end = None
@@ -108,7 +110,10 @@ class GeneratorProcess:
         return self._child
 
     def _forget(self) -> None:
-        """In a forked process: it is the parent's, and must see the end of the parent's pipe."""
+        """Detach a forked copy from the process, which belongs to the parent.
+
+        The copy closes its pipes, as the process has to see the end of the parent's pipe.
+        """
         if self._end is not None and self._child is not None:
             self._end.detach()
             self._child.returncode = 0
@@ -130,10 +135,10 @@ def _close(child: "subprocess.Popen[bytes]") -> None:
 
 
 def _read_line(handle: int, end: float) -> bytes:
-    """One line; nothing where the other end is closed before it ends.
+    """Return one line, or nothing if the other end is closed before the line ends.
 
     Raises:
-        TimeoutError: it takes longer.
+        TimeoutError: The line is not complete at the time ``end``.
     """
     waiting = select.poll()
     waiting.register(handle, select.POLLIN)

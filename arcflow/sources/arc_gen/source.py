@@ -1,7 +1,7 @@
 """ARCGen: tasks from the generators of a local clone of ARC-GEN.
 
 ARC-GEN (M. D. Moffitt, "ARC-GEN: A Mimetic Procedural Benchmark Generator for the Abstraction and
-Reasoning Corpus", arXiv 2511.00162) is a repository, github.com/google/ARC-GEN, and no package.
+Reasoning Corpus", arXiv:2511.00162) is a repository, github.com/google/ARC-GEN, and no package.
 """
 
 import copy
@@ -23,44 +23,44 @@ from arcflow.sources.base import Passes, Source, check_not_empty
 from arcflow.sources.select import subsample
 
 DRAWS = 1_000_000
-"""Random numbers a pair may take; the usual ones take some hundreds.
+"""The number of random numbers that a pair may take; most take some hundreds.
 
-They end a loop that does not find what it looks for, at the same place on every machine.
+The limit ends a loop that does not find what it looks for, at the same place on every machine.
 """
 
 _PATIENCE = 4
-"""By the clock a generator may take so many times its seconds before it is killed."""
+"""The wall-clock limit of a generator, as a multiple of its limit of processor time."""
 
 _FILE = re.compile(r"task_([0-9a-f]{8})\.py")
 
 
 class ARCGen(Source):
-    """Variations of the published tasks, drawn by ARC-GEN's generators as they are.
+    """Variations of the published tasks, made by ARC-GEN's unchanged generators.
 
     The generators run in a process of their own with limits of time and memory; one that hangs is
-    killed and the process started again. A pair is drawn again, with another seed, where its
-    generator raises, takes too long, or gives what is no grid, an output equal to the input or an
-    input that the prompt has already. Many of them vary *evaluation* tasks: those that a run
-    evaluates are left out by the guard.
+    killed and the process started again. A pair is sampled again, with another seed, if its
+    generator raises, takes too long, or returns something that is no grid, an output equal to the
+    input, or an input that the prompt already has. Many generators vary *evaluation* tasks: those
+    that a run evaluates are left out by the guard.
 
     Args:
-        path: folder of the clone, with ``common.py`` and ``tasks/task_ID.py``.
-        ids: use these generators only; empty uses all.
-        exclude: leave these generators out.
-        fraction: of the generators left so far, the share to use, drawn at random; those of a
-            smaller share are among those of a larger one.
-        fraction_seed: of the draw of ``fraction``.
-        pairs: train pairs of a task, 1 to 20, and one more as its test pair; or "original", as many
-            as the published task has.
-        attempts: draws of a pair before the task is given up.
-        time_limit: seconds of processor time for a pair. Generous, since a limit that is reached
-            on one machine and not on another would make another task; most runaways end before,
-            by a limit on the random numbers they draw.
-        memory_limit: of the process, in MiB.
+        path: The folder of the clone, with ``common.py`` and ``tasks/task_ID.py``.
+        ids: The ids of the only generators to use; empty uses all.
+        exclude: The ids of generators to leave out.
+        fraction: The share of generators to use, of those left so far, sampled at random; those of
+            a smaller share are among those of a larger one.
+        fraction_seed: The seed by which ``fraction`` samples.
+        pairs: The number of train pairs of a task, 1 to 20, and one more as its test pair; or
+            "original", as many as the published task has.
+        attempts: The number of times that a pair is sampled before the task is given up.
+        time_limit: The seconds of processor time for a pair. It is generous, since a limit that is
+            reached on one machine and not on another would make another task; most runaway loops
+            end before, by a limit on the random numbers that they take.
+        memory_limit: The limit of the process's memory, in MiB.
 
     Raises:
-        DataError: no clone there, unknown ids.
-        ConfigError: options that cannot be.
+        DataError: The folder is no clone, or an id is unknown.
+        ConfigError: An option is out of its range.
     """
 
     name = "arc-gen"
@@ -120,11 +120,10 @@ class ARCGen(Source):
         return len(self.ids)
 
     def task(self, seed: int, index: int) -> Task:
-        """A new variation; its id is the original's with ``/index``.
+        """Return a new variation, whose id is the original's followed by ``/index``.
 
         Raises:
-            DataError: its generator gave no good pair in as many attempts as it has, or no
-                generator is left.
+            DataError: The generator gave no good pair within the attempts, or no generator is left.
         """
         check_not_empty(self)
         task_id = self.ids[self._passes.at(seed, index)]
@@ -139,23 +138,24 @@ class ARCGen(Source):
         return Task(f"{task_id}/{index}", tuple(train), (test,), self.name)
 
     def base_tasks(self) -> Sequence[Task]:
-        """The published tasks by the generators' ids.
+        """Return the published tasks of the generators.
 
-        Where one is not published, the pairs that its generator's author took from it.
+        For an id that is not published, the task is made of the pairs that the generator's author
+        took from it.
 
         Raises:
-            DataError: a generator neither has a published task nor such pairs.
+            DataError: A generator has neither a published task nor such pairs.
         """
         return [self._original(task_id) for task_id in self.ids]
 
     def exclude(self, ids: Collection[str]) -> Self:
-        """Less the generators of these tasks."""
+        """Return the same source without the generators of these tasks."""
         other = copy.copy(self)
         other._keep([task_id for task_id in self.ids if task_id not in ids])
         return other
 
     def fingerprint(self) -> dict[str, str]:
-        """The generators' code and what their pairs depend on beside it."""
+        """Return the generators' number and code, and the options that their pairs depend on."""
         digest = hashlib.sha256()
         for name in ("common.py", *(f"tasks/task_{task_id}.py" for task_id in self.ids)):
             file = self.path / name
@@ -209,7 +209,7 @@ class ARCGen(Source):
 
 
 def _read(answer: Any, where: str) -> tuple[Pair | None, str]:
-    """The pair in an answer; or None and what is wrong with it."""
+    """Return the pair in an answer, or None and what is wrong with the answer."""
     if not isinstance(answer, dict) or not {"input", "output"} <= set(answer):
         error = answer.get("error") if isinstance(answer, dict) else None
         return None, error or "it gave no input and output"
@@ -226,7 +226,7 @@ def _read(answer: Any, where: str) -> tuple[Pair | None, str]:
 
 
 def _generators(clone: Path) -> tuple[str, ...]:
-    """Ids of a clone's generators, in order."""
+    """Return the ids of a clone's generators, in order."""
     folder = clone / "tasks"
     names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
     ids = sorted(match[1] for name in names if (match := _FILE.fullmatch(name)))
@@ -242,7 +242,7 @@ def _generators(clone: Path) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=1)
 def _published(ids: frozenset[str]) -> dict[str, Task]:
-    """The published tasks with these ids; of one in both collections ARC-AGI-1's."""
+    """Return the published tasks with these ids, from ARC-AGI-1 if both collections have one."""
     found: dict[str, Task] = {}
     for name in SPLITS:
         if ids <= found.keys():

@@ -1,11 +1,11 @@
-"""Runs ARC-GEN's generators, in a process of its own: JSON lines in, JSON lines out.
+"""A script that runs ARC-GEN's generators in a process of its own: JSON lines in, JSON lines out.
 
-Started as a script by :class:`arcflow.sources.arc_gen.process.GeneratorProcess`, with the clone's
-folder and the memory limit in MiB; the standard library is all it imports beside the clone. Its
-first line says that it is ready. A request is ``{"id", "seed", "draws"}``, answered by what the
-generator gives, or ``{"id", "validate": true}``, answered by the pairs that the clone's author
-wrote down; or by ``{"error": words}``. With it come ``seconds`` of processor time, and of
-``patience`` by the clock.
+:class:`arcflow.sources.arc_gen.process.GeneratorProcess` starts it with the clone's folder and the
+memory limit in MiB; it imports nothing but the standard library and the clone. Its first line says
+that it is ready. A request ``{"id", "seed", "draws"}`` is answered by what the generator returns, a
+request ``{"id", "validate": true}`` by the pairs that the clone's author wrote down, and any
+request may be answered by ``{"error": words}``. A request also holds its limits: ``seconds`` of
+processor time, and ``patience``, in seconds by the clock.
 """
 
 import copy
@@ -24,21 +24,21 @@ _PLAIN = (bool, int, float, str, tuple, list, dict, set)
 
 
 class TooLong(BaseException):
-    """A limit was reached; no Exception, so that a generator's own handlers let it pass."""
+    """A limit was reached. It is no Exception, so that a generator's own handlers let it pass."""
 
 
 class CountedRandom(random.Random):
-    """Python's generator of random numbers, the draws counted and limited."""
+    """Python's generator of random numbers, with the calls counted and limited."""
 
     left = 0
 
     def random(self) -> float:
-        """A draw."""
+        """Return a random float in [0, 1)."""
         self._count()
         return super().random()
 
     def getrandbits(self, k: int) -> int:
-        """A draw."""
+        """Return an integer of ``k`` random bits."""
         self._count()
         return super().getrandbits(k)
 
@@ -49,10 +49,10 @@ class CountedRandom(random.Random):
 
 
 class Generators:
-    """The modules of a clone, each loaded when it is first asked for.
+    """The modules of a clone, each loaded when it is first needed.
 
     Args:
-        clone: the folder.
+        clone: The folder of the clone.
     """
 
     def __init__(self, clone: Path) -> None:
@@ -68,7 +68,11 @@ class Generators:
         self._states: dict[str, dict[str, Any]] = {}
 
     def answer(self, request: dict[str, Any]) -> Any:
-        """What a request asks for."""
+        """Return what a request asks for.
+
+        Args:
+            request: The request, as the module describes it.
+        """
         module = self._module(request["id"])
         # A sample must not depend on the one before it.
         for name in (request["id"], "common"):

@@ -1,4 +1,4 @@
-"""Tasks by name: a published split, a JSON file or a folder."""
+"""Tasks by name: a published split, a file or a folder."""
 
 import difflib
 from collections.abc import Sequence
@@ -19,20 +19,20 @@ def named(
     strict: bool = False,
     pairs: int = 3,
 ) -> list[Task]:
-    """The tasks called ``name``.
+    """Return the tasks that ``name`` stands for.
 
     Args:
         name: ``"arc-agi-1/training"``, ``"arc-agi-1/evaluation"``, ``"arc-agi-2/training"`` or
-            ``"arc-agi-2/evaluation"``; or the path of a file or a folder in any format.
-        solutions: the solutions file of a challenges file; None takes ``x_solutions.json``
-            beside ``x_challenges.json`` if it is there.
-        form: what the file, or each of the folder's files, holds; "auto" looks.
-        strict: a file of a folder, or a line, that cannot be read stops, and is not just left
-            out and named.
-        pairs: where there are only pairs, train pairs of a task that is cut from them.
+            ``"arc-agi-2/evaluation"``; or the path of a file or a folder in any supported format.
+        solutions: The solutions file of a challenges file; None takes ``x_solutions.json`` beside
+            ``x_challenges.json`` if it is there.
+        form: What the file, or each of the folder's files, holds; "auto" detects it.
+        strict: Whether a file of a folder, or a line, that cannot be read is an error; otherwise it
+            is named in a warning and left out.
+        pairs: The number of train pairs of a task that is made from a list of pairs.
 
     Raises:
-        DataError: nothing has this name, or what has it is not what it should be.
+        DataError: Nothing has this name, or what has it is not what it should be.
     """
     path = Path(name).expanduser()
     if name not in SPLITS and path.is_file():
@@ -65,18 +65,19 @@ def join(
     strict: bool = False,
     pairs: int = 3,
 ) -> list[Task]:
-    """The tasks of several names, one after the other.
+    """Return the tasks of several names, one after the other.
 
     Args:
-        names: each as for :func:`named`.
-        duplicates: two tasks with one id are refused, or the first one is taken.
-        solutions: as for :func:`named`, where there is one name.
-        form: as for :func:`named`.
-        strict: as for :func:`named`.
-        pairs: as for :func:`named`.
+        names: The names, each as for :func:`named`.
+        duplicates: Whether two tasks with one id are refused, or the first one is taken.
+        solutions: The solutions file, as for :func:`named`, if there is one name.
+        form: What each file holds, as for :func:`named`.
+        strict: Whether unreadable files and lines are errors, as for :func:`named`.
+        pairs: The number of train pairs, as for :func:`named`.
 
     Raises:
-        DataError: as :func:`named`; also ids that occur twice, with where they do.
+        DataError: A name is unknown, a file is bad, or an id occurs twice, of which the message
+            says where.
     """
     found: dict[str, Task] = {}
     twice: list[str] = []
