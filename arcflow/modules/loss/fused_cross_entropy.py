@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-IGNORED = -100
-"""The label of a token that is not scored."""
+from arcflow.text.encode import IGNORED_LABEL
 
 
 def scored_positions(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -23,7 +22,7 @@ def scored_positions(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         aside, which nothing predicts.
     """
     targets = labels[:, 1:]
-    rows, places = torch.nonzero(targets != IGNORED, as_tuple=True)
+    rows, places = torch.nonzero(targets != IGNORED_LABEL, as_tuple=True)
     return hidden[rows, places], targets[rows, places]
 
 

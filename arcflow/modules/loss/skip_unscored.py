@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from arcflow.modules.attention import NAME, ask_from_first_read, mark_last
+from arcflow.text.encode import IGNORED_LABEL
 
 _READ = "_arcflow_read_rows"
 _WATCHED = "_arcflow_watched"
@@ -43,7 +44,7 @@ def restrict_to_scored(
     # backward pass, which under gradient checkpointing asks again.
     positions = inputs["position_ids"].view_as(inputs["position_ids"])
     read = torch.zeros_like(labels[0], dtype=torch.bool)
-    read[:-1] = labels[0, 1:] != -100
+    read[:-1] = labels[0, 1:] != IGNORED_LABEL
     if not read.any():  # rows of no queries at all are more than a GPU's kernel takes
         return kept
     ask_from_first_read(positions, read)
