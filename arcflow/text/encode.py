@@ -20,11 +20,11 @@ from arcflow.text.fast.tables import FastPathError
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, T, TaskKind, Value, check_test_index
 from arcflow.text.program_text import SafeTexts
-from arcflow.text.prompt_layout import IGNORED, PromptLayout, make_script, tokenise
+from arcflow.text.prompt_layout import IGNORED_LABEL, PromptLayout, make_script, tokenise
 from arcflow.text.reference_encoder import ReferenceEncoder
 from arcflow.text.template import PromptTemplate, placeholder
 
-__all__ = ["IGNORED", "Encoder", "Example", "FastPathWarning", "TextConfig"]
+__all__ = ["IGNORED_LABEL", "Encoder", "Example", "FastPathWarning", "TextConfig"]
 
 
 class FastPathWarning(UserWarning):
@@ -142,7 +142,7 @@ class Encoder(Generic[T]):
         ids, labels = self._path(values, len(values) - 1).example(
             values, score_outputs=self.config.loss == "outputs"
         )
-        labels[0] = IGNORED
+        labels[0] = IGNORED_LABEL
         return Example(ids, labels)
 
     def prompt(self, task: Task, test_index: int = 0) -> NDArray[np.int32]:

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcflow.core.errors import ConfigError
-from arcflow.text.encode import Example
-
-IGNORED = -100
-"""The label of a token that is not scored."""
+from arcflow.text.encode import IGNORED_LABEL, Example
 
 LOOKAHEAD = 128
 PATIENCE = 10_000
@@ -178,7 +175,7 @@ def pack_examples(examples: Sequence[Example]) -> PackedRow:
     """Join samples of any lengths to one row."""
     labels = np.concatenate([e.labels for e in examples]).astype(np.int64)
     lengths = [len(e.input_ids) for e in examples]
-    labels[[0, *accumulate(lengths[:-1])]] = IGNORED
+    labels[[0, *accumulate(lengths[:-1])]] = IGNORED_LABEL
     return PackedRow(
         np.concatenate([e.input_ids for e in examples]).astype(np.int64),
         labels,
@@ -195,7 +192,7 @@ def pad_examples(examples: Sequence[Example]) -> dict[str, NDArray[Any]]:
     """
     shape = (len(examples), max(len(e.input_ids) for e in examples))
     input_ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    labels = np.full(shape, IGNORED, np.int64)
+    labels = np.full(shape, IGNORED_LABEL, np.int64)
     for i, example in enumerate(examples):
         n = len(example.input_ids)
         input_ids[i, :n], labels[i, 1:n], mask[i, :n] = example.input_ids, example.labels[1:], 1

@@ -13,7 +13,7 @@ from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import Value
 from arcflow.text.template import place_of
 
-IGNORED = -100
+IGNORED_LABEL = -100
 """The label of a token that the loss does not score."""
 
 Ids = NDArray[np.int32]

@@ -7,7 +7,7 @@ import numpy as np
 
 from arcflow.text import probe_grids as samples
 from arcflow.text.kinds import TaskKind, Value
-from arcflow.text.prompt_layout import IGNORED, Ids, PromptLayout, overlapping, tokenise
+from arcflow.text.prompt_layout import IGNORED_LABEL, Ids, PromptLayout, overlapping, tokenise
 
 Scripts = Callable[[int], PromptLayout]
 """The script of a prompt with that many values."""
@@ -54,7 +54,7 @@ class ReferenceEncoder:
         if whole[: len(prompt)] != prompt:
             whole = prompt + tokenise(self._tokenizer, written.text[written.prompt_end :])[0]
         ids = np.array(whole, dtype=np.int32)
-        labels = np.full(len(ids), IGNORED, dtype=np.int32)
+        labels = np.full(len(ids), IGNORED_LABEL, dtype=np.int32)
         labels[len(prompt) :] = ids[len(prompt) :]
         if score_outputs:
             outputs = written.scored(script.places, self._kind.outputs(len(values) - 1))

@@ -15,6 +15,7 @@ from arcflow.modules.batched_lora.low_rank import Strategy
 from arcflow.modules.lora.adapters import LoRAConfig, State
 from arcflow.modules.loss.causal_lm import causal_losses, probe_head
 from arcflow.modules.optim import build_optimizer, build_schedule
+from arcflow.text.encode import IGNORED_LABEL
 from arcflow.ttft.leave_one_out import TuningSamples
 from arcflow.ttft.train import (
     EarlyStop,
@@ -158,7 +159,7 @@ def _step(
     """The gradients of one step, and each adapter's loss."""
     batch = row_batch([example for row in rows for example in row], torch.device("cpu"))
     tokens = [sum(len(example.input_ids) for example in row) for row in rows]
-    scored = [int((labels != -100).sum()) for labels in batch["labels"][0].split(tokens)]
+    scored = [int((labels != IGNORED_LABEL).sum()) for labels in batch["labels"][0].split(tokens)]
     adapters.place(tokens, scored)
     batch = {key: tensor.to(model.device) for key, tensor in batch.items()}
     with forward_context():

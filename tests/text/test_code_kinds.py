@@ -19,7 +19,7 @@ from arcflow.core.task import FailedProgram, Task
 from arcflow.omniarc.dsl import grids as dsl_grids
 from arcflow.omniarc.dsl import objects as dsl_objects
 from arcflow.omniarc.registry import programs
-from arcflow.text.encode import IGNORED, Encoder, FastPathWarning, TextConfig
+from arcflow.text.encode import IGNORED_LABEL, Encoder, FastPathWarning, TextConfig
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import KINDS, CodeKind, get_kind
 from arcflow.text.program_text import normal_text
@@ -121,7 +121,7 @@ def test_look_up_equals_the_whole_text(
     assert np.array_equal(prompt, a.input_ids[: len(prompt)])
     assert fast.length(task) == slow.length(task) == len(a.input_ids)
     assert fast.prompt_length(task) == slow.prompt_length(task) == len(prompt)
-    assert np.all(a.labels[: len(prompt)] == IGNORED)
+    assert np.all(a.labels[: len(prompt)] == IGNORED_LABEL)
     assert np.array_equal(a.labels[len(prompt) :], a.input_ids[len(prompt) :])
     text, answer = fast.decode(a.input_ids[len(prompt) :])
     assert same(answer, KINDS[kind].target(task, 0))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from arcflow.core.grid import make_grid
 from arcflow.core.task import FailedProgram, Pair, Task
 from arcflow.text.context import fit_context
-from arcflow.text.encode import IGNORED, Encoder, FastPathWarning, TextConfig
+from arcflow.text.encode import IGNORED_LABEL, Encoder, FastPathWarning, TextConfig
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import KINDS, get_kind
 from arcflow.text.tokenizer import load_tokenizer
@@ -108,7 +108,11 @@ def test_the_loss_on_outputs_scores_every_grid_but_the_first(kind: str) -> None:
     made = encoder("characters", "compact", "", kind)
     example = made.example(SMALL)
     scored = tokenizer("characters").decode(
-        [i for i, label in zip(example.input_ids, example.labels, strict=True) if label != IGNORED]
+        [
+            i
+            for i, label in zip(example.input_ids, example.labels, strict=True)
+            if label != IGNORED_LABEL
+        ]
     )
     wanted = {
         "input-from-inputs": "34<|eos|>56<|eos|>",

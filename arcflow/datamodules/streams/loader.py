@@ -9,9 +9,8 @@ from torch import Tensor
 
 from arcflow.core.errors import CheckpointError, ConfigError
 from arcflow.datamodules.streams.prefetch import SamplePrefetcher, Stream
-from arcflow.text.encode import Example
+from arcflow.text.encode import IGNORED_LABEL, Example
 from arcflow.text.pack import (
-    IGNORED,
     LOOKAHEAD,
     Packer,
     Packing,
@@ -264,7 +263,7 @@ class LossLoader:
         self._batches = [collate(examples) for examples in batches[rank::world_size]]
         if len(self._batches) < -(-len(batches) // world_size):
             fill = collate(batches[-1])
-            self._batches.append(fill | {"labels": torch.full_like(fill["labels"], IGNORED)})
+            self._batches.append(fill | {"labels": torch.full_like(fill["labels"], IGNORED_LABEL)})
 
     def __len__(self) -> int:
         return len(self._batches)

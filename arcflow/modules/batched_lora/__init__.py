@@ -1,1 +1,1 @@
-"""Many LoRA adapters trained in one forward pass, each as if alone."""
+"""Many LoRA adapters trained in one forward pass, each as if it were trained alone."""

@@ -1,8 +1,8 @@
 """Many adapters of one shape on one model, trained in the same forward pass.
 
-Their tensors are the rows of one matrix (k, P), P the numbers of one adapter; each row is one
-parameter, so that its gradient, its norm and its optimizer state are the adapter's own, and a
-fused optimizer step serves all. Layers see the matrix as stacks A (k, r, d) and B (k, o, r).
+Their tensors are the rows of one matrix (k, P), with P the count of one adapter's numbers. Each
+row is one parameter, so that its gradient, its norm and its optimizer state are the adapter's own,
+and one fused optimizer step serves all. Layers see the matrix as stacks A (k, r, d), B (k, o, r).
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,20 +24,26 @@ from arcflow.modules.batched_lora.stacked_weights import StackedWeights, aligned
 from arcflow.modules.lora.adapters import State
 
 NAME = "joint"
-"""The name of the PEFT adapter that the stacks take the place of."""
+"""The name of the PEFT adapter that the stacks replace."""
 _TOGETHER = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
-"""Layers of one parent that read the same input: their A are multiplied with it at once."""
+"""Layers of one parent that read the same input, with which their A are multiplied at once."""
 
 
 class BatchedAdapters:
-    """Adapters on a model, between :func:`batched_adapters`'s two ends.
+    """The adapters that are on a model inside :func:`batched_adapters`.
+
+    Args:
+        model: The model.
+        peft_layers: The PEFT layers that carry the adapter :data:`NAME`, by path.
+        states: The first values of each adapter.
+        strategy: How the adapters' slices are multiplied; None takes what suits the device.
 
     Attributes:
-        parameters: one an adapter that still learns, (1, P), with its gradient in place; P is
-            filled up with zeros so that each begins a cache line.
-        layers: the layers that take the places of the model's, by path.
-        strategy: how slices are multiplied.
-        anchor: requires a gradient, so that outputs of layers do.
+        parameters: One parameter, shape (1, P), for each adapter that is still trained, with its
+            gradient in place; P is padded with zeros so that each row begins a cache line.
+        layers: The layers that replace the model's own, by path.
+        strategy: How the adapters' slices are multiplied.
+        anchor: A scalar that requires a gradient, so that the layers' outputs require one.
     """
 
     def __init__(
@@ -83,16 +89,16 @@ class BatchedAdapters:
 
     @property
     def names(self) -> list[str]:
-        """Of one adapter's tensors."""
+        """The names of one adapter's tensors, in the order of memory."""
         return list(self._places)
 
     def place(self, tokens: Sequence[int], scored: Sequence[int]) -> None:
-        """Say whose the next row's tokens are.
+        """Set which adapter each token of the next row belongs to.
 
         Args:
-            tokens: of each adapter, in order; their sum is the row's length.
-            scored: those of them that predict a scored token: what the last layer may be left
-                with (:mod:`arcflow.modules.loss.skip_unscored`).
+            tokens: The number of tokens of each adapter, in order; their sum is the row's length.
+            scored: How many of them predict a scored token; the last layer may compute only these
+                (:mod:`arcflow.modules.loss.skip_unscored`).
         """
         self._version += 1
         device = self._values.device
@@ -103,16 +109,36 @@ class BatchedAdapters:
         self._lengths = {sum(lengths): list(lengths) for lengths in (scored, tokens)}
 
     def slices(self, rows: int) -> Slices:
-        """Whose the rows of a layer's input are."""
+        """Return the slices of a layer's input.
+
+        Args:
+            rows: The number of rows of the input.
+
+        Returns:
+            The slices, one for each adapter.
+
+        Raises:
+            ConfigError: If the layer is given neither all tokens nor the scored ones.
+        """
         self._check_rows(rows)
         return self._slices[rows]
 
     def knows(self, rows: int) -> bool:
-        """Whether that many rows are all of a row's tokens, or those that are scored."""
+        """Return whether this many rows are all tokens of the batch's row, or its scored ones."""
         return rows in self._slices
 
     def lengths(self, rows: int) -> list[int]:
-        """How many of the rows of a layer's input are each adapter's."""
+        """Return how many of the rows of a layer's input belong to each adapter.
+
+        Args:
+            rows: The number of rows of the input.
+
+        Returns:
+            The number of rows of each adapter, in order.
+
+        Raises:
+            ConfigError: If the layer is given neither all tokens nor the scored ones.
+        """
         self._check_rows(rows)
         return self._lengths[rows]
 
@@ -126,8 +152,11 @@ class BatchedAdapters:
             )
 
     def clip(self, most: float) -> None:
-        """Scale each adapter's gradient to a norm of at most ``most``, as torch would alone."""
-        if self._grads.is_cuda:  # one that is not waited for
+        """Scale each adapter's gradient to a norm of at most ``most``.
+
+        The result is what torch's own clipping gives for an adapter that is trained alone.
+        """
+        if self._grads.is_cuda:  # without reading the norms, which would wait for the GPU
             norms = torch.linalg.vector_norm(self._grads, dim=1, keepdim=True)
             self._grads.mul_((most / (norms + 1e-6)).clamp_(max=1.0))
             return
@@ -137,18 +166,22 @@ class BatchedAdapters:
                 own.mul_(factor)
 
     def complete_grad(self) -> None:
-        """After a backward pass: gradients of layers that it has not met are 0."""
+        """Set the gradients of layers that the last backward pass did not reach to 0."""
         for group in self._all:
             if not group.keep():
                 group.zero_grad()
 
     def zero_grad(self) -> None:
-        """Forget all gradients: the next backward pass writes over them."""
+        """Mark all gradients as old, so that the next backward pass overwrites them."""
         for group in self._all:
             group.written = False
 
     def leave(self, keep: Sequence[int]) -> None:
-        """Only these adapters go on, in this order; their parameters stay the same objects."""
+        """Keep only some adapters; their parameters stay the same objects.
+
+        Args:
+            keep: The indices of the adapters that go on, in their new order.
+        """
         chosen = torch.tensor(keep, device=self._values.device)
         self._take(self._values.index_select(0, chosen))
         self.parameters = [self.parameters[i] for i in keep]
@@ -160,7 +193,11 @@ class BatchedAdapters:
             group.forget()
 
     def named(self, flat: Tensor) -> dict[str, Tensor]:
-        """One adapter's numbers (P of them, such as a parameter's) by name, copied to the CPU."""
+        """Return one adapter's numbers as tensors by name, copied to the CPU.
+
+        Args:
+            flat: P numbers, such as a parameter or its optimizer state.
+        """
         flat = flat.detach().flatten()
         return {
             key: flat[begin : begin + shape.numel()].view(shape).to("cpu", copy=True)
@@ -168,11 +205,15 @@ class BatchedAdapters:
         }
 
     def stack(self, keys: Sequence[str], dtype: torch.dtype | None = None) -> Tensor:
-        """Neighbouring tensors of all adapters, one below the other: (k, sum of rows, columns).
+        """Return neighbouring tensors of all adapters as one stack.
 
         Args:
-            keys: names, in the order of memory.
-            dtype: the numbers in this type; None gives the gradients.
+            keys: The tensors' names, in the order of memory.
+            dtype: The dtype of the weights that are returned; None returns the gradients.
+
+        Returns:
+            The tensors one below the other, shape (k, sum of rows, columns): a view of the
+            adapters' memory, or a copy of the weights if ``dtype`` is not float32.
         """
         begin, shape = self._places[keys[0]]
         rows = sum(self._places[key][1][0] for key in keys)
@@ -195,12 +236,19 @@ class BatchedAdapters:
 
 
 class LayerGroup:
-    """Layers that read one input.
+    """Layers that read the same input, whose low-rank parts are computed together.
+
+    Args:
+        stack: The adapters.
+        paths: The layers' paths in the model.
+        layers: The PEFT layers at these paths.
 
     Attributes:
-        bases: the model's own layers.
-        plain: whether their products can be made without calling them.
-        written: whether this step's gradients are in their places.
+        stack: The adapters.
+        bases: The model's own layers.
+        scale: The factor of the low-rank part.
+        plain: Whether the layers' own products can be computed without calling them.
+        written: Whether the buffers hold gradients of this step.
     """
 
     def __init__(self, stack: BatchedAdapters, paths: Sequence[str], layers: Sequence[Any]) -> None:
@@ -215,7 +263,17 @@ class LayerGroup:
         self.written = False
 
     def output(self, i: int, x: Tensor) -> Tensor:
-        """Of layer i; the first that is asked computes all, for the others to fetch."""
+        """Return the output of one layer.
+
+        The first layer that is asked computes the outputs of all, which the others then fetch.
+
+        Args:
+            i: The layer's index in the group.
+            x: The layers' input, shape (..., d).
+
+        Returns:
+            The output, shape (..., o).
+        """
         if self._ready is None or self._ready[0] is not x or i not in self._ready[1]:
             self._ready = (x, dict(enumerate(self._compute(x))))
         outs = self._ready[1]
@@ -225,7 +283,7 @@ class LayerGroup:
         return out
 
     def views(self) -> StackedWeights:
-        """Each adapter's float32 matrices, made once."""
+        """Return views of each adapter's float32 matrices, made at the first call."""
         if self._views is None:
             stack = self.stack
             self._views = stack_weights(
@@ -239,18 +297,18 @@ class LayerGroup:
         return self._views
 
     def keep(self) -> bool:
-        """Whether this step's gradients are there to be added to; from now on they are."""
+        """Return whether the buffers hold gradients of this step, and note that they now do."""
         written, self.written = self.written, True
         return written
 
     def zero_grad(self) -> None:
-        """Set the gradients to 0."""
+        """Set the gradients of these layers to 0."""
         for keys in (self._downs, self._ups):
             for key in keys:
                 self.stack.stack([key]).zero_()
 
     def forget(self) -> None:
-        """The adapters' memory is another: views are to be made again."""
+        """Drop all views, because the adapters have moved to other memory."""
         self._views, self.written = None, False
 
     def _compute(self, x: Tensor) -> list[Tensor]:
@@ -281,7 +339,12 @@ class LayerGroup:
 
 
 class BatchedLinear(nn.Module):
-    """A linear layer with its slices' adapters."""
+    """A linear layer of the model whose rows each get the low-rank part of their own adapter.
+
+    Args:
+        group: The layers that read the same input.
+        index: The index of this layer in the group.
+    """
 
     def __init__(self, group: LayerGroup, index: int) -> None:
         super().__init__()
@@ -289,12 +352,12 @@ class BatchedLinear(nn.Module):
         self.group, self._index = group, index
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (..., d) to (..., o)."""
+        """Return the layer's output, shape (..., o), for an input of shape (..., d)."""
         return self.group.output(self._index, x)
 
 
 def _groups(layers: dict[str, Any]) -> Iterator[list[str]]:
-    """Paths of layers that read one input, in the order of the model."""
+    """Yield the paths of layers that read the same input, in the order of the model."""
     done: set[str] = set()
     for path, layer in layers.items():
         if path in done:
@@ -311,11 +374,11 @@ def _groups(layers: dict[str, Any]) -> Iterator[list[str]]:
 
 
 def _is_plain(base: nn.Module) -> bool:
-    """Whether its product can be made without calling it."""
+    """Return whether a layer's product can be computed without calling the layer."""
     hooks = (base._forward_hooks, base._forward_pre_hooks, base._backward_hooks)
     return type(base) is nn.Linear and base.weight.dtype == torch.float32 and not any(hooks)
 
 
 def _fresh(out: Tensor) -> Tensor:
-    """An output that may be changed in place without a detour through a view."""
+    """Return the output, copied if it is a view: autograd records in-place changes of views."""
     return out.clone() if out._is_view() else out

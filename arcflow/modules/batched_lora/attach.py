@@ -1,4 +1,4 @@
-"""Put many adapters on one model, to be trained in one forward pass, and take them off again."""
+"""Attach many adapters to one model, to train them in one forward pass, and detach them again."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,18 +27,23 @@ def batched_adapters(
     start: State | None = None,
     strategy: Strategy | None = None,
 ) -> Iterator[BatchedAdapters]:
-    """Adapters that learn together inside the block; the model is as it was after it (law 4).
+    """Attach adapters that are trained in one forward pass, for the duration of the block.
+
+    After the block the model is exactly what it was before (law 4).
 
     Args:
-        model: with or without other adapters; they rest meanwhile.
-        config: the adapters' shape; of ``start``, where that is given.
-        seeds: one an adapter; each gets the first values that
+        model: The model, with or without other adapters, which are inactive inside the block.
+        config: The shape of the adapters, and of ``start`` if that is given.
+        seeds: One seed for each adapter, which gets the first values that
             :func:`arcflow.modules.lora.adapters.attach_adapter` would draw with it.
-        start: first values of all of them; None draws them.
-        strategy: how slices are multiplied; None takes what suits the model's device.
+        start: The first values of all adapters; None draws them.
+        strategy: How the adapters' slices are multiplied; None takes what suits the device.
+
+    Yields:
+        The adapters, with their parameters and gradients.
 
     Raises:
-        ConfigError: DoRA, dropout, or targets that are no linear layers.
+        ConfigError: If the adapters use DoRA or dropout, or do not fit the model.
     """
     check_batchable(config)
     with temporary_adapter(model, config, NAME, start, seeds[0]):
@@ -72,10 +77,13 @@ def batched_adapters(
 
 
 def check_batchable(config: LoRAConfig) -> None:
-    """Refuse adapters that cannot learn in one forward pass.
+    """Refuse adapters that cannot be trained in one forward pass with others.
+
+    Args:
+        config: The shape of the adapters.
 
     Raises:
-        ConfigError: DoRA or dropout.
+        ConfigError: If the adapters use DoRA or dropout.
     """
     for name, value, right in (
         ("dora", config.dora, not config.dora),

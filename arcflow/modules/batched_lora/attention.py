@@ -1,9 +1,9 @@
-"""The attention layer of a joint row, with a backward pass by hand.
+"""The attention layer of many adapters' samples in one row, with a hand-written backward pass.
 
-Projections with their low-rank parts, rotation by position (Su et al. 2021, arXiv:2104.09864) in
-the half-split order of Llama and Qwen, causal attention within each sample, and the output
-projection. Products are made slice by slice, or sample by sample; what goes element by element is
-done for the whole row at once.
+It consists of the projections with their low-rank parts, the rotation by position (Su et al. 2021,
+arXiv:2104.09864) in the half-split order of Llama and Qwen, causal attention within each sample,
+and the output projection. Matrix products are made adapter by adapter, or sample by sample;
+elementwise operations are done for the whole row at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,14 +21,14 @@ from arcflow.modules.batched_lora.stacked_weights import StackedWeights, project
 
 @dataclass(frozen=True, eq=False)
 class AttentionWeights:
-    """A layer's own, frozen.
+    """The frozen weights of an attention layer itself, without adapters.
 
     Attributes:
-        weights: of q (H g D, d), k (H D, d), v (H D, d) and o (d, H g D), for H heads of keys, g
-            of queries each, of D numbers.
-        biases: theirs, or None.
-        width: D.
-        scale: of the scores.
+        weights: The weights of q (H g D, d), k (H D, d), v (H D, d) and o (d, H g D), for H heads
+            of keys, g heads of queries for each of them, and D numbers a head.
+        biases: The biases of q, k, v and o, each a vector or None.
+        width: The number D.
+        scale: The factor of the attention scores.
     """
 
     weights: Sequence[Tensor]
@@ -38,7 +38,7 @@ class AttentionWeights:
 
     @property
     def heads(self) -> int:
-        """H."""
+        """The number H of heads of keys."""
         return len(self.weights[1]) // self.width
 
 
@@ -52,17 +52,23 @@ def batched_attention(
     inner: StackedWeights,
     outer: StackedWeights,
 ) -> Tensor:
-    """The layer's output for the tokens that ask, (M, d), in their order.
+    """Return the layer's output for the tokens that are asked for.
 
     Args:
-        x: (N, d), float32.
-        anchor: any tensor that requires a gradient, so that the output does.
-        rotation: cosines and sines, (N, D).
-        row: the samples, and which tokens of each ask: its last ones.
-        lengths: tokens of each adapter, in order: whole samples.
-        own: the layer's weights.
-        inner: the adapters of q, k and v.
-        outer: the adapters of o.
+        x: The layer's input, float32 of shape (N, d).
+        anchor: Any tensor that requires a gradient, so that the output requires one even if ``x``
+            does not.
+        rotation: The cosines and the sines of each position, shape (N, D) each.
+        row: The samples of the row, and how many of each one's last tokens are asked for.
+        lengths: The number of tokens of each adapter, in order; each has whole samples.
+        own: The layer's own weights.
+        inner: The adapters' matrices of q, k and v.
+        outer: The adapters' matrices of o.
+
+    Returns:
+        The output of the M tokens that are asked for, in their order, shape (M, d).
+        Differentiating it writes the adapters' gradients into the buffers of ``inner`` and
+        ``outer``.
     """
     arguments = (x, anchor, *rotation, row, lengths, own, inner, outer)
     out: Tensor = _BatchedAttention.apply(*arguments)  # type: ignore[no-untyped-call]
@@ -70,6 +76,28 @@ def batched_attention(
 
 
 class _BatchedAttention(torch.autograd.Function):
+    """The attention layer with low-rank parts; see :func:`project` for those of the projections.
+
+    Shapes: x (N, d); c and s the cosines and sines (N, D); a the scale ``own.scale``; R the
+    rotation, with z1 and z2 the halves of a head's D numbers and c1, c2, s1, s2 those of c and s:
+        R(z) = [z1 c1 - z2 s1 | z2 c2 + z1 s2]            :func:`_rotate`
+        R^T(d) = [d1 c1 + d2 s2 | d2 c2 - d1 s1]          :func:`_rotate_back`
+
+    Forward:
+        [q' | k' | v] = project(x)         ``q_raw``, ``k_raw``, ``v``   (N, H, g or 1, D)
+        q = a R(q'), k = R(k')             queries of the M asking tokens only
+        m = softmax(q k^T + mask) v        ``mixed``, sample by sample   (M, H g D)
+        y = m Wo^T + bo + s' (m Ao^T) Bo^T    ``out``                    (M, d)
+
+    Backward, for dy ``grad`` (M, d):
+        dm = dy Wo + s' (dy Bo) Ao         ``d_mixed``, by :func:`project_back` with dAo and dBo
+        dq, dk, dv of each sample          by :func:`attend_backward`, whose module has the formulas
+        dq is 0 at tokens that do not ask
+        dq' = a R^T(dq), dk' = R^T(dk)     ``raws``
+        dx = sum of dq', dk', dv through their projections    ``grad_x``, by :func:`project_back`
+                                           with the gradients of the A and B of q, k and v
+    """
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -86,7 +114,8 @@ class _BatchedAttention(torch.autograd.Function):
         heads, width = own.heads, own.width
         raws, hidden = project(x, own.weights[:3], own.biases[:3], inner, lengths)
         q_raw, k_raw, v = (raw.view(len(x), heads, -1, width) for raw in raws)
-        # Queries of one key's heads side by side: the rows of one matrix.
+        # The queries of the g heads that share a key head lie side by side, as rows of one matrix.
+        # The scale goes into the cosines and sines, which are smaller than the queries.
         q = _rotate(q_raw, cos * own.scale, sin * own.scale).transpose(0, 1)
         q = (q if row.places is None else q.index_select(1, row.places)).contiguous()
         k, v = _rotate(k_raw, cos, sin)[:, :, 0], v[:, :, 0]
@@ -128,12 +157,12 @@ class _BatchedAttention(torch.autograd.Function):
 def _samples(
     row: RowSegments, asking: Sequence[Tensor], seen: Sequence[Tensor]
 ) -> Iterator[tuple[Tensor, ...]]:
-    """Views of each sample, of each tensor.
+    """Yield views of each sample's part of each tensor.
 
     Args:
-        row: the samples.
-        asking: (H, M, g, D), of which (H, m, g, D) are given.
-        seen: (N, H, D), of which (H, n, D) are given.
+        row: The samples of the row.
+        asking: Tensors of shape (H, M, g, D); views have shape (H, m, g, D).
+        seen: Tensors of shape (N, H, D); views have shape (H, n, D).
     """
     parts = [tensor.split(row.asking, 1) for tensor in asking]
     parts += [tensor.transpose(0, 1).split(row.lengths, 1) for tensor in seen]
@@ -141,7 +170,7 @@ def _samples(
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """``x cos + (-x2, x1) sin`` for x (N, H, g, D), cos and sin (N, D)."""
+    """Return ``x cos + [-x2 | x1] sin`` for x (N, H, g, D) with halves x1, x2; cos, sin (N, D)."""
     cos, sin = cos[:, None, None], sin[:, None, None]
     half = x.shape[-1] // 2
     out = x * cos
@@ -151,7 +180,7 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def _rotate_back(grad: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """:func:`_rotate`'s gradient, contiguous."""
+    """Return the gradient of :func:`_rotate`'s input, contiguous, shape (N, H, g, D)."""
     cos, sin = cos[:, None, None], sin[:, None, None]
     half = grad.shape[-1] // 2
     out = torch.mul(grad, cos, out=grad.new_empty(grad.shape))

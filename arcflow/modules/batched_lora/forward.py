@@ -1,8 +1,8 @@
-"""Forward methods written by hand that a model's layers are given while adapters learn together.
+"""Hand-written forward methods that replace those of a model's layers while adapters are trained.
 
-Everything around the adapters is frozen then, which autograd does not make use of. A layer is left
-alone unless it is of a known type, and its own method serves wherever the one written by hand does
-not apply, such as under autocast.
+Everything but the adapters is frozen then, which autograd alone does not take advantage of. A
+layer is left alone unless it is of a known type, and its own method is called whenever the
+hand-written one does not apply, for example under autocast.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from transformers.models.qwen2.modeling_qwen2 import (
 )
 from transformers.models.qwen3.modeling_qwen3 import Qwen3MLP, Qwen3RMSNorm, Qwen3RotaryEmbedding
 
-from arcflow.modules.attention import NAME, packed_row
+from arcflow.modules.attention import NAME, RowSegments, packed_row
 from arcflow.modules.batched_lora.adapters import BatchedAdapters, LayerGroup
 from arcflow.modules.batched_lora.attention import AttentionWeights, batched_attention
 from arcflow.modules.batched_lora.block_attention import LONGEST
@@ -52,7 +52,15 @@ _MLPS = (Qwen2MLP, Qwen3MLP, LlamaMLP, MistralMLP)
 
 
 def forwards(model: PreTrainedModel, stack: BatchedAdapters) -> list[tuple[nn.Module, Forward]]:
-    """For each of the model's layers that can have one, a forward method of its own."""
+    """Return a hand-written forward method for each of the model's layers that can have one.
+
+    Args:
+        model: The model, with the layers of ``stack`` in place; it is not changed.
+        stack: The adapters.
+
+    Returns:
+        The layers, each with the method that can replace its own.
+    """
     found: list[tuple[nn.Module, Forward]] = []
     for module in model.modules():
         made: Forward | None = None
@@ -77,7 +85,10 @@ def forwards(model: PreTrainedModel, stack: BatchedAdapters) -> list[tuple[nn.Mo
 
 
 def applies(x: Tensor) -> bool:
-    """Whether products by hand give what the layer itself would: float32, no autocast."""
+    """Return whether the hand-written methods compute what the layer itself would.
+
+    They do so for float32 without autocast.
+    """
     return x.dtype == torch.float32 and not torch.is_autocast_enabled(x.device.type)
 
 
@@ -98,8 +109,12 @@ def _norm(module: Any) -> Forward | None:
 
 
 def _rotation(module: Any) -> Forward:
-    """Cosines and sines of the last few numbers of a tensor are of another method than the rest:
-    with tokens filled up to a multiple of 32 there are no last few."""
+    """Return a method that computes the rotation on a padded row.
+
+    The CPU computes cosines and sines in vectors of several numbers, and the last few numbers of a
+    tensor by another method with other bits. Padding the tokens to a multiple of 32 leaves no
+    such last numbers, so that the bits do not depend on the row's length.
+    """
     own = module.forward
 
     def forward(x: Tensor, position_ids: Tensor, **options: Any) -> tuple[Tensor, ...]:
@@ -111,7 +126,11 @@ def _rotation(module: Any) -> Forward:
 
 
 def _activation(module: nn.Module, stack: BatchedAdapters) -> Forward:
-    """Slice by slice: the last few numbers of a tensor are of another method than the rest."""
+    """Return a method that computes the activation slice by slice.
+
+    The last few numbers of a tensor are computed by another method than the others (see
+    :func:`_rotation`); slice by slice, an adapter's bits do not depend on the others.
+    """
     own = module.forward
 
     def forward(x: Tensor) -> Tensor:
@@ -126,7 +145,7 @@ def _activation(module: nn.Module, stack: BatchedAdapters) -> Forward:
 
 
 def _linear(module: nn.Linear, stack: BatchedAdapters) -> Forward:
-    """Of a layer without adapters: slice by slice, as beside an adapter."""
+    """Return a method for a layer without adapters that multiplies slice by slice."""
     own = module.forward
 
     def forward(x: Tensor) -> Tensor:
@@ -184,16 +203,9 @@ def _attention(module: Any, stack: BatchedAdapters) -> Forward | None:
         position_ids: Tensor | None = None,
         **options: Any,
     ) -> tuple[Tensor, None]:
-        packed = (
-            position_ids is not None
-            and position_ids.shape == hidden_states.shape[:2]
-            and len(position_ids) == 1
-            and attention_mask is None
-            and past_key_values is None
-            and module.config._attn_implementation == NAME
-            and not (module.training and module.attention_dropout)
-        )
-        row = packed_row(module, position_ids) if packed and position_ids is not None else None
+        row = None
+        if attention_mask is None and past_key_values is None:
+            row = _row_of(module, hidden_states, position_ids)
         if row is None or max(row.lengths) > LONGEST or not applies(hidden_states):
             answer: tuple[Tensor, None] = own(
                 hidden_states,
@@ -206,28 +218,34 @@ def _attention(module: Any, stack: BatchedAdapters) -> Forward | None:
             return answer
         flat = hidden_states[0]
         cos, sin = (part.expand(1, len(flat), -1)[0] for part in position_embeddings)
-        out = batched_attention(
-            flat,
-            stack.anchor,
-            (cos, sin),
-            row,
-            stack.lengths(len(flat)),
-            weights,
-            inner.views(),
-            outer.views(),
-        )
+        lengths = stack.lengths(len(flat))
+        views = inner.views(), outer.views()
+        out = batched_attention(flat, stack.anchor, (cos, sin), row, lengths, weights, *views)
         if row.places is not None:
-            rest = out.new_zeros(len(flat), out.shape[1])
+            # Tokens that do not ask get what attention that answers 0 would give them.
+            whole = out.new_zeros(len(flat), out.shape[1])
             if weights.biases[3] is not None:
-                rest += weights.biases[3]
-            out = rest.index_copy(0, row.places, out)
+                whole += weights.biases[3]
+            out = whole.index_copy(0, row.places, out)
         return out[None], None
 
     return forward
 
 
+def _row_of(module: Any, hidden_states: Tensor, position_ids: Tensor | None) -> RowSegments | None:
+    """Return the samples of a packed row, or None if the input is not one row under segments."""
+    packed = (
+        position_ids is not None
+        and position_ids.shape == hidden_states.shape[:2]
+        and len(position_ids) == 1
+        and module.config._attn_implementation == NAME
+        and not (module.training and module.attention_dropout)
+    )
+    return packed_row(module, position_ids) if packed and position_ids is not None else None
+
+
 def _whole_group(module: nn.Module, names: tuple[str, ...]) -> LayerGroup | None:
-    """The group that is made of exactly these layers, all of them plain."""
+    """Return the group that consists of exactly these layers, all of them plain, or None."""
     group: LayerGroup | None = getattr(getattr(module, names[0]), "group", None)
     if group is None or not group.plain:
         return None
@@ -241,7 +259,7 @@ def _is(a: object, b: object) -> bool:
 
 
 def _is_silu(act: nn.Module) -> bool:
-    """Tried, since activations have many names."""
+    """Return whether an activation is SiLU, found by trying it: activations have many names."""
     x = torch.linspace(-4.0, 4.0, 17)
     with torch.no_grad():
         return torch.equal(act(x), nn.functional.silu(x))

@@ -1,9 +1,9 @@
 """The low-rank part of many adapters at once: each slice of a row has its own A and B.
 
-LoRA (Hu et al. 2021, arXiv:2106.09685) computes ``x W' + s (x A') B'``. Here the rows of x belong
-to k adapters, slice after slice; the product with W is made once for all of them, and each
-slice's low-rank part is added to it in place. Gradients of A and B go straight into their
-buffers, since every use of a layer adds to the same ones.
+LoRA (Hu et al. 2021, arXiv:2106.09685) computes ``x W^T + s (x A^T) B^T``. Here the rows of x
+belong to k adapters, slice after slice. The product with W is made once for all of them, and each
+slice's low-rank part is added to it in place. The gradients of A and B are written straight into
+the adapters' own buffers, because every use of a layer adds to the same ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,33 +20,56 @@ Strategy = Literal["loop", "padded"]
 
 
 class Slices(Protocol):
-    """How the rows of a matrix are shared among k adapters."""
+    """The way in which the rows of a matrix are shared among k adapters.
+
+    ``x_i`` is the i-th slice of the rows of ``x``: those that belong to adapter i.
+    """
 
     def product(
         self, x: Tensor, matrices: Tensor, out: Tensor, scale: float = 1.0, add: bool = False
     ) -> None:
-        """``out_i = scale * x_i M_i'``, or ``out_i += ...`` with ``add``.
+        """Write ``scale * x_i M_i^T`` into ``out_i``, or add it with ``add``.
 
         Args:
-            x: (N, a).
-            matrices: (k, b, a), of x's number type.
-            out: (N, b), of x's number type unless ``add``.
-            scale: a factor.
-            add: keep what is there.
+            x: Rows of shape (N, a).
+            matrices: One matrix M_i for each adapter, shape (k, b, a), of the dtype of ``x``.
+            out: The result's place, shape (N, b), of the dtype of ``x`` unless ``add`` is set.
+            scale: A factor of the product.
+            add: Whether to add to what ``out`` holds instead of overwriting it.
         """
         ...
 
     def outer(self, left: Tensor, right: Tensor, out: Tensor, scale: float = 1.0) -> None:
-        """``out_i += scale * left_i' right_i``, for left (N, b), right (N, a), out (k, b, a)."""
+        """Add ``scale * left_i^T right_i`` to ``out_i``.
+
+        Args:
+            left: Rows of shape (N, b).
+            right: Rows of shape (N, a).
+            out: One matrix for each adapter, shape (k, b, a).
+            scale: A factor of the product.
+        """
         ...
 
     def shared(self, x: Tensor, turned: Tensor, out: Tensor, add: bool = False) -> None:
-        """``out = x W'``, or ``out += ...`` with ``add``, for W' (a, b), one for all slices."""
+        """Write ``x W^T`` into ``out``, or add it with ``add``; W is one matrix for all slices.
+
+        Args:
+            x: Rows of shape (N, a).
+            turned: The transposed matrix W^T, shape (a, b).
+            out: The result's place, shape (N, b).
+            add: Whether to add to what ``out`` holds instead of overwriting it.
+        """
         ...
 
 
 class LoopSlices:
-    """One matrix product a slice, without copies: right where calls are cheap, as on the CPU."""
+    """Slices that are multiplied one by one, without copies.
+
+    It suits devices on which calls are cheap, such as the CPU.
+
+    Args:
+        lengths: The number of rows of each adapter, in order.
+    """
 
     def __init__(self, lengths: Sequence[int]) -> None:
         self.lengths = list(lengths)
@@ -54,7 +77,7 @@ class LoopSlices:
     def product(
         self, x: Tensor, matrices: Tensor, out: Tensor, scale: float = 1.0, add: bool = False
     ) -> None:
-        """See :class:`Slices`."""
+        """Multiply as :meth:`Slices.product` says, one slice after the other."""
         parts = x.split(self.lengths), matrices.mT.unbind(), out.split(self.lengths)
         same, beta = out.dtype == x.dtype, float(add)
         for rows, matrix, place in zip(*parts, strict=True):
@@ -64,7 +87,7 @@ class LoopSlices:
                 place.add_(torch.mm(rows, matrix), alpha=scale)
 
     def outer(self, left: Tensor, right: Tensor, out: Tensor, scale: float = 1.0) -> None:
-        """See :class:`Slices`."""
+        """Multiply as :meth:`Slices.outer` says, one slice after the other."""
         parts = left.split(self.lengths), right.split(self.lengths), out.unbind()
         same = out.dtype == left.dtype
         for a, b, place in zip(*parts, strict=True):
@@ -74,22 +97,33 @@ class LoopSlices:
                 place.add_(torch.mm(a.T, b), alpha=scale)
 
     def shared(self, x: Tensor, turned: Tensor, out: Tensor, add: bool = False) -> None:
-        """See :class:`Slices`; slice by slice, which keeps each one's bits what they are alone."""
+        """Multiply as :meth:`Slices.shared` says, one slice after the other.
+
+        One product of all rows would be faster, but the bits of a product depend on its size:
+        slice by slice, they are those that an adapter has when it is trained alone.
+        """
         for rows, place in zip(x.split(self.lengths), out.split(self.lengths), strict=True):
             torch.addmm(place, rows, turned, beta=float(add), out=place)
 
 
 class PaddedSlices:
-    """One batched product for all slices, filled up to the longest: right on a GPU."""
+    """Slices that are padded to the longest and multiplied in one batched product.
+
+    It suits GPUs, on which many small calls are slow.
+
+    Args:
+        lengths: The number of rows of each adapter, in order.
+        device: The device of the rows.
+    """
 
     def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
-        # Made on the CPU: a GPU is not waited for.
+        # Made on the CPU, so that nothing here has to wait for the GPU.
         counts = torch.tensor(list(lengths))
         self._k, self._longest = len(lengths), max(lengths)
         place = torch.arange(self._longest)
         begins = counts.cumsum(0) - counts
         real = place < counts[:, None]
-        # Fill reads any row: what comes of it is dropped, or multiplied by zero.
+        # Padding reads any row: what comes of it is dropped, or multiplied by zero.
         read = (begins[:, None] + place).clamp_(max=sum(lengths) - 1).flatten()
         self._real, self._from = real[..., None].to(device), read.to(device)
         self._to = real.flatten().nonzero()[:, 0].to(device)
@@ -97,7 +131,7 @@ class PaddedSlices:
     def product(
         self, x: Tensor, matrices: Tensor, out: Tensor, scale: float = 1.0, add: bool = False
     ) -> None:
-        """See :class:`Slices`."""
+        """Multiply as :meth:`Slices.product` says, in one batched product."""
         found = torch.bmm(self._pad(x), matrices.mT).flatten(0, 1).index_select(0, self._to)
         if add:
             out.add_(found, alpha=scale)
@@ -105,11 +139,11 @@ class PaddedSlices:
             torch.mul(found, scale, out=out)
 
     def outer(self, left: Tensor, right: Tensor, out: Tensor, scale: float = 1.0) -> None:
-        """See :class:`Slices`."""
+        """Multiply as :meth:`Slices.outer` says, in one batched product."""
         out.add_(torch.bmm((self._pad(left) * self._real).mT, self._pad(right)), alpha=scale)
 
     def shared(self, x: Tensor, turned: Tensor, out: Tensor, add: bool = False) -> None:
-        """See :class:`Slices`."""
+        """Multiply as :meth:`Slices.shared` says, in one product of all rows."""
         torch.addmm(out, x, turned, beta=float(add), out=out)
 
     def _pad(self, rows: Tensor) -> Tensor:
@@ -117,23 +151,33 @@ class PaddedSlices:
 
 
 def make_slices(strategy: Strategy, lengths: Sequence[int], device: torch.device) -> Slices:
-    """The slices of N rows: ``lengths`` of each adapter, in order."""
+    """Return the slices of a matrix's rows.
+
+    Args:
+        strategy: "loop" multiplies slice by slice, "padded" all slices in one batched product.
+        lengths: The number of rows of each adapter, in order.
+        device: The device of the rows.
+
+    Returns:
+        The slices, which serve every matrix that has this many rows.
+    """
     return LoopSlices(lengths) if strategy == "loop" else PaddedSlices(lengths, device)
 
 
 @dataclass(frozen=True, eq=False)
 class LowRank:
-    """The adapters' matrices at layers that read the same input.
+    """The matrices of k adapters at n layers that read the same input.
 
     Attributes:
-        down: (k, n r, d), the layers' A one below the other, in the number type of the products.
-        ups: for each of the n layers (k, o, r), its B.
-        grad_down: float32, the gradient of ``down`` is added to it.
-        grad_ups: likewise.
-        scale: of the low-rank part.
-        bases: the layers themselves, where their products can be made here; None where they are
-            called as modules.
-        keep: whether gradients are there to be added to; asked once a backward pass.
+        down: The layers' A one below the other, shape (k, n r, d), in the products' dtype.
+        ups: The B of each layer, shape (k, o, r), in the products' dtype.
+        grad_down: A float32 buffer of the shape of ``down``, to which its gradient is added.
+        grad_ups: Float32 buffers of the shapes of ``ups``, to which their gradients are added.
+        scale: The factor s of the low-rank part.
+        bases: The layers themselves, if their products can be computed here; None if they have
+            been called as modules.
+        keep: A function that is called once in a backward pass and says whether the buffers hold
+            gradients of this step to add to; otherwise they are overwritten.
     """
 
     down: Tensor
@@ -148,22 +192,49 @@ class LowRank:
 def add_low_rank(
     x: Tensor, outs: Sequence[Tensor], part: LowRank, slices: Slices, anchor: Tensor
 ) -> tuple[Tensor, ...]:
-    """The layers' outputs, low-rank part included.
+    """Return the layers' outputs with the adapters' low-rank parts added.
 
     Args:
-        x: (N, d), the layers' input.
-        outs: for each layer (N, o), its own output, which is changed in place; empty where
+        x: The layers' input, shape (N, d).
+        outs: Each layer's own output, shape (N, o), which is changed in place; empty if
             ``part.bases`` is given.
-        part: the adapters' matrices.
-        slices: whose the rows are.
-        anchor: any tensor that requires a gradient, so that the outputs do: gradients go into
-            ``part``'s buffers when the outputs are differentiated.
+        part: The adapters' matrices.
+        slices: The slices of the N rows, which say which adapter each row belongs to.
+        anchor: Any tensor that requires a gradient, so that the outputs require one even if ``x``
+            does not. The adapters' gradients are written into ``part``'s buffers when the outputs
+            are differentiated.
+
+    Returns:
+        The output of each layer, shape (N, o).
     """
     found: tuple[Tensor, ...] = _AddLowRank.apply(x, anchor, part, slices, *outs)  # type: ignore[no-untyped-call]
     return found
 
 
 class _AddLowRank(torch.autograd.Function):
+    """Linear layers with frozen weights, each row with the low-rank part of its own adapter.
+
+    Shapes, for adapter i with N_i rows and layer j of n: x_i (N_i, d), W_j (o_j, d), b_j (o_j,),
+    A_i ``part.down[i]`` (n r, d), B_ij ``part.ups[j][i]`` (o_j, r), and the number s
+    ``part.scale``.
+
+    Forward:
+        h_i = x_i A_i^T                             ``hidden``       (N_i, n r)
+        h_ij = columns j r ... (j + 1) r of h_i     ``h``            (N_i, r)
+        y_ij = x_i W_j^T + b_j + s h_ij B_ij^T      ``outs``         (N_i, o_j)
+
+    Backward, for dy_ij ``grads``:
+        dh_ij = s dy_ij B_ij                        ``grad_h``       (N_i, r)
+        dB_ij += s dy_ij^T h_ij                     ``grad_up``      (o_j, r)
+        dA_i += dh_i^T x_i                          ``grad_down``    (n r, d)
+        dx_i = sum_j dy_ij W_j + dh_i A_i           ``grad_x``       (N_i, d)
+
+    With one layer this is dB = s dy^T (x A^T), dA = s (dy B)^T x and dx = dy W + s (dy B) A.
+    If the layers were called as modules (``part.bases`` is None), x W^T + b comes in as ``outs``:
+    then dy_ij is passed back to them unchanged, autograd makes the sum over dy_ij W_j there, and
+    ``grad_x`` is dh_i A_i alone. A layer whose output is not used has None as its gradient.
+    """
+
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, anchor: Tensor, part: LowRank, slices: Slices, *outs: Tensor
@@ -223,12 +294,28 @@ class _AddLowRank(torch.autograd.Function):
 
 
 def slice_linear(x: Tensor, weight: Tensor, bias: Tensor | None, slices: Slices) -> Tensor:
-    """``x W' + bias`` of a frozen layer for x (N, d), W (o, d), each slice a product of its own."""
+    """Return ``x W^T + bias`` of a frozen layer, made slice by slice as ``slices`` says.
+
+    Args:
+        x: The layer's input, shape (N, d).
+        weight: The layer's weight W, shape (o, d); it gets no gradient.
+        bias: The layer's bias, shape (o,), or None; it gets no gradient.
+        slices: The slices of the N rows.
+
+    Returns:
+        The layer's output, shape (N, o).
+    """
     out: Tensor = _SliceLinear.apply(x, weight, bias, slices)  # type: ignore[no-untyped-call]
     return out
 
 
 class _SliceLinear(torch.autograd.Function):
+    """A linear layer with a frozen weight W (o, d) and bias b (o,).
+
+    Forward, for x (N, d):        y = x W^T + b    (N, o)
+    Backward, for dy (N, o):      dx = dy W        (N, d)
+    """
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, slices: Slices) -> Tensor:
         ctx.rest = weight, slices
@@ -254,7 +341,11 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, slices: Slices) -> T
 def _through(
     grads: Sequence[Tensor | None], bases: Sequence[nn.Linear], slices: Slices
 ) -> Tensor | None:
-    """The gradient of the input through the layers themselves."""
+    """Return the input's gradient through the layers' own weights, sum_j dy_j W_j, shape (N, d).
+
+    Returns:
+        The gradient, or None if no layer's output is used.
+    """
     found: Tensor | None = None
     for grad, base in zip(grads, bases, strict=True):
         if grad is None:

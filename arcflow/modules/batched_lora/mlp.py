@@ -1,9 +1,9 @@
-"""The gated feed-forward part of a joint row, adapter by adapter, with a backward pass by hand.
+"""The gated feed-forward layer of many adapters, one by one, with a hand-written backward pass.
 
-``down(silu(gate(x)) * up(x))`` with low-rank parts in all three. A slice goes through all of it
-before the next one begins, so that what one product writes the next one reads from the cache; the
-backward pass makes the product of the two halves again, and needs no other memory than for one
-slice.
+It computes ``down(silu(gate(x)) * up(x))`` with low-rank parts in all three layers. Each adapter's
+rows go through the whole layer before the next adapter's begin, so that what one product writes is
+still in the cache when the next one reads it. The backward pass computes ``silu(gate) * up`` again
+instead of keeping it, and needs scratch memory for one adapter's rows only.
 """
 
 from collections.abc import Sequence
@@ -27,21 +27,55 @@ def batched_mlp(
     inner: StackedWeights,
     outer: StackedWeights,
 ) -> Tensor:
-    """The layer's output, (N, d).
+    """Return the layer's output.
 
     Args:
-        x: (N, d), float32.
-        anchor: any tensor that requires a gradient, so that the output does.
-        lengths: rows of each adapter, in order.
-        weights: of gate (f, d), up (f, d) and down (d, f); frozen, without bias.
-        inner: the adapters of gate and up.
-        outer: the adapters of down.
+        x: The layer's input, float32 of shape (N, d).
+        anchor: Any tensor that requires a gradient, so that the output requires one even if ``x``
+            does not.
+        lengths: The number of rows of each adapter, in order.
+        weights: The frozen weights of gate (f, d), up (f, d) and down (d, f), which have no bias.
+        inner: The adapters' matrices of gate and up.
+        outer: The adapters' matrices of down.
+
+    Returns:
+        The output, shape (N, d). Differentiating it writes the adapters' gradients into the
+        buffers of ``inner`` and ``outer``.
     """
     out: Tensor = _BatchedMLP.apply(x, anchor, lengths, weights, inner, outer)  # type: ignore[no-untyped-call]
     return out
 
 
 class _BatchedMLP(torch.autograd.Function):
+    """The gated feed-forward layer; the equations hold for each adapter's n rows on their own.
+
+    Shapes: x (n, d); Wg, Wu (f, d) and Wd (d, f) the frozen ``weights``; A (2 r, d)
+    ``inner.downs``, Bg and Bu (f, r) ``inner.ups``, s ``inner.scale``; A' (r', f)
+    ``outer.downs``, B' (d, r') ``outer.ups``, s' ``outer.scale``. Products marked * are
+    elementwise.
+
+    Forward:
+        [hg | hu] = x A^T                  ``h_gate``, ``h_up``   (n, r) each
+        g = x Wg^T + s hg Bg^T             ``g``                  (n, f)
+        u = x Wu^T + s hu Bu^T             ``u``                  (n, f)
+        p = silu(g) * u                    ``s``, ``product``     (n, f)   silu(g) = g sigmoid(g)
+        h' = p A'^T                        ``h_down``             (n, r')
+        y = p Wd^T + s' h' B'^T            ``y``                  (n, d)
+
+    Backward, for dy (n, d):
+        dh' = s' dy B'                     ``dh_down``            (n, r')
+        dB' += s' dy^T h'                  ``outer.grad_ups``     (d, r')
+        dA' += dh'^T p                     ``outer.grad_downs``   (r', f)
+        dp = dy Wd + dh' A'                ``ds``                 (n, f)
+        du = dp * silu(g)                  ``du``                 (n, f)
+        dg = dp * u * silu'(g)             ``dg``                 (n, f)
+             with silu'(g) = sigmoid(g) (1 + g (1 - sigmoid(g)))
+        dhg = s dg Bg,  dhu = s du Bu      ``dh``                 (n, 2 r) side by side
+        dBg += s dg^T hg,  dBu += s du^T hu    ``inner.grad_ups`` (f, r) each
+        dA += [dhg | dhu]^T x              ``inner.grad_downs``   (2 r, d)
+        dx = dg Wg + du Wu + [dhg | dhu] A     ``dx``             (n, d)
+    """
+
     @staticmethod
     def forward(
         ctx: Any,

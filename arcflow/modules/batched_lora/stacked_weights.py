@@ -1,8 +1,9 @@
-"""What the hand-written layers of a joint row share: each adapter's matrices, one by one.
+"""The matrices of many adapters, one by one, and the projections made of them.
 
-Which bits a matrix product gives depends on its size, and on where in a cache line its rows begin.
-An adapter's numbers must not depend on its neighbours: each product is made of its own rows alone,
-and rows of every buffer begin where a cache line does.
+The hand-written layers share them. The bits of a matrix product depend on its size, and on where
+in a cache line its rows begin. Since an adapter's numbers must not depend on the adapters beside
+it, each product is made of one adapter's rows alone, and the rows of every buffer begin where a
+cache line begins.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,26 +13,27 @@ import torch
 from torch import Tensor
 
 _LINE = 16
-"""Numbers of float32 in a cache line."""
+"""The number of float32 values in a cache line of 64 bytes."""
 
 
 @dataclass(frozen=True, eq=False)
 class StackedWeights:
-    """The matrices of layers that read the same input, as lists with an entry an adapter.
+    """The matrices of n layers that read the same input, as lists with one entry per adapter.
 
-    All are views of the adapters' own memory, made once: an optimizer that changes the numbers in
-    place changes them too.
+    All are views of the adapters' own memory, made once, so that an optimizer that changes the
+    numbers in place changes the views too.
 
     Attributes:
-        downs: (n r, d), the A of the n layers one below the other.
-        downs_turned: their transposes.
-        grad_downs: their gradients.
-        ups: for each layer, its B, (o, r).
-        ups_turned: their transposes.
-        grad_ups: their gradients.
-        scale: of the low-rank part.
-        rank: r.
-        keep: whether gradients are to be added to what is there; asked once a backward pass.
+        downs: The A of the n layers one below the other, shape (n r, d).
+        downs_turned: The transposes of ``downs``, shape (d, n r).
+        grad_downs: The gradients of ``downs``, shape (n r, d).
+        ups: The B of each layer, shape (o, r); the outer list has one entry per layer.
+        ups_turned: The transposes of ``ups``, shape (r, o).
+        grad_ups: The gradients of ``ups``, shape (o, r).
+        scale: The factor s of the low-rank part.
+        rank: The rank r of each adapter.
+        keep: A function that is called once in a backward pass and says whether gradients are
+            added to those that are there; otherwise they are overwritten.
     """
 
     downs: Sequence[Tensor]
@@ -53,7 +55,19 @@ def stack_weights(
     scale: float,
     keep: Callable[[], bool],
 ) -> StackedWeights:
-    """Views of stacks: (k, n r, d), and for each of the n layers (k, o, r)."""
+    """Return the views of each adapter's matrices in stacks of k adapters.
+
+    Args:
+        down: The A of n layers one below the other, shape (k, n r, d).
+        grad_down: The gradient of ``down``, of its shape.
+        ups: The B of each layer, shape (k, o, r).
+        grad_ups: The gradients of ``ups``, of their shapes.
+        scale: The factor of the low-rank part.
+        keep: See :class:`StackedWeights`.
+
+    Returns:
+        The views, which share the stacks' memory.
+    """
     return StackedWeights(
         down.unbind(),
         down.mT.unbind(),
@@ -68,12 +82,18 @@ def stack_weights(
 
 
 def aligned(width: int) -> int:
-    """The numbers from one row of ``width`` to the next, so that each begins a cache line."""
+    """Return the stride of rows of ``width`` float32 numbers that each begin a cache line."""
     return -(-width // _LINE) * _LINE
 
 
 def new_rows(like: Tensor, rows: int, width: int) -> Tensor:
-    """(rows, width), not filled, each row beginning a cache line."""
+    """Return an uninitialized tensor (rows, width) whose rows each begin a cache line.
+
+    Args:
+        like: A tensor with the dtype and device to use.
+        rows: The number of rows.
+        width: The number of columns.
+    """
     return like.new_empty(rows, aligned(width))[:, :width]
 
 
@@ -84,7 +104,24 @@ def project(
     views: StackedWeights,
     lengths: Sequence[int],
 ) -> tuple[list[Tensor], Tensor]:
-    """Each layer's output, (N, o), for x (N, d), and ``x A'``, (N, n r)."""
+    """Compute the outputs of layers with their low-rank parts, adapter by adapter.
+
+    For each adapter's rows x (n, d), its stacked A (n_layers r, d), and layer j with W_j (o, d),
+    b_j (o,), B_j (o, r) and the scale s:
+        h = x A^T, of which h_j are the r columns of layer j
+        y_j = x W_j^T + b_j + s h_j B_j^T
+
+    Args:
+        x: The layers' input, shape (N, d).
+        weights: The frozen weight W_j of each layer, shape (o, d).
+        biases: The bias of each layer, shape (o,), or None.
+        views: The adapters' matrices.
+        lengths: The number of rows of each adapter, in order.
+
+    Returns:
+        Each layer's output, shape (N, o), and h, shape (N, n_layers r), which
+        :func:`project_back` needs.
+    """
     hidden = new_rows(x, len(x), len(views.downs[0]))
     outs = [x.new_empty(len(x), len(weight)) for weight in weights]
     layers = list(zip([weight.T for weight in weights], biases, views.ups_turned, strict=True))
@@ -117,16 +154,23 @@ def project_back(
     views: StackedWeights,
     lengths: Sequence[int],
 ) -> None:
-    """:func:`project`'s gradients: of x into its place, of A and B into the adapters'.
+    """Write the gradients of :func:`project`: of x into ``grad_x``, of A and B into ``views``.
+
+    With the names of :func:`project`, and dy_j (n, o) the gradient of y_j, for each adapter:
+        dh_j = s dy_j B_j                      (n, r)
+        dB_j += s dy_j^T h_j                   (o, r)
+        dA += dh^T x                           (n_layers r, d)
+        dx = sum_j dy_j W_j + dh A             (n, d)
 
     Args:
-        grads: of the outputs.
-        x: as it was given, so too ``weights``, ``views`` and ``lengths``.
-        hidden: as it was returned.
-        grad_x: a place, or None where it is not wanted.
-        weights: see ``x``.
-        views: see ``x``.
-        lengths: see ``x``.
+        grads: The gradient of each layer's output, shape (N, o).
+        x: The input that :func:`project` was given, shape (N, d).
+        hidden: The h that it returned, shape (N, n_layers r).
+        grad_x: A tensor of the shape of ``x`` that is overwritten with its gradient, or None if
+            that is not needed.
+        weights: The frozen weights that it was given.
+        views: The adapters' matrices that it was given.
+        lengths: The number of rows of each adapter, in order.
     """
     keep, scale, rank = float(views.keep()), views.scale, views.rank
     scratch = new_rows(x, max(lengths), hidden.shape[1])

@@ -1,1 +1,1 @@
-"""The loss of a batch, computed only where it is scored."""
+"""The loss of a batch, computed only at the positions that are scored."""

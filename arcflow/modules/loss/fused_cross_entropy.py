@@ -1,4 +1,7 @@
-"""Cross entropy straight from hidden states: the logits of all tokens never exist at once."""
+"""Cross entropy computed straight from hidden states, a chunk of positions at a time.
+
+The logits of all tokens never exist at once; see :class:`_LinearCrossEntropy` for the equations.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -7,23 +10,23 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-IGNORED = -100
-"""The label of a token that is not scored."""
+from arcflow.text.encode import IGNORED_LABEL
 
 
 def scored_positions(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The hidden states that predict a scored token, and those tokens.
+    """Return the hidden states that predict a scored token, and those tokens.
 
     Args:
-        hidden: (B, L, d); the state at t predicts the token at t + 1.
-        labels: (B, L), aligned with the inputs, -100 where not scored.
+        hidden: Hidden states of shape (B, L, d); the state at t predicts the token at t + 1.
+        labels: Labels of shape (B, L), aligned with the inputs; a token that is not scored has
+            the label :data:`arcflow.text.encode.IGNORED_LABEL` (-100).
 
     Returns:
-        (N, d) and int64 (N,), N the number of labels that are not -100, those at position 0
-        aside, which nothing predicts.
+        The states, shape (N, d), and the tokens, int64 of shape (N,). N is the number of scored
+        labels; labels at position 0 do not count, because nothing predicts them.
     """
     targets = labels[:, 1:]
-    rows, places = torch.nonzero(targets != IGNORED, as_tuple=True)
+    rows, places = torch.nonzero(targets != IGNORED_LABEL, as_tuple=True)
     return hidden[rows, places], targets[rows, places]
 
 
@@ -36,20 +39,22 @@ def linear_cross_entropy(
     reduction: Literal["mean", "sum"] = "mean",
     chunk: int | None = None,
 ) -> Tensor:
-    """``cross_entropy(hidden @ weight.T + bias, labels)`` in chunks of positions.
+    """Compute ``cross_entropy(hidden @ weight.T + bias, labels)`` in chunks of positions.
 
-    The gradients are computed beside the loss, so that a chunk's logits are made once and
-    forgotten: the memory is that of ``chunk`` rows of logits. Products run in autocast's number
-    type where it is on, the softmax in float32. Can be differentiated once.
+    The gradients are computed together with the loss, so that a chunk's logits are made once and
+    then dropped: the memory is that of ``chunk`` rows of logits. Products run in autocast's number
+    type if autocast is on, the softmax runs in float32. The loss can be differentiated once.
 
     Args:
-        hidden: (N, d).
-        weight: (V, d).
-        labels: (N,) integers 0..V - 1: scored positions only, see :func:`scored_positions`.
-        bias: (V,).
+        hidden: Hidden states of shape (N, d).
+        weight: The weight of the output layer, shape (V, d).
+        labels: Integers 0..V - 1 of shape (N,), for scored positions only; see
+            :func:`scored_positions`.
+        bias: The bias of the output layer, shape (V,), or None.
         reduction: "mean" divides the sum by N. With N = 0 the loss is 0, with gradients of 0.
-        chunk: positions at a time; by default as many as make 32 million logits (128 MB). Each
-            chunk adds to the whole gradient of ``weight``: small ones are slow.
+        chunk: Number of positions computed at a time; None takes as many as make 32 million
+            logits (128 MB in float32). Each chunk adds to the whole gradient of ``weight``, so
+            small chunks are slow.
 
     Returns:
         The loss in nats, a scalar in float32 (float64 for such states).
@@ -73,22 +78,25 @@ def weighted_cross_entropy(
     counts: Sequence[int] | None = None,
     chunk: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """A sum of the positions' losses, each with a weight of its own; otherwise as
-    :func:`linear_cross_entropy`.
+    """Return the weighted sum of the positions' cross entropies, and each position's own.
+
+    It is computed like :func:`linear_cross_entropy`, but each position has a weight of its own.
 
     Args:
-        hidden: (N, d).
-        weight: (V, d).
-        labels: (N,) integers 0..V - 1.
-        weights: (N,), float32.
-        bias: (V,).
-        counts: positions of groups one after the other, none of which shares a product with
-            another: each one's numbers are then, to the last bit, what they are alone.
-        chunk: positions at a time.
+        hidden: Hidden states of shape (N, d).
+        weight: The weight of the output layer, shape (V, d).
+        labels: Integers 0..V - 1 of shape (N,).
+        weights: The factor of each position's loss, float32 of shape (N,).
+        bias: The bias of the output layer, shape (V,), or None.
+        counts: Numbers of positions of groups that follow one another; their sum is N. No matrix
+            product mixes two groups, so that the numbers of each group equal, to the last bit,
+            those it has when it is computed alone. None makes one group of all positions.
+        chunk: Number of positions computed at a time; None chooses as in
+            :func:`linear_cross_entropy`.
 
     Returns:
-        The weighted sum in nats, a scalar, and each position's loss (N,), without weight and
-        without gradient.
+        The weighted sum in nats, a scalar, and each position's loss in nats, shape (N,), without
+        its weight and without a gradient.
     """
     if chunk is None:
         chunk = max(32, 2**25 // weight.shape[0])
@@ -99,6 +107,28 @@ def weighted_cross_entropy(
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
+    """The weighted cross entropy of a linear layer's outputs, with gradients made on the way.
+
+    Shapes: h ``hidden`` (N, d), W ``weight`` (V, d), b ``bias`` (V,), t ``labels`` (N,),
+    w ``weights`` (N,), all 1 if they are None, and the number c ``factor``.
+
+    Forward, for each position i and token j:
+        z = h W^T + b                               ``logits``    (N, V)
+        p_ij = exp(z_ij) / sum_k exp(z_ik)          exp(``log_probs``)
+        l_i = -log p_i,t_i                          ``losses``    (N,)
+        L = c sum_i w_i l_i                         the loss, a scalar
+
+    Backward, for the incoming gradient G of L:
+        E_ij = w_i (p_ij - [j = t_i])               ``errors``    (N, V)
+        dh = G c E W                                (N, d)
+        dW = G c E^T h                              (V, d)
+        db = G c sum_i E_i                          (V,)
+
+    The forward pass computes E W, E^T h and sum_i E_i chunk by chunk and saves them, because
+    they do not depend on G; the backward pass only multiplies them by G c. ``losses`` are given
+    out for reports and have no gradient.
+    """
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -132,7 +162,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             losses[start:end] = log_probs.gather(1, targets)[:, 0].neg_()
             if not (of_hidden or of_weight or of_bias):
                 continue
-            # d loss / d logits = softmax - one-hot
+            # E = w (softmax - one-hot), in the memory of the logits, which are no longer needed.
             errors = torch.exp(log_probs, out=logits)
             errors.scatter_add_(1, targets, errors.new_full((1, 1), -1.0).expand_as(targets))
             if weights is not None:
@@ -166,7 +196,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
 
 def _chunks(counts: Sequence[int], chunk: int) -> Iterator[tuple[int, int]]:
-    """First and last position of each chunk, which is of one group."""
+    """Yield the first position and the end of each chunk; no chunk spans two groups."""
     begin = 0
     for count in counts:
         for start in range(begin, begin + count, chunk):

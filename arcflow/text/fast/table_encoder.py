@@ -22,7 +22,7 @@ from arcflow.text.fast.tables import (
 )
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import TaskKind, Value
-from arcflow.text.prompt_layout import IGNORED, Ids
+from arcflow.text.prompt_layout import IGNORED_LABEL, Ids
 from arcflow.text.recent import Recent
 from arcflow.text.reference_encoder import ReferenceEncoder, Scripts
 
@@ -100,7 +100,7 @@ class TableEncoder:
         answer = self._answer(skeleton, values)
         ids = np.concatenate(pieces + answer)
         n_answer = skeleton.n_answer + len(answer[1])
-        labels = np.full(len(ids), IGNORED, dtype=np.int32)
+        labels = np.full(len(ids), IGNORED_LABEL, dtype=np.int32)
         labels[-n_answer:] = ids[-n_answer:]
         if score_outputs:
             at = 0
