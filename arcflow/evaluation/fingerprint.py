@@ -56,6 +56,9 @@ def evaluation_fingerprint(
         record["test_time.steps"] = 0
     else:
         record |= _flat("test_time", {name: _plain(v) for name, v in tuner.options.items()})
+        custom_loss = getattr(module, "custom_loss", None)  # tuned adapters depend on it
+        if custom_loss is not None:
+            record |= _flat("model.loss_fn", custom_loss)
     plain: EvaluationFingerprint = json.loads(json.dumps(record))
     return plain
 

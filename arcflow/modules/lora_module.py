@@ -12,6 +12,7 @@ from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from arcflow.core.class_path import class_path
 from arcflow.core.errors import CheckpointError, ConfigError, located
 from arcflow.core.seeds import derive
 from arcflow.modules.adapter_files import export_adapter, read_adapter
@@ -30,7 +31,8 @@ from arcflow.modules.lora.adapters import (
     check_tensors,
     load_adapter_state,
 )
-from arcflow.modules.loss.causal_lm import causal_loss
+from arcflow.modules.loss.base import LossFunction
+from arcflow.modules.loss.causal_lm import CrossEntropy
 from arcflow.modules.optim import (
     OptimizerConfig,
     ScheduleConfig,
@@ -70,6 +72,9 @@ class LoRAModule(LightningModule):
         vocab_size: number of token ids of a model from random weights; null takes the
             tokenizer's.
         seed: of random weights, adapters and dropout.
+        loss_fn: what is minimised in training and test-time fine-tuning, and measured in
+            validation: class_path and init_args of a subclass of
+            arcflow.modules.loss.base.LossFunction; null takes the cross entropy.
     """
 
     model: PreTrainedModel
@@ -85,6 +90,7 @@ class LoRAModule(LightningModule):
         tokenizer: str = "",
         vocab_size: int | None = None,
         seed: int = 0,
+        loss_fn: LossFunction | None = None,
     ) -> None:
         super().__init__()
         if lora is None and adapter is not None:
@@ -116,6 +122,7 @@ class LoRAModule(LightningModule):
         self.adapter, self.start_from, self.seed = adapter, start_from, seed
         self.tokenizer_name = tokenizer or (CHARACTERS if backbone.from_scratch else backbone.model)
         self.vocab_size = vocab_size
+        self.loss_fn = CrossEntropy() if loss_fn is None else loss_fn
         self.base_record: dict[str, Any] = {}
         self._clock = 0.0
         self._nats: float | Tensor = 0.0
@@ -194,13 +201,34 @@ class LoRAModule(LightningModule):
         place = (self.current_epoch, batch_idx, self.global_rank)
         torch.manual_seed(derive(self.seed, "dropout", *place))
 
+    def compute_loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, int]:
+        """Return the loss of a batch, in training, validation and test-time fine-tuning alike.
+
+        A subclass may override it; a loss that needs the model and the batch alone is easier to
+        write as ``loss_fn``.
+
+        Args:
+            batch: as the class describes; its tensors lie on the model's device.
+
+        Returns:
+            The mean over the scored tokens (a scalar with a gradient), and their number.
+        """
+        return self.loss_fn(self.model, batch)
+
+    @property
+    def custom_loss(self) -> dict[str, object] | None:
+        """What is used in place of the cross entropy, as plain values; None where nothing is."""
+        if type(self).compute_loss is not LoRAModule.compute_loss:
+            return {"class_path": f"{class_path(type(self))}.compute_loss"}
+        return None if type(self.loss_fn) is CrossEntropy else self.loss_fn.describe()
+
     def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
         """The mean loss of one batch, in nats a scored token.
 
         Of several processes each returns its share, so that the mean of their gradients, which
         DDP and FSDP take, is the gradient of the mean over the scored tokens of all.
         """
-        loss, scored = causal_loss(self.model, batch)
+        loss, scored = self.compute_loss(batch)
         mean, tokens = loss.detach(), _real_tokens(batch)
         processes = self.trainer.world_size
         if processes > 1:
@@ -241,7 +269,7 @@ class LoRAModule(LightningModule):
         if not isinstance(batch, Mapping):
             return
         with torch.no_grad():
-            loss, scored = causal_loss(self.model, batch)
+            loss, scored = self.compute_loss(batch)
         self._nats, self._scored = self._nats + loss * scored, self._scored + scored
 
     def _log_evaluated(self, name: str) -> None:

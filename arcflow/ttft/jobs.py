@@ -65,6 +65,7 @@ def train_jobs(plan: TuningPlan, jobs: Sequence[TuningJob]) -> list[TunedAdapter
         return [
             learn(
                 model,
+                plan.module.compute_loss,
                 parameters,
                 jobs[0],
                 plan.stream,

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from arcflow.core.task import Task
-from arcflow.modules.loss.causal_lm import causal_loss
 from arcflow.modules.optim import OptimizerConfig, ScheduleConfig, build_optimizer, build_schedule
 from arcflow.text.encode import Example
 from arcflow.text.pack import pack_examples
@@ -24,6 +23,9 @@ OnStep = Callable[[str, int, float], None]
 """Called with task id, step (from 0) and the step's mean loss in nats a scored token."""
 
 Row = Sequence[Example]
+
+ComputeLoss = Callable[[Mapping[str, Tensor]], tuple[Tensor, int]]
+"""Gives a batch's mean loss and number of scored tokens, as ``LoRAModule.compute_loss`` does."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def row_batch(examples: Row, device: torch.device) -> dict[str, Tensor]:
 
 def learn(
     model: PreTrainedModel,
+    compute_loss: ComputeLoss,
     parameters: Mapping[str, nn.Parameter],
     job: TuningJob,
     stream: TuningSamples,
@@ -156,6 +159,7 @@ def learn(
 
     Args:
         model: in training mode.
+        compute_loss: the loss of a batch, computed with this model.
         parameters: those that learn, by the name they get in the result.
         job: tasks, answers hidden.
         stream: makes the rows.
@@ -175,7 +179,7 @@ def learn(
         if expired is not None and expired():
             break
         with forward_context():
-            loss, _ = causal_loss(model, row_batch(row, model.device))
+            loss, _ = compute_loss(row_batch(row, model.device))
         torch.autograd.backward(scaler.scale(loss))
         if recipe.gradient_clip > 0:
             scaler.unscale_(optimizer)

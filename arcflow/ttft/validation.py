@@ -116,7 +116,8 @@ def check_together(
     """Refuse what cannot learn in one forward pass.
 
     Raises:
-        ConfigError: whole weights, DoRA, dropout, an 8-bit optimizer, or float16 with its scaler.
+        ConfigError: whole weights, a custom loss, DoRA, dropout, an 8-bit optimizer, or float16
+            with its scaler.
     """
     one_by_one = "Set --test_time.tasks_together 1"
     if config is None:
@@ -125,6 +126,14 @@ def check_together(
             value="mode: all",
             expected="adapters (mode: continue or fresh)",
             next_step=f"{one_by_one}.",
+        )
+    if module.custom_loss is not None:
+        raise ConfigError(
+            "test_time.tasks_together: a loss of your own trains adapters one by one, since a "
+            "joint pass computes the cross entropy of all of them at once",
+            value=module.custom_loss["class_path"],
+            expected="the default loss (model.loss_fn: null)",
+            next_step=f"{one_by_one}, or leave out model.loss_fn.",
         )
     check_batchable(config)
     if optimizer.name != "adamw":

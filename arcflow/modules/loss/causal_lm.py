@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from arcflow.modules.loss.base import LossFunction
 from arcflow.modules.loss.fused_cross_entropy import (
     linear_cross_entropy,
     scored_positions,
@@ -34,6 +35,14 @@ def causal_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Te
         return linear_cross_entropy(chosen, head.weight, targets, head.bias), len(targets)
     total = nn.functional.cross_entropy(chosen.float(), targets, reduction="sum")
     return total / max(1, len(targets)), len(targets)
+
+
+class CrossEntropy(LossFunction):
+    """The default loss: :func:`causal_loss`, which computes logits only where they are scored."""
+
+    def __call__(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor, int]:
+        """Return the mean cross entropy in nats over the scored tokens, and their number."""
+        return causal_loss(model, batch)
 
 
 def causal_losses(
