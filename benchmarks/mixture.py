@@ -1,7 +1,8 @@
 """How long a fit waits for its data: the share of wall time spent in next(loader).
 
-`arcflow fit` with configs/mixture.yaml (all parts at once, the embedded model), each run in a
-process of its own, with two loader workers and, beside it, with none: what the trainer's process
+`arcflow fit` with configs/quickstart.yaml and configs/mixture.yaml (all parts at once, the
+embedded model), each run in a process of its own, with two loader workers and, beside it, with
+none: what the trainer's process
 then does itself is what the workers take from it. The first steps, in which workers start and
 generators are loaded, are left out. The rounds alternate, and the median is taken, so that other
 work on the machine strikes both alike.
@@ -54,6 +55,7 @@ def measure(config: str, workers: int, steps: int) -> dict[str, float]:
         run(
             [
                 "fit",
+                f"--config={ROOT / 'configs' / 'quickstart.yaml'}",
                 f"--config={config}",
                 f"--trainer.default_root_dir={folder}",
                 f"--trainer.max_steps={WARM_UP + steps + 1}",

@@ -3,8 +3,8 @@
 Samples on one core, whole: drawn, augmented, encoded. First as they come, each task new: its
 inputs are drawn, its program is made and run. Then the same numbers again, with the tasks, the
 broken programs and what is wrong with them in memory, as for a source with `variants` after its
-first passes. Then `arcflow fit` with configs/omniarc.yaml, as benchmarks/mixture.py does it: the
-share of its time that two loader workers, or none, let it wait.
+first passes. Then `arcflow fit` with configs/quickstart.yaml and configs/omniarc.yaml, as
+benchmarks/mixture.py does it: the share of its time that two loader workers, or none, let it wait.
 
     python benchmarks/omniarc.py [--samples 1000] [--steps 100] [--rounds 1]
 """

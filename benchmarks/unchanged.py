@@ -71,7 +71,8 @@ def weights(folder: Path) -> str:
 def fit(config: str, folder: Path) -> dict[str, Any]:
     """Losses and weights of a run of 20 steps, and of one that was ended in between."""
     once, halves = folder / f"{config}-once", folder / f"{config}-halves"
-    words = ["fit", "-c", str(CONFIGS / f"{config}.yaml"), *FIT]
+    configs = dict.fromkeys(("quickstart", config))
+    words = ["fit", *(f"--config={CONFIGS / name}.yaml" for name in configs), *FIT]
     arcflow(*words, f"--trainer.max_steps={STEPS}", f"--trainer.default_root_dir={once}")
     words += [f"--trainer.default_root_dir={halves}", "--model.init_args.schedule.name=constant"]
     arcflow(*words, f"--trainer.max_steps={STEPS // 2}")

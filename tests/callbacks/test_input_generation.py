@@ -25,7 +25,7 @@ from arcflow.text.tokenizer import load_tokenizer
 from tests.helpers.paths import ROOT
 from tests.helpers.runs import run_arcflow
 
-CONFIG = str(ROOT / "configs" / "mixture.yaml")
+CONFIGS = [f"--config={ROOT}/configs/{name}.yaml" for name in ("quickstart", "mixture")]
 TASK = load_split("arc-agi-1/training")[0]
 ENCODER = Encoder(load_tokenizer("characters"), TextConfig(), get_kind(KIND))
 
@@ -71,7 +71,7 @@ def arguments(root: Path, output: Path) -> list[str]:
     return [
         "generate",
         "inputs",
-        f"--config={CONFIG}",
+        *CONFIGS,
         f"--trainer.default_root_dir={root}",
         "--trainer.enable_progress_bar=false",
         "--generate.tasks=val",

@@ -30,7 +30,7 @@ from tests.helpers.tiny import LIGHTNING_WARNINGS
 
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in LIGHTNING_WARNINGS]
 
-CONFIG = str(ROOT / "configs" / "mixture.yaml")
+CONFIGS = [f"--config={ROOT}/configs/{name}.yaml" for name in ("quickstart", "mixture")]
 WEIGHTS = st.lists(st.one_of(st.just(0.0), st.floats(0.001, 100)), min_size=1, max_size=6).filter(
     any
 )
@@ -326,7 +326,7 @@ def test_batches_are_the_same_for_any_workers_processes_and_restarts(seed: int, 
 def fit_arguments(root: Path, workers: int) -> list[str]:
     return [
         "fit",
-        f"--config={CONFIG}",
+        *CONFIGS,
         f"--trainer.default_root_dir={root}",
         "--trainer.max_steps=10",
         "--trainer.limit_val_batches=1",
