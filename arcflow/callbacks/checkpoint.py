@@ -58,7 +58,7 @@ class RunCheckpoint(ModelCheckpoint):
         )
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Fix the folder."""
+        """Set the folder of the checkpoints."""
         self.dirpath = str(checkpoint_folder(trainer.default_root_dir))
         super().setup(trainer, pl_module, stage)
 
@@ -87,7 +87,8 @@ class RunCheckpoint(ModelCheckpoint):
             self._refuse_another_run(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """FSDP's trainer knows only now what it continues: refuse another run's checkpoints."""
+        """Refuse another run's checkpoints under FSDP, whose trainer knows only now what it
+        continues."""
         super().on_train_start(trainer, pl_module)
         if trainer.strategy.restore_checkpoint_after_setup:
             self._refuse_another_run(trainer)
@@ -106,7 +107,8 @@ class RunCheckpoint(ModelCheckpoint):
             )
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save, where no number of steps was given; Lightning's own does so for kept ones alone."""
+        """Save, if no number of steps was given; Lightning's own hook does so only for the kept
+        ones."""
         super().on_validation_end(trainer, pl_module)
         if self._every_n_train_steps == 0:
             # Between the batches of one optimizer step gradients are under way, which no
@@ -118,7 +120,7 @@ class RunCheckpoint(ModelCheckpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save on steps, at the last one, and what a validation within a step left to save.
+        """Save at steps, at the last one, and what a validation within a step left to save.
 
         The last step is saved here, not only at the end of training: there the epoch counts as
         done, and a run continued with more steps would not be the longer run's continuation.
@@ -161,18 +163,18 @@ def _module(module: LightningModule) -> LoRAModule:
 
 
 def _in_a_step(trainer: Trainer) -> bool:
-    """Whether the next batch adds to gradients that no optimizer step has used yet."""
+    """Return whether the next batch adds to gradients that no optimizer step has used yet."""
     ready: int = trainer.fit_loop.epoch_loop.batch_progress.current.ready
     return ready % trainer.accumulate_grad_batches != 0
 
 
 def checkpoint_folder(root: str | Path) -> Path:
-    """Where a run with this ``default_root_dir`` keeps its checkpoints."""
+    """Return where a run with this ``default_root_dir`` keeps its checkpoints."""
     return Path(root) / "checkpoints"
 
 
 def find_checkpoint(root: str | Path, name: str) -> Path:
-    """The file that ``--ckpt_path NAME`` means: ``last``, or a path.
+    """Return the file that ``--ckpt_path NAME`` means: ``last``, or a path.
 
     Raises:
         CheckpointError: there is no such file (Lightning itself would start from scratch), or it

@@ -1,4 +1,4 @@
-"""What a mixture really drew: logged while it trains, and shown at the end."""
+"""Statistics of the training data: logged while a run trains, and shown at the end."""
 
 import logging
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ MOST_ROWS = 12
 
 
 class Count(NamedTuple):
-    """What was drawn of one part of the stream.
+    """Counts of one part of the training stream.
 
     Attributes:
         samples: that were learned.
@@ -90,7 +90,7 @@ class DataStatsLogger(Callback):
 
 
 def drawn_table(counts: dict[str, Count]) -> Table:
-    """A row a part: samples, tokens, their share, and the samples that fit no context.
+    """Return a table with a row a part: samples, tokens, their share, and samples too long to fit.
 
     Of more than :data:`MOST_ROWS` parts the sources within each are added up; the log has them.
     """

@@ -216,7 +216,8 @@ class InputGenerator(Callback):
 
 
 def inputs_alone(task: Task) -> Task:
-    """All inputs of a task as train pairs, and a test pair in whose place a new one is written.
+    """Return a task of all inputs as train pairs, and a test pair in whose place a new one is
+    written.
 
     The outputs stay with the train pairs, for the kinds that show them; the last test pair's
     place is taken by the first pair's input, which no prompt of kind "input-from-inputs" shows.

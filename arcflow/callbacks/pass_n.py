@@ -106,11 +106,11 @@ class PassN(Callback):
             self._begin(trainer, pl_module, "val")
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin."""
+        """Begin the evaluation."""
         self._begin(trainer, pl_module, "test")
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin."""
+        """Begin the evaluation."""
         self._begin(trainer, pl_module, "predict")
 
     def on_validation_batch_start(
@@ -141,7 +141,7 @@ class PassN(Callback):
         self._finish(trainer)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say where the submission is."""
+        """Print the table, if answers are known, and where the submission is."""
         self._finish(trainer)
 
     def on_exception(
@@ -180,7 +180,7 @@ class PassN(Callback):
             self._options,
             budget,
             self._keep,
-            bar.tell if isinstance(bar, RunProgress) else _ignore,
+            bar.report if isinstance(bar, RunProgress) else _ignore,
         )
 
     @property
@@ -273,7 +273,7 @@ class PassN(Callback):
         self._evaluation.task_batch(batch.tasks, max(self._share_left(), len(batch.tasks)))
 
     def _share_left(self) -> int:
-        """Tasks that are left for this process, more or less."""
+        """Return about how many tasks are left for this process."""
         assert self._known is not None
         return -(-self._known.left // self._known.world_size)
 
@@ -304,7 +304,7 @@ class PassN(Callback):
             self._evaluation.collect()
         self._close()
         known.merge(trainer)
-        self.results = known.measures()
+        self.results = known.metrics()
         if not trainer.is_global_zero:
             return
         if self.results:

@@ -23,7 +23,7 @@ class RunProgress(TQDMProgressBar):
 
     @property
     def total_train_batches(self) -> int | float:
-        """Batches of the whole run."""
+        """The number of batches of the whole run."""
         trainer = self.trainer
         if trainer.max_steps > 0:
             return trainer.max_steps * trainer.accumulate_grad_batches
@@ -32,7 +32,7 @@ class RunProgress(TQDMProgressBar):
     def on_validation_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, *place: Any
     ) -> None:
-        """Name what is counted: batches of the loss, or task batches of tasks."""
+        """Name what is counted: batches of the loss, or tasks."""
         super().on_validation_batch_start(trainer, pl_module, batch, *place)
         self.val_progress_bar.set_description(_counted(batch))
 
@@ -46,7 +46,7 @@ class RunProgress(TQDMProgressBar):
         super().on_predict_batch_start(trainer, pl_module, batch, *place)
         self.predict_progress_bar.set_description(_counted(batch))
 
-    def tell(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Say behind the bar what an evaluation is doing, at most twice a second."""
         now = time.monotonic()
         if self.is_disabled or now - self._told < 0.5:
@@ -59,7 +59,7 @@ class RunProgress(TQDMProgressBar):
             getattr(self, f"{name}_progress_bar").set_postfix_str(text)
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
-        """The logged values, without the logger's version number."""
+        """Return the logged values, without the logger's version number."""
         items = super().get_metrics(trainer, pl_module)
         items.pop("v_num", None)
         return items

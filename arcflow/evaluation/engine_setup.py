@@ -27,7 +27,7 @@ _MOST_ADAPTERS = 16
 
 @dataclass
 class EngineSession:
-    """An engine and its files.
+    """An engine that is running, and the files it needs.
 
     Attributes:
         engine: who writes the answers.
@@ -83,7 +83,7 @@ def open_engine(
     root: str,
     clock: Callable[[], float],
 ) -> EngineSession:
-    """Start the engine, and give it the model.
+    """Start the engine, give it the model, and return both as a session.
 
     Args:
         name: which.
@@ -125,7 +125,8 @@ def _adapter_configs(module: LoRAModule, tuner: Tuner | None) -> list[LoRAConfig
 
 
 def _base_folder(module: LoRAModule, scratch: Path) -> str:
-    """What the engine loads: the saved model as the user named it, or the weights in memory."""
+    """Return what the engine loads: the saved model as the user named it, or one written from
+    memory."""
     if module.lora is not None and not module.backbone.from_scratch:
         return module.backbone.model
     # No adapter has this name: the weights without any.

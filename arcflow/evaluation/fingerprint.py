@@ -1,4 +1,4 @@
-"""What an evaluation's results depend on, as plain values: a journal continues only the same."""
+"""The fingerprint of an evaluation: a journal is continued only by one with the same."""
 
 import hashlib
 import json
@@ -26,7 +26,8 @@ def evaluation_fingerprint(
     tuner: Tuner | None,
     options: dict[str, Any],
 ) -> EvaluationFingerprint:
-    """Names and plain values; large things (tasks, weights) as digests.
+    """Return what an evaluation's results depend on, as plain values by name; tasks and weights
+    as digests.
 
     Args:
         part: "val", "test" or "predict".
@@ -64,7 +65,7 @@ def evaluation_fingerprint(
 
 
 def weights_digest(module: Any) -> str:
-    """Of everything the module trained (its base is described elsewhere), every bit of it."""
+    """Return a digest of every bit that the module trained; its base is described elsewhere."""
     digest = hashlib.blake2b(digest_size=16)
     for name, parameter in sorted(module.named_parameters()):
         if parameter.requires_grad:
@@ -94,7 +95,7 @@ def _plain(value: Any) -> Any:
 
 
 def _flat(prefix: str, options: dict[str, Any]) -> EvaluationFingerprint:
-    """Nested options by dotted names, as on the command line."""
+    """Return nested options by their dotted names, as on the command line."""
     flat: EvaluationFingerprint = {}
     for name, value in options.items():
         path = f"{prefix}.{name}"

@@ -1,4 +1,4 @@
-"""Answer tasks: views, prompts, the engine, answers turned back into candidates."""
+"""Requests for grids: views and prompts of tasks, and the answers turned into candidates."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -64,19 +64,19 @@ class AnswerConfig:
             )
 
     def sampling(self, stop_ids: tuple[int, ...]) -> SamplingParams:
-        """How an engine draws these answers."""
+        """Return how an engine samples these answers."""
         return SamplingParams(
             n=self.samples, temperature=self.temperature, top_p=self.top_p, stop_ids=stop_ids
         )
 
 
 Name = tuple[str, str]
-"""Of a set of questions: task id and variant."""
+"""The name of a set of requests: task id and variant."""
 
 
 @dataclass(frozen=True, slots=True)
 class _AskedView:
-    """A test input under a view, and its request's number: None if it never fits."""
+    """A test input under a view, and its request's number, or None if it never fits."""
 
     task: Task
     test_index: int
@@ -85,7 +85,7 @@ class _AskedView:
 
 
 class GridRequests:
-    """What an engine is asked about some tasks, and how its answers become candidates.
+    """The requests to an engine about some tasks; they turn its answers into candidates.
 
     Args:
         encoder: prompts and parser.
@@ -135,7 +135,8 @@ class GridRequests:
                 asked.append(_AskedView(task, i, shown[v], number))
 
     def candidates(self, answers: Answers) -> dict[Name, list[Candidate]]:
-        """Candidates by the names they were asked under; ``config.samples`` for each question.
+        """Return the candidates by the names they were asked under, ``config.samples`` for each
+        request.
 
         Args:
             answers: one list for each of ``requests``.
@@ -169,7 +170,7 @@ class GridRequests:
 def check_context(
     encoder: Encoder, tasks: Sequence[Task], config: AnswerConfig, max_tokens: int
 ) -> None:
-    """Say which tasks are too long to be answered as they are, and refuse where all are.
+    """Warn of tasks that are too long to be answered as they are, and refuse if all are.
 
     Args:
         encoder: measures the tokens.
@@ -213,7 +214,8 @@ def check_context(
 
 
 def answer_tokens(encoder: Encoder, task: Task, margin: float) -> int:
-    """Tokens of the largest answer that is waited for: the task's longest side times ``margin``."""
+    """Return the tokens of the largest answer that is waited for: of the task's longest side
+    times ``margin``."""
     longest = max(max(grid.shape) for grid in task.grids())
     side = min(MAX_SIDE, max(longest + 1, round(longest * margin)))
     return encoder.max_answer_tokens(side, side)
@@ -222,7 +224,7 @@ def answer_tokens(encoder: Encoder, task: Task, margin: float) -> int:
 def answer_loss(
     model: PreTrainedModel, encoder: Encoder, task: Task, max_tokens: int
 ) -> tuple[float, int]:
-    """Loss of the task's true answers, asked as published: nats summed, and tokens.
+    """Return the loss of the task's true answers, asked as published: nats summed, and tokens.
 
     Answers that do not fit ``max_tokens`` are left out. This measures; nothing learns from it.
     """

@@ -24,7 +24,7 @@ _PATIENCE = 8
 
 
 def hindsight_tasks(written: Sequence[ProgramCandidate]) -> list[Task]:
-    """Tasks that are solved by the programs which were written for another one.
+    """Yield the tasks that are solved by the programs which were written for another one.
 
     A program counts that gives a grid for every input. Programs that give back their inputs, or
     one grid for all of them, teach nothing and are left out; of programs with equal outputs in
@@ -70,7 +70,7 @@ class Hindsight:
     seed: int = 0
 
     def example(self, task: Task, index: int) -> Example | None:
-        """Sample ``index``: each program in turn, the pairs in an order of their own."""
+        """Return sample ``index``: each program in turn, its pairs in an order of their own."""
         known, key = self.tasks[task.id], task_key(task)
         block, place = divmod(index, len(known))
         chosen = known[rng(self.seed, "programs", key, block).permutation(len(known))[place]]

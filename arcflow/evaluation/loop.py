@@ -61,7 +61,7 @@ Finished = Callable[[Sequence[Task], Outcomes], None]
 
 @dataclass
 class _PendingBatch:
-    """A task batch on its way.
+    """A task batch whose answers are not complete yet.
 
     Attributes:
         tasks: with their answers, where these are known.
@@ -72,7 +72,7 @@ class _PendingBatch:
         requests: what was asked last; with ``views``, their number.
         answers: waits for its answers.
         began: clock at that moment.
-        written: programs so far, by (task id, variant).
+        programs: programs so far, by (task id, variant).
         ahead: of these, (task id, variant) of those that were written before tuning.
     """
 
@@ -85,7 +85,7 @@ class _PendingBatch:
     views: int = 0
     answers: Callable[[], Answers] | None = None
     began: float = 0.0
-    written: dict[Name, list[ProgramCandidate]] = field(default_factory=dict)
+    programs: dict[Name, list[ProgramCandidate]] = field(default_factory=dict)
     ahead: tuple[Name, ...] = ()
 
 
@@ -128,7 +128,7 @@ class EvaluationOptions:
 
 
 class Evaluation:
-    """Answers task batches of tasks, each variant side by side.
+    """Answers task batches, each variant side by side.
 
     Where the engine works in the background, a task batch is asked and the next one is tuned before
     the answers are waited for; if it shares the trainer's device, it sleeps while adapters are
@@ -175,7 +175,7 @@ class Evaluation:
         refs = self._tune(tasks, plan, first)
         task_batch = _PendingBatch(tasks, refs, plan, work, self._losses(tasks, refs))
         if BASELINE in self.variants and not plan.probing:
-            task_batch.written, task_batch.ahead = first, tuple(first)
+            task_batch.programs, task_batch.ahead = first, tuple(first)
         self.collect()
         if plan.probing and plan.views > _PROBE_VIEWS:
             self._probe(task_batch)
@@ -196,7 +196,7 @@ class Evaluation:
     def _first_programs(
         self, tasks: Sequence[Task], plan: BatchPlan
     ) -> dict[Name, list[ProgramCandidate]]:
-        """Programs of the model as it was trained, where tuning learns from them."""
+        """Return programs that the model as it was trained writes, if tuning learns from them."""
         programs = self.programs
         if programs is None or not programs.config.hindsight:
             return {}
@@ -209,7 +209,7 @@ class Evaluation:
         until, now = plan.tune_until, self.budget.clock()
         seconds = None if until is None else max(0.0, until - now)
         answers = self.engine.generate(requests.requests, requests.sampling, seconds)
-        return requests.written(answers, lambda: self.budget.over)
+        return requests.programs(answers, lambda: self.budget.over)
 
     def _tune(
         self,
@@ -248,7 +248,7 @@ class Evaluation:
         return [of_task.get(task.id) for task in tasks]
 
     def _losses(self, tasks: Sequence[Task], refs: Sequence[AdapterRef | None]) -> Outcomes:
-        """Outcomes with the losses of known answers, and no candidates yet."""
+        """Return outcomes with the losses of known answers, and no candidates yet."""
         outcomes = {}
         for task, ref in zip(tasks, refs, strict=True):
             known = all(pair.output is not None for pair in task.test)
@@ -291,7 +291,7 @@ class Evaluation:
         return ProgramRequests(programs, self.answer, self.max_tokens, self.seed)
 
     def _adapters(self, task_batch: _PendingBatch) -> dict[Name, AdapterRef | None]:
-        """Who answers, by task and variant."""
+        """Return the adapter that answers, by task and variant."""
         return {
             (task.id, variant): ref if variant == TTFT and ref is not None else self.trained
             for task, ref in zip(task_batch.tasks, task_batch.refs, strict=True)
@@ -299,12 +299,12 @@ class Evaluation:
         }
 
     def _seconds(self, task_batch: _PendingBatch) -> float | None:
-        """What is left of a task batch's time; None where there is no limit."""
+        """Return the seconds left of a task batch's time; None without a limit."""
         until = task_batch.plan.until
         return None if until is None else max(0.0, until - self.budget.clock())
 
     def _correcting(self, task_batch: _PendingBatch) -> Callable[[], float | None]:
-        """What is left of the time for corrections, which begin now."""
+        """Return a function that tells the seconds left for corrections, which begin now."""
         until, clock = task_batch.plan.until, self.budget.clock
         if until is None:
             return lambda: None
@@ -319,10 +319,10 @@ class Evaluation:
         answers = task_batch.answers()
         if isinstance(task_batch.requests, ProgramRequests):
             self.report("running programs")
-            for key, written in task_batch.requests.written(
+            for key, written in task_batch.requests.programs(
                 answers, lambda: self.budget.over
             ).items():
-                task_batch.written.setdefault(key, []).extend(written)
+                task_batch.programs.setdefault(key, []).extend(written)
         else:
             for key, candidates in task_batch.requests.candidates(answers).items():
                 task_batch.outcomes[key].candidates += candidates
@@ -332,7 +332,7 @@ class Evaluation:
         self.budget.answered(task_batch.work * part, self.budget.clock() - task_batch.began)
 
     def _probe(self, task_batch: _PendingBatch) -> None:
-        """A few views of every task first: they show how many more there is time for."""
+        """Answer a few views of every task first: they show how many more there is time for."""
         began = self.budget.clock()
         self._submit(task_batch, range(_PROBE_VIEWS))
         self._receive(task_batch)
@@ -347,14 +347,14 @@ class Evaluation:
         if programs.config.rounds:
             self.report("correcting programs")
         correct_programs(
-            task_batch.written,
+            task_batch.programs,
             self._adapters(task_batch),
             self.engine,
             partial(self._program_requests, programs),
             programs.config,
             self._correcting(task_batch),
         )
-        for key, written in task_batch.written.items():
+        for key, written in task_batch.programs.items():
             task_batch.outcomes[key].candidates = [c for w in written for c in w.candidates()]
             task_batch.outcomes[key].code = code_counts(written)
 
@@ -368,7 +368,7 @@ class Evaluation:
             shutil.rmtree(folder)
 
     def _work(self, tasks: Sequence[Task]) -> float:
-        """Tokens of all prompts and longest answers."""
+        """Return the tokens of all prompts and longest answers."""
         tokens, programs = 0, self.programs
         encoder = self.encoder if programs is None else programs.encoder
         for task in (task.without_answers() for task in tasks):

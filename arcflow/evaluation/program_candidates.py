@@ -1,4 +1,4 @@
-"""Written: a program that the model was asked for, and what came of it; shares of programs."""
+"""Programs that a model wrote, what became of them, and the shares that run, fit and solve."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ train pairs reproduced, that reproduce all train pairs."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProgramCandidate:
-    """A program that was asked for, and what came of it.
+    """A program that a model was asked for, with the result of running it.
 
     Attributes:
         task: as published, answers hidden.
@@ -39,7 +39,7 @@ class ProgramCandidate:
 
     @property
     def reproduced(self) -> int:
-        """Train pairs that it reproduces."""
+        """The number of train pairs that the program reproduces."""
         return sum(self.trial.right) if self.trial is not None else 0
 
     @property
@@ -48,7 +48,8 @@ class ProgramCandidate:
         return self.trial is not None and self.trial.solves
 
     def candidates(self) -> list[Candidate]:
-        """One for each test input, the view undone; without a grid where it has no vote."""
+        """Return a candidate for each test input, the view undone; without a grid if the program
+        has no vote."""
         log_prob, n_tokens = 0.0, 0
         if self.answer is not None:
             log_prob, n_tokens = self.answer.log_prob, self.answer.n_tokens
@@ -78,7 +79,7 @@ class ProgramCandidate:
 def to_correct(
     written: Sequence[ProgramCandidate], before: set[str], most: int
 ) -> list[ProgramCandidate]:
-    """Programs of one task that are worth correcting, the most promising first.
+    """Return the programs of one task that are worth correcting, the most promising first.
 
     Args:
         written: all so far; where one reproduces all train pairs, none is corrected.
@@ -99,7 +100,8 @@ def to_correct(
 
 
 def code_counts(written: Sequence[ProgramCandidate]) -> dict[str, int]:
-    """What :func:`code_shares` needs of a task's programs, as a journal holds it."""
+    """Return the counts of a task's programs that :func:`code_shares` needs, as a journal holds
+    them."""
     trials = [w.trial for w in written if w.trial is not None]
     return {
         "programs": len(written),
@@ -112,7 +114,7 @@ def code_counts(written: Sequence[ProgramCandidate]) -> dict[str, int]:
 
 
 def code_shares(counts: Mapping[str, int]) -> dict[str, float]:
-    """All of CODE_METRICS of one task, each 0..1."""
+    """Return all of CODE_METRICS of one task, each 0..1."""
     programs, pairs = max(counts["programs"], 1), max(counts["pairs"], 1)
     shares = (
         counts["run"] / programs,

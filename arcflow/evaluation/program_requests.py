@@ -1,4 +1,4 @@
-"""Questions whose answers are programs: asked, read, run, and corrected."""
+"""Requests for programs: asked, read, run, and corrected."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +25,8 @@ _Key = tuple[str, Augmentation, str | None]
 
 @dataclass(frozen=True, slots=True)
 class _AskedProgram:
-    """A program that is asked for under a view, and the request's number: None if none fits."""
+    """A program that is asked for under a view, and its request's number, or None if it never
+    fits."""
 
     task: Task
     view: Augmentation
@@ -33,7 +34,7 @@ class _AskedProgram:
 
 
 class ProgramRequests:
-    """What an engine is asked about some tasks, and how its answers become programs that ran.
+    """The requests to an engine for programs; they run what it answers.
 
     Args:
         programs: prompts and sandbox.
@@ -115,10 +116,11 @@ class ProgramRequests:
                 )
                 tokens -= self._most(self.requests[number])
 
-    def written(
+    def programs(
         self, answers: Answers, expired: Callable[[], bool] = lambda: False
     ) -> dict[Name, list[ProgramCandidate]]:
-        """The programs, run, by the names they were asked under; ``config.samples`` each.
+        """Run the programs, and return them by the names they were asked under,
+        ``config.samples`` each.
 
         Args:
             answers: one list for each of ``requests``.
@@ -147,7 +149,7 @@ class ProgramRequests:
         return {name: [_with_trial(w, ran) for w in of_name] for name, of_name in found.items()}
 
     def spent(self, answers: Answers) -> dict[Name, int]:
-        """Tokens of prompts and answers by the names they were asked under."""
+        """Return the tokens of prompts and answers by the names they were asked under."""
         return {
             name: sum(
                 len(self.requests[ask.request].prompt_ids)
@@ -167,7 +169,7 @@ class ProgramRequests:
         seed: int,
         tokens: int | None,
     ) -> int | None:
-        """Ask about a view; the request's number, None where it does not fit."""
+        """Ask about a view, and return the request's number, or None if it does not fit."""
         room = encoder.max_answer_tokens()
         fitted = fit_context(encoder, shown, self._max_tokens, test_index, answer_tokens=room)
         if fitted is None:
@@ -180,7 +182,7 @@ class ProgramRequests:
         return len(self.requests) - 1
 
     def _most(self, request: Request) -> int:
-        """Tokens of its prompt and of its longest answers."""
+        """Return the tokens of its prompt and of its longest answers."""
         return len(request.prompt_ids) + self._config.samples * (request.max_tokens or 0)
 
     def _read(self, ask: _AskedProgram, answers: Answers) -> Iterable[ProgramCandidate]:
@@ -243,5 +245,5 @@ def correct_programs(
         answers = engine.generate(asked.requests, asked.sampling, limit)
         for name, spent in asked.spent(answers).items():
             left[name] -= spent
-        for name, found in asked.written(answers, lambda: seconds() == 0).items():
+        for name, found in asked.programs(answers, lambda: seconds() == 0).items():
             written[name].extend(found)

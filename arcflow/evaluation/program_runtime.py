@@ -68,7 +68,7 @@ class CodeConfig:
         self.limits()
 
     def limits(self) -> Limits:
-        """Bounds of each program.
+        """Return the bounds of each program.
 
         Raises:
             SandboxError: they are out of range.
@@ -100,7 +100,8 @@ class Programs:
         self._sandbox: Sandbox | None = None
 
     def record(self) -> dict[str, object]:
-        """What answers depend on by options' names, plain values for a journal's header."""
+        """Return what answers depend on: plain values by the options' names, for a journal's
+        header."""
         options = asdict(self.config)
         del options["workers"]  # may change on the way
         record = {f"pass_n.code.{name}": value for name, value in options.items()}
@@ -131,7 +132,8 @@ class Programs:
         *,
         per_process: int | None = None,
     ) -> list[Result]:
-        """Run each program on its own grids; see :meth:`arcflow.sandbox.Sandbox.run`."""
+        """Run each program on its own grids, and return a result for each; see
+        :meth:`arcflow.sandbox.Sandbox.run`."""
         self.open()
         assert self._sandbox is not None
         return self._sandbox.run(programs, inputs, per_process=per_process)

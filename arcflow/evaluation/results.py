@@ -69,12 +69,12 @@ class Results:
         return self.folder / f"{self.name}{middle}.journal.jsonl"
 
     def finished(self, task: Task) -> bool:
-        """Whether every variant of it is known."""
+        """Return whether every variant of a task is known."""
         return all((task.id, variant) in self._entries for variant in self.variants)
 
     @property
     def left(self) -> int:
-        """Tasks that are not finished."""
+        """The number of tasks that are not finished."""
         return sum(not self.finished(task) for task in self.tasks)
 
     def add(self, tasks: Sequence[Task], outcomes: Outcomes) -> None:
@@ -123,18 +123,18 @@ class Results:
             self._own.unlink(missing_ok=True)
 
     def candidates(self, variant: str, known: Container[str] = ()) -> dict[str, list[Candidate]]:
-        """Candidates by task id, of the finished tasks that are not ``known`` yet."""
+        """Return the candidates by task id of the finished tasks that are not ``known`` yet."""
         return {
             task.id: [candidate_from_dict(c) for c in self._entries[task.id, variant]["candidates"]]
             for task in self.tasks
             if (task.id, variant) in self._entries and task.id not in known
         }
 
-    def measures(self) -> dict[str, dict[str, float]]:
-        """By variant, the loss and all measures over the finished tasks with known answers.
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Return, by variant, the loss and all metrics over the finished tasks with known answers.
 
-        Where programs were asked for, their shares too: over all finished tasks, since train
-        pairs are always known.
+        If programs were asked for, their shares too, over all finished tasks: train pairs are
+        always known.
         """
         measured = {}
         for variant in self.variants:
@@ -158,7 +158,7 @@ class Results:
         return measured
 
     def _of_programs(self, variant: str) -> dict[str, float]:
-        """The mean of each share of programs over tasks; {} where none were asked for."""
+        """Return the mean of each share of programs over tasks, or {} if none were asked for."""
         entries = [self._entries.get((task.id, variant)) for task in self.tasks]
         shares = [code_shares(entry["code"]) for entry in entries if entry and "code" in entry]
         if not shares:
@@ -166,7 +166,7 @@ class Results:
         return {name: math.fsum(s[name] for s in shares) / len(shares) for name in CODE_METRICS}
 
     def write(self, measured: Mapping[str, Mapping[str, float]]) -> None:
-        """``NAME.results.json``: what the table shows, for programs."""
+        """Write ``NAME.results.json``: what the table shows, for other programs to read."""
         tasks = len(self.tasks) - self.left
         text = json.dumps({"tasks": tasks, "variants": measured}, indent=2)
         path = self.folder / f"{self.name}.results.json"
@@ -175,13 +175,14 @@ class Results:
         unfinished.replace(path)
 
     def _forget(self) -> None:
-        """Remove this process's journal; process 0 removes those of processes that are no more."""
+        """Remove this process's journal; process 0 also removes those of processes that no
+        longer exist."""
         for rank, path in self._journals():
             if rank == self.rank or (self.rank == 0 and rank >= self.world_size):
                 path.unlink(missing_ok=True)
 
     def _journals(self) -> list[tuple[int, Path]]:
-        """All that are there, with the numbers of their processes."""
+        """Return the journals that exist, with the numbers of their processes."""
         found = [(0, self.path)] if self.path.exists() else []
         for path in self.folder.glob(f"{self.name}.rank*.journal.jsonl"):
             number = path.name.removeprefix(f"{self.name}.rank").removesuffix(".journal.jsonl")

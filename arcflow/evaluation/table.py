@@ -22,7 +22,8 @@ _PERCENT = (
 
 
 def metrics_table(results: Mapping[str, Mapping[str, float]]) -> Table:
-    """One row a measure, one column a variant; shares in per cent, the loss in nats a token."""
+    """Return a table with a row a metric and a column a variant; shares in per cent, losses in
+    nats a token."""
     table = Table(title="evaluation", title_justify="left")
     table.add_column("measure")
     for variant in results:
@@ -34,5 +35,5 @@ def metrics_table(results: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def print_table(table: Table) -> None:
-    """Print it whole, also where the output is no terminal."""
+    """Print a table whole, even if the output is no terminal."""
     Console().print(table)

@@ -1,4 +1,4 @@
-"""Pace: a deadline for the run and a limit for each task, as steps and views that still fit."""
+"""The time budget: a deadline and a limit for each task, as steps and views that still fit."""
 
 import re
 import time
@@ -17,7 +17,7 @@ _MARGIN, _REMEMBERED = 0.9, 7
 
 
 def read_deadline(text: str, started: float = STARTED) -> float | None:
-    """When the run must have ended, in seconds since 1970; None where there is no deadline.
+    """Return when the run must have ended, in seconds since 1970, or None without a deadline.
 
     Args:
         text: "" for none; a duration from the start of the process ("11h30m", "90m", "3600");
@@ -46,7 +46,7 @@ def read_deadline(text: str, started: float = STARTED) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """What of a task batch's work fits its time.
+    """The part of a task batch's work that fits its time.
 
     Attributes:
         steps: optimizer steps a task.
@@ -101,7 +101,7 @@ class TimeBudget:
         return self.end is not None and self.clock() >= self.end
 
     def plan(self, tasks: int, left: int, steps: int, views: int, work: float) -> BatchPlan:
-        """What fits the next task batch's share of the time.
+        """Return the steps and views that fit the next task batch's share of the time.
 
         Args:
             tasks: in the task batch.
@@ -133,24 +133,25 @@ class TimeBudget:
         return BatchPlan(int(steps * scale), asked, now + share - answering, now + share)
 
     def more_views(self, plan: BatchPlan, done: int, views: int, seconds: float) -> int:
-        """How many further views fit ``plan`` after ``done`` of them took ``seconds``."""
+        """Return how many further views fit ``plan`` after ``done`` of them took ``seconds``."""
         if plan.until is None:
             return views - done
         left = _MARGIN * (plan.until - self.clock())
         return max(0, min(views - done, int(left * done / seconds) if seconds > 0 else views))
 
     def tuned(self, steps: int, seconds: float) -> None:
-        """Learn what ``steps`` optimizer steps (of all tasks together) took."""
+        """Note the seconds that ``steps`` optimizer steps of all tasks together took."""
         if steps:
             self._step_cost = _mean(self._step_cost, seconds / steps)
 
     def answered(self, work: float, seconds: float) -> None:
-        """Learn what answers of ``work`` took."""
+        """Note the seconds that answers of ``work`` took."""
         if work:
             self._answers = [*self._answers[-_REMEMBERED:], (work, seconds)]
 
     def _answer_cost(self) -> tuple[float, float]:
-        """Seconds that answers take once, and for each unit of work: the line of least squares.
+        """Return the seconds that answers take once, and for each unit of work: a line of least
+        squares.
 
         Where many rows are answered at a time, a few more of them cost next to nothing.
         """
@@ -171,5 +172,5 @@ def _share_of(available: float, wanted: float) -> float:
 
 
 def _mean(old: float | None, new: float) -> float:
-    """Leans to the new: tasks differ, and machines become slower."""
+    """Return a mean that leans to the new value: tasks differ, and machines become slower."""
     return new if old is None else 0.3 * old + 0.7 * new

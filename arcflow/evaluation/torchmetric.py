@@ -1,4 +1,4 @@
-"""The measures of an evaluation as a torchmetrics metric."""
+"""The metrics of an evaluation as one torchmetrics metric."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -15,14 +15,14 @@ from arcflow.scoring.voting import Candidate
 _WIDTH = 1 + len(METRICS)
 
 
-def task_key(task_id: str) -> float:
-    """53 bits of a hash of the id: the same in every process, and exact in a float64."""
+def task_number(task_id: str) -> float:
+    """Return 53 bits of a hash of the id: the same in every process, and exact in a float64."""
     digest = hashlib.blake2b(task_id.encode(), digest_size=8).digest()
     return float(int.from_bytes(digest, "big") >> 11)
 
 
 class ARCMetrics(Metric):
-    """All of :data:`~arcflow.scoring.metrics.METRICS`, the mean over tasks.
+    """All of :data:`~arcflow.scoring.metrics.METRICS`, each a mean over tasks.
 
     One row is kept for each task, with a key made from its id. A task that was fed more than
     once, as a sampler does that pads the ranks of a distributed evaluation to one length, counts
@@ -44,7 +44,7 @@ class ARCMetrics(Metric):
     def update(
         self, task_id: str, candidates: Iterable[Candidate], outputs: Sequence[Grid]
     ) -> None:
-        """Feed one task.
+        """Add one task.
 
         Args:
             task_id: its id.
@@ -55,12 +55,13 @@ class ARCMetrics(Metric):
             DataError: as :func:`~arcflow.scoring.metrics.task_metrics`.
         """
         measured = task_metrics(candidates, outputs, task_id)
-        row = [task_key(task_id), *(measured[name] for name in METRICS)]
+        row = [task_number(task_id), *(measured[name] for name in METRICS)]
         state = self.rows if isinstance(self.rows, list) else [self.rows]
         self.rows = [*state, torch.tensor(row, dtype=torch.float64, device=self.device)]
 
     def compute(self) -> dict[str, float]:
-        """The mean of each measure over the tasks fed; {} where there were none."""
+        """Return the mean of each metric over the tasks that were added, or {} if there were
+        none."""
         if len(self.rows) == 0:
             return {}
         first: dict[float, list[float]] = {}

@@ -1,4 +1,4 @@
-"""Views of a task: what it is shown as when it is answered."""
+"""Views of a task: the augmentations under which it is answered."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ _TRIES = 16
 def evaluation_views(
     task: Task, n: int, config: AugmentConfig = _AUGMENT, seed: int = 0
 ) -> list[Augmentation]:
-    """The first ``n`` views of a task; the first is the task as it is.
+    """Return the first ``n`` views of a task; the first one is the task as it is.
 
     Of every eight views in a row (the first eight, the next eight, ...) each has another of the
     eight turns and flips; colours and the order of the examples are drawn for each.
@@ -45,7 +45,7 @@ def evaluation_views(
 
 
 def _turn(seed: int, key: int, i: int) -> Dihedral:
-    """The i-th view's turn; view 0 is the identity's."""
+    """Return the turn of view ``i``; that of view 0 is the identity."""
     block, place = divmod(i, len(_TURNS))
     order: list[int] = rng(seed, "turns", key, block).permutation(len(_TURNS)).tolist()
     if block == 0:

@@ -16,7 +16,7 @@ Precision = tuple[Callable[[], AbstractContextManager[Any]], torch.amp.GradScale
 
 
 def precision(module: LoRAModule) -> Precision:
-    """The trainer's autocast, and a loss scaler of its own where float16 needs one."""
+    """Return the trainer's autocast, and a loss scaler of its own if float16 needs one."""
     if module._trainer is None:
         return nullcontext, torch.amp.GradScaler(enabled=False)
     plugin = module._trainer.precision_plugin
@@ -26,7 +26,8 @@ def precision(module: LoRAModule) -> Precision:
 
 @contextmanager
 def training_mode(model: nn.Module) -> Iterator[None]:
-    """Training mode within (dropout, gradient checkpointing); each submodule's own mode after."""
+    """Switch to training mode within the block (dropout, gradient checkpointing), and back after
+    it."""
     modes = [(module, module.training) for module in model.modules()]
     model.train()
     try:
@@ -38,7 +39,7 @@ def training_mode(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def isolated_random_state(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed torch's generators within; put back torch's, numpy's and Python's after."""
+    """Seed torch's generators within the block; put back torch's, numpy's and Python's after it."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     cuda = device.type == "cuda"
     try:

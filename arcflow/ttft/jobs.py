@@ -20,7 +20,7 @@ _NAME = "test_time"
 
 @dataclass(frozen=True, eq=False)
 class TuningPlan:
-    """What the jobs of a task batch have in common.
+    """What the tuning jobs of a task batch have in common.
 
     Attributes:
         module: whose model learns.
@@ -49,7 +49,7 @@ class TuningPlan:
 
 
 def train_jobs(plan: TuningPlan, jobs: Sequence[TuningJob]) -> list[TunedAdapter]:
-    """What is learned from each job: several of them in one forward pass, a single one alone.
+    """Train an adapter for each job, several in one forward pass or one alone, and return them.
 
     A single job goes through PEFT's own layers, which the joint pass is tested against, unless the
     plan says otherwise.

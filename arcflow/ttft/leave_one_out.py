@@ -15,10 +15,11 @@ _PATIENCE = 8
 
 
 class TuningSamples(Protocol):
-    """What test-time fine-tuning learns from."""
+    """The samples that test-time fine-tuning learns from."""
 
     def rows(self, task: Task, tokens: int) -> Iterator[Sequence[Example]]:
-        """The task's samples, as many in a row as ``tokens`` hold, at least one; may be endless."""
+        """Yield the task's samples, as many in a row as ``tokens`` hold and at least one; may be
+        endless."""
         ...
 
 
@@ -45,7 +46,7 @@ class LeaveOneOut:
     seed: int = 0
 
     def example(self, task: Task, index: int) -> Example | None:
-        """Sample ``index`` of ``task``; None where even one example is too long with it.
+        """Return sample ``index`` of ``task``, or None if even one example is too long with it.
 
         The task needs two train pairs or more.
         """
@@ -69,7 +70,7 @@ class LeaveOneOut:
         return self.encoder.example(view)
 
     def rows(self, task: Task, tokens: int) -> Iterator[Sequence[Example]]:
-        """Samples in order, as many as ``tokens`` hold, at least one a row.
+        """Yield samples in order, as many in a row as ``tokens`` hold, at least one.
 
         Endless; empty for a task with a single train pair, which has nothing to leave out, and
         ended when eight samples of each pair in a row do not fit ``max_tokens``.
@@ -84,7 +85,7 @@ class LeaveOneOut:
 def fill_rows(
     samples: Iterable[Example | None], tokens: int, patience: int
 ) -> Iterator[Sequence[Example]]:
-    """Samples in order, as many in a row as ``tokens`` hold, at least one.
+    """Yield samples in order, as many in a row as ``tokens`` hold, at least one.
 
     Args:
         samples: None for one that is too long.

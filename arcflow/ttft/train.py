@@ -30,7 +30,8 @@ ComputeLoss = Callable[[Mapping[str, Tensor]], tuple[Tensor, int]]
 
 @dataclass(frozen=True)
 class TuningConfig:
-    """How test-time fine-tuning learns; the fields are `TestTimeFineTuning`'s options.
+    """How test-time fine-tuning learns; its fields are options of
+    :class:`arcflow.ttft.tuner.Tuner`.
 
     Attributes:
         steps: optimizer steps a task.
@@ -51,7 +52,8 @@ class TuningConfig:
     stop_window: int = 8
 
     def schedule_over(self, steps: int) -> ScheduleConfig:
-        """The schedule, its warm-up shortened where so few steps are left that it would not end."""
+        """Return the schedule, its warm-up shortened if so few steps are left that it would not
+        end."""
         warmup = self.schedule.warmup_steps or self.schedule.warmup_ratio * steps
         if steps > 1 and warmup <= steps - 1:
             return self.schedule
@@ -60,7 +62,7 @@ class TuningConfig:
 
 @dataclass(frozen=True)
 class TuningJob:
-    """What one set of parameters learns from.
+    """The tasks that one set of parameters learns from.
 
     Attributes:
         tasks: in turn, a row each; usually one.
@@ -71,7 +73,7 @@ class TuningJob:
     seed: int
 
     def rows(self, stream: TuningSamples, recipe: TuningConfig) -> Iterator[tuple[str, Row]]:
-        """Task ids and rows: ``recipe.steps`` of each task, the tasks in turn.
+        """Yield task ids and rows: ``recipe.steps`` of each task, the tasks in turn.
 
         A task whose rows end early drops out, and a warning says so unless it has a single
         train pair, which is known beforehand.
@@ -100,13 +102,14 @@ class TuningJob:
             turn = left
 
     def steps(self, recipe: TuningConfig) -> int:
-        """Optimizer steps: each task that has something to leave out gives ``recipe.steps``."""
+        """Return the optimizer steps: each task that has something to leave out gives
+        ``recipe.steps``."""
         return recipe.steps * sum(len(task.train) > 1 for task in self.tasks)
 
 
 @dataclass(frozen=True, eq=False)
 class TunedAdapter:
-    """What came out of a job.
+    """The result of a tuning job.
 
     Attributes:
         state: the parameters by name, on the CPU.
@@ -121,21 +124,21 @@ class TunedAdapter:
 
 
 class EarlyStop:
-    """Whether the mean loss of the last steps is low enough to end."""
+    """A test of whether the mean loss of the last steps is low enough to end."""
 
     def __init__(self, recipe: TuningConfig) -> None:
         self._most = recipe.stop_loss
         self._last: deque[float] = deque(maxlen=recipe.stop_window)
 
     def __call__(self, loss: float) -> bool:
-        """Note a step's loss; True ends."""
+        """Note a step's loss, and return whether training ends."""
         self._last.append(loss)
         full = len(self._last) == self._last.maxlen
         return full and self._most > 0 and sum(self._last) / len(self._last) <= self._most
 
 
 def row_batch(examples: Row, device: torch.device) -> dict[str, Tensor]:
-    """A packed row as the model is called with it: int64 tensors of shape (1, T)."""
+    """Return a packed row as the model is called with it: int64 tensors of shape (1, T)."""
     packed = pack_examples(examples)
     return {
         key: torch.from_numpy(getattr(packed, key))[None].to(device)
@@ -155,7 +158,7 @@ def learn(
     expired: Callable[[], bool] | None = None,
     moments: bool = False,
 ) -> TunedAdapter:
-    """Train ``parameters`` of the model on a job's rows.
+    """Train ``parameters`` of the model on a job's rows, and return what was learned.
 
     Args:
         model: in training mode.

@@ -30,7 +30,7 @@ from arcflow.ttft.train import (
 
 @dataclass(eq=False)
 class _Learner:
-    """One adapter that still learns."""
+    """One adapter that is still being trained."""
 
     place: int
     rows: Iterator[tuple[str, Row]]
@@ -57,7 +57,7 @@ class _Optimizers:
             schedule.step()
 
     def drop(self, parameter: nn.Parameter) -> dict[str, Tensor]:
-        """Its state, which is forgotten."""
+        """Return the state of an adapter that ends, and forget it."""
         state: dict[str, Tensor] = {}
         for optimizer, _ in self._all:
             for group in optimizer.param_groups:
@@ -79,7 +79,8 @@ def train_batched(
     moments: bool = False,
     strategy: Strategy | None = None,
 ) -> list[TunedAdapter]:
-    """Train an adapter for each job; each becomes what :func:`tuning.learn` makes of it alone.
+    """Train an adapter for each job; each becomes what :func:`arcflow.ttft.train.learn` makes of
+    it alone.
 
     A step's row holds the rows of all adapters, one after the other; an adapter whose rows or
     steps have ended leaves, with its optimizer state, and the others go on. On the CPU (strategy
@@ -156,7 +157,7 @@ def _step(
     rows: Sequence[Row],
     forward_context: Callable[[], AbstractContextManager[Any]],
 ) -> Tensor:
-    """The gradients of one step, and each adapter's loss."""
+    """Compute the gradients of one step, and return each adapter's loss."""
     batch = row_batch([example for row in rows for example in row], torch.device("cpu"))
     tokens = [sum(len(example.input_ids) for example in row) for row in rows]
     scored = [int((labels != IGNORED_LABEL).sum()) for labels in batch["labels"][0].split(tokens)]
@@ -170,7 +171,8 @@ def _step(
 
 
 def _by_name(adapters: BatchedAdapters, state: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """Optimizer state by tensor name and key, as an adapter of separate tensors has it."""
+    """Return the optimizer state by tensor name and key, as an adapter of separate tensors has
+    it."""
     named: dict[str, dict[str, Tensor]] = {}
     for key, value in state.items():
         whole = value.numel() > 1

@@ -127,7 +127,7 @@ class Tuner:
 
     @property
     def recipe(self) -> TuningConfig:
-        """How an adapter learns."""
+        """The options that decide how an adapter is trained."""
         return TuningConfig(
             self.steps,
             self.tokens_per_step,
@@ -139,7 +139,7 @@ class Tuner:
         )
 
     def adapter_config(self, module: LightningModule) -> LoRAConfig | None:
-        """The shape of the tuned adapters; None where all weights are tuned."""
+        """Return the shape of the tuned adapters, or None if all weights are tuned."""
         return checks.suited(module, self.mode, self.lora)[1]
 
     def check(self, module: LightningModule, tasks: Sequence[Task], task_batch_size: int) -> None:
@@ -162,14 +162,14 @@ class Tuner:
             checks.check_together(module, config, self.optimizer)
         if config is not None:
             checks.check_attaches(module, config)
-        lonely = checks.lonely(tasks)
-        if lonely:
+        single_pair_tasks = checks.single_pair_tasks(tasks)
+        if single_pair_tasks:
             _log.warning(
                 "Test-time fine-tuning: %d of %d tasks have a single train pair, nothing to leave "
                 "out, and are answered with the model as it was trained: %s.",
-                len(lonely),
+                len(single_pair_tasks),
                 len(tasks),
-                ", ".join(lonely),
+                ", ".join(single_pair_tasks),
             )
 
     def tune(
@@ -184,7 +184,7 @@ class Tuner:
         folder: Path | None = None,
         samples: TuningSamples | None = None,
     ) -> list[AdapterRef]:
-        """Train the tasks' adapters.
+        """Train the tasks' adapters, and return references to them.
 
         Args:
             module: a `LoRAModule` whose model is loaded.
@@ -255,7 +255,7 @@ class Tuner:
         return made
 
     def jobs(self, tasks: Sequence[Task]) -> list[TuningJob]:
-        """The tasks, answers hidden, in groups that share an adapter."""
+        """Return the tasks, answers hidden, in groups that share an adapter."""
         size = self.tasks_per_adapter or max(1, len(tasks))
         groups = [tasks[i : i + size] for i in range(0, len(tasks), size)]
         return [
@@ -268,7 +268,8 @@ class Tuner:
 
     @contextmanager
     def use_adapter(self, module: LightningModule, ref: AdapterRef | None) -> Iterator[None]:
-        """Answer with what was tuned inside the block; None: with the model as it was trained."""
+        """Answer with the tuned adapter inside the block; None answers with the model as it was
+        trained."""
         if ref is None:
             yield
             return
@@ -284,7 +285,7 @@ class Tuner:
             yield
 
     def _start(self, module: LoRAModule) -> State | None:
-        """Where adapters start from; None draws their first values."""
+        """Return the values that adapters start from; None draws their first values."""
         if module.lora is None or self.mode != "continue":
             return None
         return adapter_state(module.model, DEFAULT_ADAPTER)
@@ -316,7 +317,7 @@ class Tuner:
     def _untuned(
         self, module: LoRAModule, config: LoRAConfig | None, folder: Path | None
     ) -> AdapterRef:
-        """A reference to the model as it was trained."""
+        """Return a reference to the model as it was trained."""
         if config is None:
             return self._ref(module, None, {}, 0, None)
         if module.lora is not None:

@@ -35,7 +35,7 @@ def check_least(options: dict[str, tuple[Any, float]]) -> None:
 
 
 def inference_mode_error() -> ConfigError:
-    """For a trainer that switched gradients off."""
+    """Return the error for a trainer that switched gradients off."""
     return ConfigError(
         "test-time fine-tuning needs gradients, and the trainer switched them off",
         value="trainer.inference_mode: true",
@@ -47,7 +47,7 @@ def inference_mode_error() -> ConfigError:
 def suited(
     module: LightningModule, tune: Tuned, lora: LoRAConfig | None
 ) -> tuple[LoRAModule, LoRAConfig | None]:
-    """The module, and the shape of its tasks' adapters; None where all weights are tuned.
+    """Return the module, and the shape of its tasks' adapters, or None if all weights are tuned.
 
     Raises:
         ConfigError: the options do not suit the module.
@@ -165,6 +165,6 @@ def check_task_batches(tasks_per_adapter: int, task_batch_size: int) -> None:
         )
 
 
-def lonely(tasks: Sequence[Task]) -> list[str]:
-    """Ids of the tasks with a single train pair: there is nothing to leave out."""
+def single_pair_tasks(tasks: Sequence[Task]) -> list[str]:
+    """Return the ids of the tasks with a single train pair: there is nothing to leave out."""
     return [task.id for task in tasks if len(task.train) < 2]

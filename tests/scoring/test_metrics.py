@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, make_grid
-from arcflow.evaluation.torchmetric import ARCMetrics, task_key
+from arcflow.evaluation.torchmetric import ARCMetrics, task_number
 from arcflow.scoring.metrics import METRICS, input_metrics, mean_metrics, task_metrics
 from arcflow.scoring.voting import Candidate, rank_votes
 from tests.helpers.paths import ROOT
@@ -179,9 +179,9 @@ def test_metric_stays_exact_when_the_module_is_cast() -> None:
     assert metric.compute() == fed([*TASKS, ("x", [])]).compute()
 
 
-def test_task_keys_are_stable_and_exact() -> None:
-    assert task_key("00d62c1b") == 6928221090017586.0
-    assert len({task_key(f"{i:08x}") for i in range(20_000)}) == 20_000
+def test_task_numbers_are_stable_and_exact() -> None:
+    assert task_number("00d62c1b") == 6928221090017586.0
+    assert len({task_number(f"{i:08x}") for i in range(20_000)}) == 20_000
 
 
 SHARES = {

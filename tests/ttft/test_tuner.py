@@ -239,11 +239,11 @@ def test_one_train_pair_leaves_the_start_untrained(
     encoder: Encoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     module = make_module()
-    lonely, other = make_task("lonely", n_train=1), make_task("other")
-    tuner(5).check(module, [lonely, other], task_batch_size=2)
+    single_pair_tasks, other = make_task("single_pair_tasks", n_train=1), make_task("other")
+    tuner(5).check(module, [single_pair_tasks, other], task_batch_size=2)
     assert "1 of 2 tasks have a single train pair, nothing to leave out" in caplog.text
-    assert "answered with the model as it was trained: lonely." in caplog.text
-    (ref,) = tuner(5).tune(module, encoder, [lonely])
+    assert "answered with the model as it was trained: single_pair_tasks." in caplog.text
+    (ref,) = tuner(5).tune(module, encoder, [single_pair_tasks])
     assert equal(dict(ref.state), adapter_state(module.model))
     assert ref.steps == 0
 

@@ -150,7 +150,7 @@ def test_shared_adapters_take_their_tasks_in_turn(encoder: Encoder) -> None:
 
 def test_one_adapter_for_all_tasks_of_the_task_batch(encoder: Encoder) -> None:
     module = make_module()
-    tasks = [make_task(name) for name in "abc"] + [make_task("lonely", n_train=1)]
+    tasks = [make_task(name) for name in "abc"] + [make_task("single_pair_tasks", n_train=1)]
     counts: Counter[str] = Counter()
     callback = tuner(3, tasks_per_adapter=0)
     refs = callback.tune(module, encoder, tasks, on_step=lambda t, *_: counts.update([t]))
@@ -269,7 +269,7 @@ def test_adapters_are_written_for_other_processes(
 ) -> None:
     module = loaded(base, lora=LoRAConfig(rank=4, rslora=rslora))
     callback = tuner(2, mode="fresh", lora=LoRAConfig(rank=2, rslora=rslora))
-    tasks = [make_task("a"), make_task("b"), make_task("lonely", n_train=1)]
+    tasks = [make_task("a"), make_task("b"), make_task("single_pair_tasks", n_train=1)]
     folder = tmp_path / "adapters"
     refs = callback.tune(module, encoder, tasks, folder=folder)
     again = callback.tune(module, encoder, tasks, folder=folder)
