@@ -3,11 +3,9 @@
 import difflib
 import importlib
 from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import Any
 
 from arcflow.core.errors import ConfigError
-
-T = TypeVar("T")
 
 
 def class_path(cls: type) -> str:
@@ -47,7 +45,7 @@ def import_object(path: str, option: str, expected: str) -> Any:
     return getattr(module, name)
 
 
-def import_class(path: str, base: type[T], option: str) -> type[T]:
+def import_class(path: str, base: type[Any], option: str) -> type[Any]:
     """Return the class that a dotted path names.
 
     Args:

@@ -90,6 +90,20 @@ Answers = list[list[Completion]]
 class Engine(Protocol):
     """Completes prompts; answers in the order of the requests.
 
+    A subclass of your own is named by its class path in ``pass_n.engine``, and is made in the
+    trainer's process with these keyword arguments, which are those of
+    :class:`~arcflow.engines.transformers.TransformersEngine`:
+
+    - ``model``: the trained model of transformers, its trained adapter attached.
+    - ``pad_id``: token id that fills batches up.
+    - ``use_adapter``: a function of an :class:`AdapterRef` that returns a context manager, within
+      which ``model`` answers with that adapter, None meaning as it was trained; None where there
+      is no test-time fine-tuning.
+    - ``max_batch_tokens``: the option ``pass_n.answer.max_batch_tokens``.
+    - ``clock``: a function that returns seconds, for time limits.
+
+    Adapters come with their tensors (``AdapterRef.state``), not as files.
+
     Attributes:
         in_background: whether :meth:`submit` works while its caller computes something else.
     """
@@ -115,7 +129,7 @@ class Engine(Protocol):
         self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Answers:
         """:meth:`submit` and wait."""
-        ...
+        return self.submit(requests, sampling, seconds)()
 
     def sleep(self) -> None:
         """Give back the device's memory until the next :meth:`submit`; nothing may be under way."""

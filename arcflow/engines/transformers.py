@@ -22,6 +22,7 @@ from arcflow.engines.base import (
     AdapterRef,
     Answers,
     Completion,
+    Engine,
     Request,
     SamplingParams,
     check_sampling,
@@ -33,7 +34,7 @@ UseAdapter = Callable[[AdapterRef | None], AbstractContextManager[Any]]
 """Within the context the model answers with this adapter; None: as it was trained."""
 
 
-class TransformersEngine:
+class TransformersEngine(Engine):
     """Completes prompts with a transformers causal language model in this process.
 
     Prompts that begin alike (the views of one task that differ in the test input, the samples

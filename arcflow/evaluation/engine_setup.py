@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from arcflow.core.class_path import did_you_mean, import_class
 from arcflow.core.errors import ConfigError
 from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.engines.base import AdapterRef, Engine
@@ -20,7 +21,12 @@ from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.quiet import no_progress_bars
 from arcflow.ttft.tuner import Tuner
 
-EngineName = Literal["transformers", "vllm"]
+EngineName = str
+"""One of :data:`ENGINES`, or the class path of a subclass of :class:`Engine`."""
+
+ENGINES = ("transformers", "vllm")
+"""The engines that have a short name."""
+
 _TRAINED_ID = 2**30
 _MOST_ADAPTERS = 16
 
@@ -53,7 +59,8 @@ def check_engine(name: EngineName, module: Any, tuner: Tuner | None) -> None:
     Raises:
         ConfigError: what it is and what to change.
     """
-    if name == "transformers":
+    if name != "vllm":
+        engine_class(name)
         return
     if not isinstance(module, LoRAModule):
         raise ConfigError(
@@ -73,6 +80,28 @@ def check_engine(name: EngineName, module: Any, tuner: Tuner | None) -> None:
         check_servable(config.spec())
 
 
+def engine_class(name: EngineName) -> type[Any]:
+    """Return the class of an engine that works in the trainer's process.
+
+    Args:
+        name: "transformers" or a class path.
+
+    Raises:
+        ConfigError: there is no such engine.
+    """
+    if name == "transformers":
+        return TransformersEngine
+    if "." not in name:
+        raise ConfigError(
+            f"pass_n.engine: no such engine{did_you_mean(name, ENGINES)}",
+            value=name,
+            expected=f"{', '.join(ENGINES)} or the class path of a subclass of "
+            "arcflow.engines.base.Engine",
+            next_step="Correct --pass_n.engine.",
+        )
+    return import_class(name, Engine, "pass_n.engine")
+
+
 def open_engine(
     name: EngineName,
     vllm: VLLMConfig,
@@ -86,7 +115,7 @@ def open_engine(
     """Start the engine, give it the model, and return both as a session.
 
     Args:
-        name: which.
+        name: one of :data:`ENGINES` or a class path.
         vllm: its options.
         module: whose model answers.
         data: token ids and the longest sequence.
@@ -95,11 +124,15 @@ def open_engine(
         root: the run's folder; files for the engine live in a new folder within.
         clock: seconds, for time limits.
     """
-    if name == "transformers":
-        use = None if tuner is None else partial(tuner.use_adapter, module)
-        return EngineSession(
-            TransformersEngine(module.model, data.pad_id, use, answer.max_batch_tokens, clock=clock)
+    if name != "vllm":
+        engine = engine_class(name)(
+            model=module.model,
+            pad_id=data.pad_id,
+            use_adapter=None if tuner is None else partial(tuner.use_adapter, module),
+            max_batch_tokens=answer.max_batch_tokens,
+            clock=clock,
         )
+        return EngineSession(engine)
     scratch = Path(tempfile.mkdtemp(prefix="engine-", dir=root))
     try:
         trained = None

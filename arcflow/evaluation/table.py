@@ -1,35 +1,32 @@
 """The one table an evaluation prints."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-from arcflow.evaluation.program_candidates import CODE_METRICS
-
-_PERCENT = (
-    "accuracy",
-    "correct_pixels",
-    "max_correct_pixels",
-    "correct_size",
-    "any_correct_size",
-    "unanswered",
-    "pass_n",
-    "vote_1",
-    "vote_2",
-    *CODE_METRICS,
-)
+from arcflow.scoring.metrics import METRIC_TABLE, Metric, find_metric
 
 
-def metrics_table(results: Mapping[str, Mapping[str, float]]) -> Table:
-    """Return a table with a row a metric and a column a variant; shares in per cent, losses in
-    nats a token."""
+def metrics_table(
+    results: Mapping[str, Mapping[str, float]], extra: Sequence[Metric] = ()
+) -> Table:
+    """Return a table of one row a measure and one column a variant.
+
+    Args:
+        results: by variant, the value of each measure.
+        extra: measures beside the built-in ones.
+
+    Returns:
+        Shares in per cent, the loss in nats a token, anything else as it is.
+    """
     table = Table(title="evaluation", title_justify="left")
     table.add_column("measure")
     for variant in results:
         table.add_column(variant, justify="right")
     for name in dict.fromkeys(name for of in results.values() for name in of):
-        form = "{:.1%}" if name in _PERCENT else "{:.4f}" if "loss" in name else "{:g}"
+        known = name in METRIC_TABLE
+        form = "{:.1%}" if find_metric(name, extra).percent else "{:.4f}" if known else "{:g}"
         table.add_row(name, *(form.format(of[name]) for of in results.values()))
     return table
 

@@ -5,14 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torchmetrics import Metric
+from torchmetrics import Metric as TorchMetric
 from torchmetrics.utilities import dim_zero_cat
 
 from arcflow.core.grid import Grid
-from arcflow.scoring.metrics import METRICS, mean_metrics, task_metrics
+from arcflow.scoring.metrics import METRICS, Metric, mean_metrics, task_metrics
 from arcflow.scoring.voting import Candidate
-
-_WIDTH = 1 + len(METRICS)
 
 
 def task_number(task_id: str) -> float:
@@ -21,12 +19,16 @@ def task_number(task_id: str) -> float:
     return float(int.from_bytes(digest, "big") >> 11)
 
 
-class ARCMetrics(Metric):
-    """All of :data:`~arcflow.scoring.metrics.METRICS`, each a mean over tasks.
+class ARCMetrics(TorchMetric):
+    """All of :data:`~arcflow.scoring.metrics.METRICS`, the mean over tasks.
 
     One row is kept for each task, with a key made from its id. A task that was fed more than
     once, as a sampler does that pads the ranks of a distributed evaluation to one length, counts
     once: the first row stands. The result is that of one process, to the last bit.
+
+    Args:
+        extra: measures beside the built-in ones.
+        kwargs: options of torchmetrics.
     """
 
     full_state_update = False
@@ -34,8 +36,10 @@ class ARCMetrics(Metric):
     is_differentiable = False
     rows: list[torch.Tensor] | torch.Tensor
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, extra: Sequence[Metric] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.extra = tuple(extra)
+        self.names = (*METRICS, *(metric.name for metric in self.extra))
         # One flat float64 state: a rank that was fed nothing takes part in the gathering with an
         # empty 1-D tensor of the metric's dtype, which matches in kind and in dimensions.
         self.set_dtype(torch.float64)
@@ -54,8 +58,8 @@ class ARCMetrics(Metric):
         Raises:
             DataError: as :func:`~arcflow.scoring.metrics.task_metrics`.
         """
-        measured = task_metrics(candidates, outputs, task_id)
-        row = [task_number(task_id), *(measured[name] for name in METRICS)]
+        measured = task_metrics(candidates, outputs, task_id, self.extra)
+        row = [task_number(task_id), *(measured[name] for name in self.names)]
         state = self.rows if isinstance(self.rows, list) else [self.rows]
         self.rows = [*state, torch.tensor(row, dtype=torch.float64, device=self.device)]
 
@@ -65,9 +69,9 @@ class ARCMetrics(Metric):
         if len(self.rows) == 0:
             return {}
         first: dict[float, list[float]] = {}
-        for key, *values in dim_zero_cat(self.rows).reshape(-1, _WIDTH).tolist():
+        for key, *values in dim_zero_cat(self.rows).reshape(-1, 1 + len(self.names)).tolist():
             first.setdefault(key, values)
-        return mean_metrics(dict(zip(METRICS, values, strict=True)) for values in first.values())
+        return mean_metrics(dict(zip(self.names, row, strict=True)) for row in first.values())
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)

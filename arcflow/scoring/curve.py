@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import Grid, GridKey, grid_key
 from arcflow.core.seeds import rng
-from arcflow.scoring.metrics import input_metrics
+from arcflow.scoring.metrics import METRIC_TABLE, ScoredInput
 from arcflow.scoring.voting import Candidate, by_test_input
 
 CURVES = ("pass_n", "vote_1", "vote_2")
-"""The metrics of a curve, as :func:`~arcflow.scoring.metrics.input_metrics` defines them."""
+"""The measures of a curve, as :data:`~arcflow.scoring.metrics.METRIC_TABLE` defines them."""
 
 RESAMPLES = 2000
 """The number of bootstrap samples of the tasks that make the confidence band."""
@@ -157,8 +157,9 @@ def input_curve(
         generator: The random generator that makes the subsamples.
     """
     total = len(candidates)
-    whole = input_metrics(candidates, output)
-    last = [whole[name] for name in CURVES]
+    scored = ScoredInput(candidates, output)
+    measures = [METRIC_TABLE[name].function for name in CURVES]
+    last = [measure(scored) for measure in measures if measure is not None]
     found = np.empty((len(CURVES), len(grid)))
     found[:] = np.array(last)[:, None]
     key = grid_key(output)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from arcflow.scoring.metrics import METRICS
+from arcflow.scoring.metrics import find_metric
 from arcflow.studies.report import Results, best, caption, spread
 from arcflow.studies.spec import Study
 
@@ -54,7 +54,7 @@ def _panel(
     firsts: set[str],
     reference: str | None,
 ) -> None:
-    scale = 100 if column in METRICS else 1
+    scale = 100 if find_metric(column).percent else 1
     for name, place in places.items():
         values = [scale * r.values[column] for (row, _), r in results.items() if row == name]
         found = spread(results, name, column)
@@ -66,7 +66,7 @@ def _panel(
     mean = spread(results, reference, column) if reference is not None else None
     if mean is not None:
         panel.axvline(scale * mean.mean, color=_REFERENCE, linestyle="--", linewidth=1, zorder=1)
-    if column in METRICS and panel.get_xlim()[1] < 1:
+    if find_metric(column).percent and panel.get_xlim()[1] < 1:
         panel.set_xlim(-0.5, 10)  # all of them 0, or nearly: no scale of thousandths
     panel.set_title(f"{column}, nats a token" if column == "loss" else f"{column}, %", fontsize=10)
     panel.grid(axis="both", color="#e4e4e4", linewidth=0.7)

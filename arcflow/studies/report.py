@@ -11,11 +11,10 @@ from typing import Any
 
 from arcflow.core.errors import DataError
 from arcflow.core.json_file import read_json
-from arcflow.scoring.metrics import METRICS
+from arcflow.scoring.metrics import find_metric
 from arcflow.studies.spec import Study
 
 TTFT, BASELINE = "ttft", "baseline"
-_SMALLER_IS_BETTER = ("loss", "unanswered")
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def best(study: Study, results: Results, column: str) -> set[str]:
     means = {name: mean for name, mean in means.items() if not math.isnan(mean)}
     if len(set(means.values())) < 2:
         return set()
-    first = (min if column in _SMALLER_IS_BETTER else max)(means.values())
+    first = (max if find_metric(column).larger_is_better else min)(means.values())
     return {name for name, mean in means.items() if mean == first}
 
 
@@ -102,7 +101,7 @@ def cell(found: Spread | None, column: str) -> str:
     """``mean ± deviation``: shares in per cent, anything else with four decimals."""
     if found is None:
         return "-"
-    scale, form = (100, "{:.1f}") if column in METRICS else (1, "{:.4f}")
+    scale, form = (100, "{:.1f}") if find_metric(column).percent else (1, "{:.4f}")
     text = form.format(scale * found.mean)
     if found.deviation is not None:
         text += " ± " + form.format(scale * found.deviation)
@@ -111,7 +110,7 @@ def cell(found: Spread | None, column: str) -> str:
 
 def heading(column: str) -> str:
     """A column's name with its unit."""
-    return f"{column} %" if column in METRICS else column
+    return f"{column} %" if find_metric(column).percent else column
 
 
 def _rows(study: Study, results: Results) -> list[tuple[str, int, list[tuple[str, bool]]]]:

@@ -106,7 +106,7 @@ class Encoder(Generic[T]):
         self._tokenizer = tokenizer
         self._check_options()
         name = self.config.template or kind.templates[self.config.format]
-        self._template = PromptTemplate(name, kind.family)
+        self._template = PromptTemplate(name, kind)
         self._safe = SafeTexts(tokenizer)
         self._scripts: dict[int, PromptLayout] = {}
         self._fingerprint: dict[str, str] = {}

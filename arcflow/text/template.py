@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from arcflow.core.errors import ConfigError
+from arcflow.text.kinds.base import TaskKind
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -34,29 +36,28 @@ class PromptTemplate:
 
     Args:
         name: a shipped template's name, e.g. ``"chat-v1"``, or the path of a file.
-        family: the end of a shipped file's name, for kinds that have files of their own.
+        kind: whose own words a shipped name or a name of its ``templates`` stands for; None
+            takes the shipped file of the kinds with grids alone.
 
     Attributes:
         name: as given.
-        family: as given.
+        kind: as given.
+        path: the file; for a template that a kind brings, a name of it for messages.
         hash: SHA-256 of the file's text; two templates of one hash write the same prompts.
 
     Raises:
         ConfigError: no such file, or Jinja refuses it; with file and line.
     """
 
-    def __init__(self, name: str, family: str = "") -> None:
-        self.name, self.family = name, family
-        self.path = _find(name, family)
-        try:
-            self.source = self.path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"template {self.path} cannot be read ({error})",
-                value=name,
-                expected="a text file in UTF-8",
-                next_step="Check the file and its permissions.",
-            ) from error
+    def __init__(self, name: str, kind: TaskKind[Any] | None = None) -> None:
+        self.name, self.kind = name, kind
+        own = _own_text(name, kind)
+        if own is not None:
+            self.path = Path(f"{name} of the kind {kind.name if kind else ''}")
+            self.source = own
+        else:
+            self.path = _find(name, kind.family if kind else "")
+            self.source = _read(self.path, name)
         self.hash = hashlib.sha256(self.source.encode()).hexdigest()
         self._check_characters()
         environment = ImmutableSandboxedEnvironment(
@@ -78,8 +79,8 @@ class PromptTemplate:
                 next_step="Write {% block prompt %}...{% endblock %} around the prompt's text.",
             )
 
-    def __reduce__(self) -> tuple[type["PromptTemplate"], tuple[str, str]]:
-        return PromptTemplate, (self.name, self.family)
+    def __reduce__(self) -> tuple[type["PromptTemplate"], tuple[str, TaskKind[Any] | None]]:
+        return PromptTemplate, (self.name, self.kind)
 
     def render(self, block: str, variables: Mapping[str, object], default: str = "") -> str:
         """The text of one block.
@@ -156,6 +157,31 @@ class PromptTemplate:
         )
 
 
+def _own_text(name: str, kind: TaskKind[Any] | None) -> str | None:
+    """Return the template that a kind brings for a version; None where a file is meant."""
+    if kind is None or name not in {*_shipped(""), *kind.templates.values()}:
+        return None
+    return kind.template_text(name)
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"template {path} cannot be read ({error})",
+            value=name,
+            expected="a text file in UTF-8",
+            next_step="Check the file and its permissions.",
+        ) from error
+
+
+def _shipped(family: str) -> list[str]:
+    """Return the names of the shipped versions that a family of kinds has."""
+    # Family names begin with a dot.
+    return sorted({p.name.split(".")[0] for p in _FOLDER.glob(f"*{family}.jinja")})
+
+
 def _find(name: str, family: str) -> Path:
     shipped = _FOLDER / f"{name}{family}.jinja"
     if "/" not in name and "\\" not in name and shipped.is_file():
@@ -163,11 +189,9 @@ def _find(name: str, family: str) -> Path:
     path = Path(name).expanduser()
     if path.is_file():
         return path
-    # Family names begin with a dot.
-    names = sorted({p.name.split(".")[0] for p in _FOLDER.glob(f"*{family}.jinja")})
     raise ConfigError(
         "template not found",
         value=name,
-        expected=f"a shipped template ({', '.join(names)}) or the path of a file",
+        expected=f"a shipped template ({', '.join(_shipped(family))}) or the path of a file",
         next_step="Check the spelling or the path.",
     )

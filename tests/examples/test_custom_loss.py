@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.errors import ConfigError
 from arcflow.core.task import Pair, Task
@@ -17,7 +18,6 @@ from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.loss.causal_lm import causal_loss
 from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.tokenizer import CHARACTERS, load_tokenizer
-from arcflow.ttft.tuner import TestTimeFineTuning
 from examples.custom_loss import FocalLoss
 from tests.helpers.examples import tiny_run
 from tests.helpers.runs import logged, run_arcflow

@@ -5,6 +5,10 @@ from pathlib import Path
 from tests.helpers.paths import ROOT
 
 CONFIG = str(ROOT / "configs" / "quickstart.yaml")
+SIZES = (
+    '--model.backbone.config={"hidden_size": 32, "intermediate_size": 64, '
+    '"num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}'
+)
 
 
 def tiny_run(command: str, root: Path, *options: str) -> list[str]:
@@ -23,8 +27,7 @@ def tiny_run(command: str, root: Path, *options: str) -> list[str]:
         "--test_time.steps=2",
         "--test_time.tokens_per_step=300",
         "--pass_n.answer.views=2",
-        '--model.backbone.config={"hidden_size": 32, "intermediate_size": 64, '
-        '"num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}',
+        SIZES,
     ]
     if command == "fit":
         words += [

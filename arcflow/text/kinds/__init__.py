@@ -1,11 +1,12 @@
 """Task kinds: what is asked of a task."""
 
+from functools import cache
 from typing import Any
 
+from arcflow.core.class_path import did_you_mean, import_class
 from arcflow.core.errors import ConfigError
 from arcflow.text.kinds.base import GridKind, T, TaskKind, Value, check_test_index
 from arcflow.text.kinds.code import (
-    FAMILY,
     CodeFromExamples,
     CodeFromExamplesAndTest,
     CodeFromFeedback,
@@ -48,26 +49,48 @@ KINDS: dict[str, TaskKind[Any]] = {kind.name: kind for kind in _ALL}
 
 
 def get_kind(name: str) -> TaskKind[Any]:
-    """The kind of that name.
+    """Return the kind of that name.
 
-    Raises:
-        ConfigError: where there is none.
-    """
-    if name not in KINDS:
-        raise ConfigError(
-            "unknown task kind",
-            value=name,
-            expected=f"one of {sorted(KINDS)}",
-            next_step="Correct the kind's name.",
-        )
-    return KINDS[name]
-
-
-def needs_program(name: str) -> bool:
-    """Whether a kind shows or asks for a task's program, so that its pairs have to stay as the
-    program makes them.
+    Args:
+        name: a built-in kind's name, or the class path of a subclass of :class:`TaskKind`, which
+            is made without arguments.
 
     Raises:
         ConfigError: there is no such kind.
     """
-    return get_kind(name).family == FAMILY
+    if name in KINDS:
+        return KINDS[name]
+    if "." not in name:
+        raise ConfigError(
+            f"unknown task kind{did_you_mean(name, KINDS)}",
+            value=name,
+            expected=f"one of {sorted(KINDS)}, or the class path of a subclass of "
+            "arcflow.text.kinds.TaskKind",
+            next_step="Correct the kind's name.",
+        )
+    return _custom_kind(name)
+
+
+@cache
+def _custom_kind(path: str) -> TaskKind[Any]:
+    cls: type[TaskKind[Any]] = import_class(path, TaskKind, "task kind")
+    missing = sorted(getattr(cls, "__abstractmethods__", ()))
+    if missing or getattr(cls, "name", None) in (None, *KINDS):
+        raise ConfigError(
+            f"task kind {path}: the class is not complete",
+            value={"name": getattr(cls, "name", None), "methods missing": missing},
+            expected="a name that no built-in kind has, and every method of TaskKind",
+            next_step="Complete the class; examples/custom_task_kind.py shows one.",
+        )
+    return cls()
+
+
+def needs_program(name: str) -> bool:
+    """Return whether a kind shows or asks for a task's program.
+
+    If so, its pairs have to stay as the program makes them.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    return get_kind(name).shows_program

@@ -30,11 +30,28 @@ class TaskKind(ABC, Generic[T]):
         templates: the template for each format.
         family: comes behind a template's name in its file's name: kinds of one family are
             written by the same files.
+        shows_program: whether the prompt or the answer is the task's program, so that pairs have
+            to stay as the program makes them.
+
+    A kind of your own is named by its class path where a kind's name is asked for, and brings its
+    own words with :meth:`template_text`.
     """
 
     name: ClassVar[str]
     templates: ClassVar[Mapping[str, str]] = {"chat": "chat-v1", "compact": "compact-v1"}
     family: ClassVar[str] = ""
+    shows_program: ClassVar[bool] = False
+
+    def template_text(self, name: str) -> str | None:
+        """Return this kind's own template in place of a shipped file.
+
+        Args:
+            name: a shipped version, e.g. ``"chat-v1"``, or one of :attr:`templates`.
+
+        Returns:
+            The text of a Jinja template, see docs/prompts.md; None takes the shipped file.
+        """
+        return None
 
     @abstractmethod
     def prompt_values(self, task: Task, test_index: int) -> list[Value]:

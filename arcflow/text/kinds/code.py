@@ -24,6 +24,7 @@ class CodeKind(TaskKind[str]):
     """A kind whose answer is a program."""
 
     family: ClassVar[str] = FAMILY
+    shows_program: ClassVar[bool] = True
 
     def target(self, task: Task, test_index: int) -> str | None:
         """The task's program.
@@ -154,6 +155,7 @@ class OutputFromCode(GridKind):
 
     name = "output-from-code"
     family: ClassVar[str] = FAMILY
+    shows_program: ClassVar[bool] = True
 
     def prompt_values(self, task: Task, test_index: int) -> list[Value]:
         """The program, then the test input."""
@@ -185,6 +187,7 @@ class InputFromCode(GridKind):
 
     name = "input-from-code"
     family: ClassVar[str] = FAMILY
+    shows_program: ClassVar[bool] = True
 
     def prompt_values(self, task: Task, test_index: int) -> list[Value]:
         """The program."""
