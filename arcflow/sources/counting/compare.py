@@ -1,4 +1,4 @@
-"""Compare: larger, longer, fuller, commoner."""
+"""Families about comparing: larger, longer, fuller, commoner."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ def largest_object(draw: Draw) -> Make:
 
 
 def ends(places: dict[tuple[int, int], Cells]) -> Sequence[Cells]:
-    """The first and the last of some objects from above, and from the left."""
+    """Return the first and the last of some objects from above, then from the left."""
     across, down = sorted(places, key=lambda place: place[1]), sorted(places)
     return [places[place] for place in (down[0], down[-1], across[0], across[-1])]
 

@@ -1,4 +1,4 @@
-"""Connect: dots, corners, walls, blocks."""
+"""Families about connecting: dots, corners, walls, blocks."""
 
 import numpy as np
 
@@ -63,7 +63,14 @@ def connect_corners(draw: Draw) -> Make:
 
 
 def shot(cells: Cells, dots: list[tuple[int, int]], turns: int) -> Cells:
-    """Rays to the right from dots, until a coloured cell, in the grid turned so often and back."""
+    """Return the grid with rays from dots to the right, each up to the next coloured cell.
+
+    Args:
+        cells: The grid, of shape (H, W).
+        dots: The row and column of each dot.
+        turns: The number of quarter turns, counter-clockwise, in which the rays are cast; the
+            result is turned back.
+    """
     turned = np.zeros_like(cells)
     for row, column in dots:
         turned[row, column] = 1

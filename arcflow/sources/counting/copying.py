@@ -1,4 +1,4 @@
-"""Copy: onto dots, as tiles, again and again."""
+"""Families about copying: onto dots, as tiles, again and again."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def around(draw: Draw, least: int = 3) -> Mask:
-    """Which cells of 3 by 3 a pattern takes: the middle, and at least some of its neighbours."""
+    """Return a random mask of 3 by 3 cells: the middle and ``least`` to 6 of its neighbours."""
     mask = np.zeros((3, 3), dtype=np.bool_)
     mask.flat[draw.some((0, 1, 2, 3, 5, 6, 7, 8), draw.between(least, 6))] = True
     mask[1, 1] = True

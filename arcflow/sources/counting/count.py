@@ -1,4 +1,4 @@
-"""Count: objects, cells and colours."""
+"""Families about counting: objects, cells and colours."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def row(n: int, color: int) -> Cells:
-    """``n`` cells side by side; 30 where there are more."""
+    """Return ``n`` cells side by side, at most 30, of shape (1, n)."""
     return full(1, min(n, 30), color)
 
 

@@ -1,4 +1,4 @@
-"""Fill: shapes, boxes, rooms, lines."""
+"""Families about filling: shapes, boxes, rooms, lines."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def opened(draw: Draw, outline: Cells) -> Cells:
-    """An outline with one cell missing, not at a corner."""
+    """Remove one random cell of an outline, not at a corner, and return the outline."""
     height, width = outline.shape
     if draw.chance():
         outline[draw.between(1, height - 2), draw.pick((0, width - 1))] = 0

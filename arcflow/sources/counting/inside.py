@@ -1,4 +1,4 @@
-"""Inside and outside of frames."""
+"""Families about the inside and the outside of frames."""
 
 import numpy as np
 
@@ -8,7 +8,13 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def framed(draw: Draw, line: int, frames: int) -> tuple[Canvas, Mask, Mask]:
-    """A canvas with frames; which cells are inside of them, and which outside."""
+    """Return a canvas with frames, and the masks of the cells inside and outside of them.
+
+    Args:
+        draw: The random choices of the task.
+        line: The colour of the frames.
+        frames: The number of frames.
+    """
     canvas = draw.canvas(8)
     inside, outside = np.zeros((2, *canvas.cells.shape), dtype=np.bool_)
     outside[:] = True
@@ -21,7 +27,14 @@ def framed(draw: Draw, line: int, frames: int) -> tuple[Canvas, Mask, Mask]:
 
 
 def dots(draw: Draw, where: Mask, low: int, high: int) -> Mask:
-    """So many cells among these."""
+    """Return the mask of a random number of cells among those of ``where``.
+
+    Args:
+        draw: The random choices of the task.
+        where: The cells to choose from, at most half of which are taken.
+        low: The least number of cells.
+        high: The largest number of cells.
+    """
     free = np.flatnonzero(where)
     n = draw.number(low, min(high, len(free) // 2))
     mask = np.zeros(where.shape, dtype=np.bool_)

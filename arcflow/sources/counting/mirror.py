@@ -1,4 +1,4 @@
-"""Mirror and turn."""
+"""Families about mirroring and turning."""
 
 import numpy as np
 

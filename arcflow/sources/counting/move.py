@@ -1,4 +1,4 @@
-"""Move: fall, slide, step, go round."""
+"""Families about moving: fall, slide, step, go round."""
 
 import numpy as np
 
@@ -7,7 +7,12 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def fallen(cells: Cells, turns: int) -> Cells:
-    """Every coloured cell fallen down, in the grid turned so many times and back."""
+    """Return the grid with all coloured cells fallen down, turned before and back afterwards.
+
+    Args:
+        cells: The grid, of shape (H, W).
+        turns: The number of quarter turns, counter-clockwise, in which the cells fall.
+    """
     turned = np.rot90(cells, turns)
     order = np.argsort(turned != 0, axis=0, kind="stable")
     return np.rot90(np.take_along_axis(turned, order, axis=0), -turns)

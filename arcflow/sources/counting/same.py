@@ -1,4 +1,4 @@
-"""Same and different: the odd one out, what two halves have in common."""
+"""Families about sameness: the odd one out, and what two halves have in common."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def alike(a: Cells, b: Cells) -> bool:
-    """Whether one is the other, turned or mirrored."""
+    """Return whether one figure is the other, turned or mirrored."""
     return any(np.array_equal(a, image) for image in images(b))
 
 

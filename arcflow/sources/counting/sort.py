@@ -1,4 +1,4 @@
-"""Sort: by length, by number, by size, by place."""
+"""Families about sorting: by length, by number, by size, by place."""
 
 import numpy as np
 
