@@ -44,7 +44,7 @@ def dots(draw: Draw, where: Mask, low: int, high: int) -> Mask:
 
 @family("inside")
 def inside_recolor(draw: Draw) -> Make:
-    """The dots inside (or outside) frames take another colour."""
+    """Give the dots inside (or outside) frames another colour."""
     line, dot, marked = draw.colors(3)
     within = draw.chance()
 
@@ -60,7 +60,7 @@ def inside_recolor(draw: Draw) -> Make:
 
 @family("inside")
 def inside_erase(draw: Draw) -> Make:
-    """What lies inside (or outside) frames vanishes."""
+    """Erase what lies inside (or outside) frames."""
     line, *palette = draw.colors(draw.between(3, 5))
     within = draw.chance()
 
@@ -77,7 +77,7 @@ def inside_erase(draw: Draw) -> Make:
 
 @family("inside")
 def inside_crop(draw: Draw) -> Make:
-    """What is inside the frame, cut out."""
+    """Cut out what is inside the frame."""
     line, *palette = draw.colors(draw.between(2, 5))
 
     def pair() -> tuple[Cells, ...]:
@@ -96,7 +96,7 @@ def inside_crop(draw: Draw) -> Make:
 
 @family("inside")
 def inside_shut_out(draw: Draw) -> Make:
-    """Everything that is not shut in by a closed outline takes a colour."""
+    """Colour everything that is not shut in by a closed outline."""
     line, outer = draw.colors(2)
 
     def pair() -> tuple[Cells, ...]:
@@ -123,7 +123,7 @@ def inside_shut_out(draw: Draw) -> Make:
 
 @family("inside")
 def inside_count(draw: Draw) -> Make:
-    """A row of as many cells as there are dots inside the frame."""
+    """Make a row of as many cells as there are dots inside the frame."""
     line, dot, color = *draw.colors(2), draw.colors(1)[0]
 
     def pair() -> tuple[Cells, ...]:
@@ -138,7 +138,7 @@ def inside_count(draw: Draw) -> Make:
 
 @family("inside")
 def inside_most(draw: Draw) -> Make:
-    """The inside of the frame that holds the most (or fewest) dots, cut out."""
+    """Cut out the inside of the frame that holds the most (or fewest) dots."""
     line, dot = draw.colors(2)
     best = draw.pick((-1, 0))
 
