@@ -1,1 +1,1 @@
-"""Studies: tables of runs over seeds, with their report."""
+"""Studies: tables of experiments, each run with several seeds."""

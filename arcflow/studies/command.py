@@ -1,4 +1,4 @@
-"""``arcflow study``: run a table of experiments, each over several seeds, and show it."""
+"""``arcflow study``: run a table of experiments with several seeds each, and show it."""
 
 import argparse
 import gc
@@ -26,16 +26,16 @@ ANALYSES = {
     "rearc-distribution": "arcflow.tools.rearc_distribution",
     "input-distribution": "arcflow.tools.input_distribution",
 }
-"""Studies that look at data and train nothing, with options of their own."""
+"""Studies that look at data and train nothing, with options of their own, and their modules."""
 _LOOK = 0.2
-"""Seconds between two looks at the children."""
+"""The seconds between two looks at the children."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool with the words after ``arcflow study``; returns the exit code.
+    """Run the tool with the words after ``arcflow study`` and return its exit code.
 
     Returns:
-        0; 1 where a row failed; 2 after a user's mistake; 130 where the user interrupted.
+        0 for success; 1 if a row failed; 2 after a user's mistake; 130 after an interrupt.
     """
     if argv and argv[0] in ANALYSES:
         code: int = import_module(ANALYSES[argv[0]]).main(argv[1:])
@@ -116,7 +116,7 @@ def _work(options: argparse.Namespace) -> list[Failure]:
 
 
 def _chosen(study: Study, only: str | None, seeds: str | None) -> Study:
-    """The study with the rows and seeds that were asked for."""
+    """Return the study with only the rows and seeds that were asked for."""
     rows, numbers = study.rows, study.seeds
     if only is not None:
         names, known = only.split(","), [row.name for row in rows]
@@ -142,7 +142,7 @@ def _chosen(study: Study, only: str | None, seeds: str | None) -> Study:
 
 
 def _in_order(measuring: Iterable[StudyRun]) -> list[StudyRun]:
-    """All runs, each once and after its parent."""
+    """Return all runs, each once and after its parent."""
     found: dict[StudyRun, None] = {}
     for one in measuring:
         chain: list[StudyRun] = []
@@ -155,7 +155,7 @@ def _in_order(measuring: Iterable[StudyRun]) -> list[StudyRun]:
 
 
 def _show_runs(study: Study, runs: Sequence[StudyRun], jobs: int) -> list[Failure]:
-    """Run them, with one live line on a terminal and a line for each that has ended."""
+    """Run the runs, with one live line on a terminal and a message for each that has ended."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
@@ -181,7 +181,7 @@ def _show_runs(study: Study, runs: Sequence[StudyRun], jobs: int) -> list[Failur
 
 
 def _status(progress: Progress, jobs: int, elapsed: float) -> str:
-    """Runs done of all, current ones, elapsed and about how long the rest takes."""
+    """Return the counts of runs, the current ones, the time elapsed and an estimate of the rest."""
     now = time.monotonic()
     current = ", ".join(f"{name} ({clock(now - t)})" for name, t in progress.current.items())
     left = remaining(progress, jobs, [now - t for t in progress.current.values()])
@@ -194,12 +194,15 @@ def _status(progress: Progress, jobs: int, elapsed: float) -> str:
 
 
 def remaining(progress: Progress, jobs: int, under_way: Sequence[float]) -> float | None:
-    """Seconds until the end, as the mean run of each stage tells; None before there is one of each.
+    """Return the estimated seconds until the end, by the mean time of each stage's runs.
 
     Args:
-        progress: where the study stands.
-        jobs: processes at a time.
-        under_way: seconds that the current runs have taken.
+        progress: The state of the study.
+        jobs: The number of processes at a time.
+        under_way: The seconds that the current runs have taken.
+
+    Returns:
+        The seconds, or None if a stage that is left has no finished run yet.
     """
     means = {stage: sum(of) / len(of) for stage, of in progress.seconds.items()}
     if not means.keys() >= set(progress.left):
@@ -211,7 +214,7 @@ def remaining(progress: Progress, jobs: int, under_way: Sequence[float]) -> floa
 def _results(
     study: Study, measuring: Mapping[tuple[str, int], StudyRun]
 ) -> tuple[Results, list[Failure]]:
-    """The results that are there, and runs whose results cannot be read."""
+    """Return the results that exist, and the runs whose results cannot be read."""
     found, bad = {}, []
     for key, one in measuring.items():
         try:
@@ -241,7 +244,7 @@ def _report(study: Study, results: Results, output: Path) -> None:
 
 @contextmanager
 def _writing(output: Path) -> Iterator[None]:
-    """A full disk and the like end the study in words."""
+    """Turn a full disk and the like into an error in words."""
     try:
         yield
     except BrokenPipeError:
@@ -257,7 +260,7 @@ def _writing(output: Path) -> Iterator[None]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends a study as Ctrl-C does, so that no child is left behind."""
+    """End a study at SIGTERM as at Ctrl-C, so that no child is left behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Options as the files after ``-c`` nest them, looked up by their names on the command line."""
+"""Options as nested in config files, accessed by their names on the command line."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ Tree = dict[str, Any]
 
 
 def merge(tree: Tree, more: Mapping[str, Any]) -> None:
-    """Put ``more`` over ``tree``, key by key, as later files go over earlier ones."""
+    """Merge ``more`` into ``tree`` in place, key by key, as later config files override earlier."""
     for key, value in more.items():
         if isinstance(value, Mapping):
             kept = tree.get(key)
@@ -18,14 +18,14 @@ def merge(tree: Tree, more: Mapping[str, Any]) -> None:
 
 
 def copied(tree: Mapping[str, Any]) -> Tree:
-    """A copy whose branches are its own."""
+    """Return a deep copy of the tree's mappings."""
     copy: Tree = {}
     merge(copy, tree)
     return copy
 
 
 def get(tree: Mapping[str, Any], option: str) -> Any:
-    """The value of ``a.b.c``; None where nothing is set."""
+    """Return the value of an option such as ``a.b.c``, or None if it is not set."""
     found: Any = tree
     for name in option.split("."):
         if not isinstance(found, Mapping):
@@ -35,7 +35,10 @@ def get(tree: Mapping[str, Any], option: str) -> Any:
 
 
 def put(tree: Tree, option: str, value: Any) -> None:
-    """Set ``a.b.c``; a name set where a class stands is the class's."""
+    """Set an option such as ``a.b.c``, in place.
+
+    A text set where a class with options stands replaces the class's name only.
+    """
     *path, last = option.split(".")
     for name in path:
         tree = _inner(tree, name)
@@ -51,7 +54,12 @@ def put(tree: Tree, option: str, value: Any) -> None:
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Every leaf under its name on the command line."""
+    """Return every leaf of the tree by its name on the command line.
+
+    Args:
+        tree: The options.
+        prefix: The name of the tree itself, without a trailing dot.
+    """
     found: dict[str, Any] = {}
     for key, value in tree.items():
         name = prefix if key == "init_args" else f"{prefix}.{key}" if prefix else str(key)
@@ -63,6 +71,6 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _inner(tree: Any, name: str) -> Any:
-    """Where ``name`` is looked up: the options of a class lie in its ``init_args``."""
+    """Return the mapping that holds ``name``: the options of a class are in its ``init_args``."""
     arguments = tree.get("init_args")
     return arguments if name not in tree and isinstance(arguments, dict) else tree

@@ -1,4 +1,4 @@
-"""What a study runs: for each row, seed and stage one command line in a folder of its own.
+"""The plan of a study: for each row, seed and stage one command line in a folder of its own.
 
 The last stage of a row, which measures, runs in ``rows/ROW/seed-S``. Earlier ones run in
 ``stages/STAGE-KEY/seed-S``, where the key is made of the resolved arguments: rows that have the
@@ -21,13 +21,13 @@ from arcflow.studies.spec import Study, StudyRow, StudyStage
 
 _FACTOR = re.compile(r"x(\d+(?:\.\d+)?)")
 _OWN = ("seed_everything", "trainer.default_root_dir", "ckpt_path")
-"""Options that the study itself gives."""
+"""The options that the study itself sets."""
 _START = "model.start_from"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """An option from the command line, for one stage or (empty) for all."""
+    """An option from the command line, for one stage or, if ``stage`` is empty, for all."""
 
     stage: str
     option: str
@@ -36,17 +36,17 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class StudyRun:
-    """One child process.
+    """One child process of a study.
 
     Attributes:
-        name: for people.
-        stage: which it is.
-        seed: of everything in it.
-        arguments: all options that its result depends on, as far as files and study give them.
-        options: those of them that are not in the configs.
-        folder: its ``trainer.default_root_dir``.
-        parent: the run whose last checkpoint it evaluates, or whose trained weights it starts
-            from.
+        name: The name to show.
+        stage: The stage that the run belongs to.
+        seed: The seed of everything in the run.
+        arguments: All options that the result depends on, as far as files and study set them.
+        options: Those of the arguments that are not in the configs.
+        folder: The run's ``trainer.default_root_dir``.
+        parent: The run whose last checkpoint this one evaluates, or whose trained weights it starts
+            from; None if there is none.
     """
 
     name: str
@@ -59,21 +59,21 @@ class StudyRun:
 
     @property
     def checkpoint(self) -> Path:
-        """Where a fit leaves its last checkpoint."""
+        """The path of a fit's last checkpoint."""
         return self.folder / "checkpoints" / "last.ckpt"
 
     @property
     def results(self) -> Path:
-        """Where a stage that measures leaves its results."""
+        """The path of the results of a stage that measures."""
         return self.folder / f"{self.stage.command}.results.json"
 
     @property
     def output(self) -> Path:
-        """The file that is there when the run has done its work."""
+        """The file that exists when the run has done its work."""
         return self.checkpoint if self.stage.command == "fit" else self.results
 
     def words(self) -> list[str]:
-        """The words after ``arcflow``; a fit that has a checkpoint goes on from it."""
+        """Return the words after ``arcflow``; a fit that has a checkpoint resumes from it."""
         given = [f"--{name}={_word(value)}" for name, value in self.options.items()]
         words = [self.stage.command]
         for config in self.stage.configs:
@@ -91,10 +91,14 @@ class StudyRun:
 
 
 def parse_settings(study: Study, words: Sequence[str]) -> list[Setting]:
-    """``--set`` words: ``option=value``, or ``stage.option=value`` for one stage alone.
+    """Return the settings of ``--set``: ``option=value``, or ``stage.option=value`` for one stage.
+
+    Args:
+        study: The study, whose stages' names may come first.
+        words: The words that were given.
 
     Raises:
-        ConfigError: no ``=``, or a value that is not YAML.
+        ConfigError: A word has no ``=``, or its value is not YAML.
     """
     settings = []
     for word in words:
@@ -119,13 +123,19 @@ def parse_settings(study: Study, words: Sequence[str]) -> list[Setting]:
 def plan(
     study: Study, output: Path, seeds: Sequence[int], settings: Sequence[Setting] = ()
 ) -> dict[tuple[str, int], StudyRun]:
-    """The measuring run of each row and seed; ``parent`` leads to what must run before.
+    """Return the measuring run of each row and seed; ``parent`` leads to what must run before it.
 
-    Seeds come one after the other, so that the first whole table is there early.
+    The rows of one seed come before those of the next, so that a first whole table is there early.
+
+    Args:
+        study: The study.
+        output: The folder of the study.
+        seeds: The seeds of each row.
+        settings: Options from the command line, which a row's own options override.
 
     Raises:
-        ConfigError: an option that is the study's own, a factor of what is no number, or a row
-            that changes nothing.
+        ConfigError: An option is the study's own, a factor multiplies what is no number, or a row
+            changes nothing.
     """
     for row in study.rows:
         _check_changes(study, row)
@@ -171,7 +181,7 @@ def _runs(
 def _arguments(
     stage: StudyStage, row: StudyRow, settings: Sequence[Setting]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """All that the stage's result depends on, and the part of it that is not in its configs."""
+    """Return all that the stage's result depends on, and the part that is not in its configs."""
     tree = copied(stage.tree)
     given = {s.option: s.value for s in settings if s.stage in ("", stage.name)}
     options: dict[str, Any] = {}
@@ -191,7 +201,7 @@ def _arguments(
 
 
 def _check_changes(study: Study, row: StudyRow) -> None:
-    """Refuse a row whose options are what the stages have anyway; one without any is fine."""
+    """Refuse a row whose options equal those of the stages; one row without options is allowed."""
     if row.start:
         return
     if not row.changes:
@@ -223,7 +233,7 @@ def _no_change(row: StudyRow, value: object) -> ConfigError:
 
 
 def _resolved(tree: Mapping[str, Any], option: str, value: Any, where: str) -> Any:
-    """``x2`` and the like are factors of what stands there; everything else is itself."""
+    """Return a factor such as ``x2`` times the configured value, or ``value`` itself."""
     factor = _FACTOR.fullmatch(value) if isinstance(value, str) else None
     if factor is None:
         return value
@@ -248,7 +258,7 @@ def _key(arguments: Mapping[str, Any]) -> str:
 
 
 def _word(value: Any) -> str:
-    """A value as the command line takes it."""
+    """Return a value as the command line takes it."""
     if isinstance(value, str):
         return value
     return json.dumps(value, default=str)

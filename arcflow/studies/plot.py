@@ -1,4 +1,4 @@
-"""A study as a picture: a dot a seed and the mean, one line a row, one panel a measure."""
+"""A picture of a study: one panel for each metric, one line for each row, one dot for each seed."""
 
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ _DOT, _MEAN, _BEST, _REFERENCE = "#8fb3d9", "#1f4e79", "#c1440e", "#888888"
 
 
 def draw(study: Study, results: Results, path: Path) -> None:
-    """Write the picture as PNG.
+    """Write the picture of a study as PNG.
 
-    The dashed line is the mean of the first row without options, which the others differ from.
+    The dashed line is the mean of the first row without options, from which the others differ.
 
     Args:
-        study: its ``plot`` says which measures.
-        results: rows without any are left out.
-        path: of the picture.
+        study: The study, whose ``plot`` names the metrics.
+        results: The results; rows without any are left out.
+        path: The picture file to write.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

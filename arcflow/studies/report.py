@@ -1,4 +1,4 @@
-"""What a study found: a table for the terminal, CSV and Markdown."""
+"""Reports of a study's results: a table for the terminal, CSV and Markdown."""
 
 import csv
 import io
@@ -19,13 +19,13 @@ TTFT, BASELINE = "ttft", "baseline"
 
 @dataclass(frozen=True)
 class Result:
-    """What one row gave with one seed.
+    """The result of one row with one seed.
 
     Attributes:
-        variant: "ttft" where there was test-time fine-tuning, else "baseline".
-        tasks: how many were evaluated.
-        seconds: wall clock of the last stage; None where it was interrupted.
-        values: measure -> value.
+        variant: "ttft" if there was test-time fine-tuning, else "baseline".
+        tasks: The number of tasks that were evaluated.
+        seconds: The wall-clock time of the last stage in seconds, or None if it was interrupted.
+        values: The values of the metrics by name.
     """
 
     variant: str
@@ -35,14 +35,19 @@ class Result:
 
 
 Results = Mapping[tuple[str, int], Result]
-"""(row, seed) -> its result, where there is one."""
+"""The results by (row, seed), as far as there are any."""
 
 
 def read_result(path: Path, columns: Sequence[str], seconds: float | None = None) -> Result:
     """Read an evaluation's results file.
 
+    Args:
+        path: The file.
+        columns: The metrics that it must have.
+        seconds: The wall-clock time of the evaluation in seconds, if known.
+
     Raises:
-        DataError: it is not one, or a column is not in it.
+        DataError: The file has another form, or lacks a column.
     """
     obj = read_json(path)
     variants = obj.get("variants") if isinstance(obj, dict) else None
@@ -67,7 +72,7 @@ def _bad(path: Path, value: object, expected: str) -> DataError:
 
 @dataclass(frozen=True)
 class Spread:
-    """Values of one measure over seeds: their mean, and sample standard deviation (n - 1)."""
+    """The mean and sample standard deviation (n - 1) of one metric over n seeds."""
 
     mean: float
     deviation: float | None
@@ -75,7 +80,10 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread | None":
-        """None of nothing; one value has no deviation."""
+        """Return the spread of some values, or None if there are none.
+
+        One value has no deviation.
+        """
         if not values:
             return None
         deviation = statistics.stdev(values) if len(values) > 1 else None
@@ -83,12 +91,12 @@ class Spread:
 
 
 def spread(results: Results, row: str, column: str) -> Spread | None:
-    """The spread of a row's measure over the seeds that are there."""
+    """Return the spread of a row's metric over its seeds, or None without results."""
     return Spread.of([r.values[column] for (name, _), r in results.items() if name == row])
 
 
 def best(study: Study, results: Results, column: str) -> set[str]:
-    """The rows whose mean is best; several where they are equal, none where all are."""
+    """Return the rows with the best mean: several if they are equal, none if all are."""
     means = {row.name: s.mean for row in study.rows if (s := spread(results, row.name, column))}
     means = {name: mean for name, mean in means.items() if not math.isnan(mean)}
     if len(set(means.values())) < 2:
@@ -98,7 +106,7 @@ def best(study: Study, results: Results, column: str) -> set[str]:
 
 
 def cell(found: Spread | None, column: str) -> str:
-    """``mean ± deviation``: shares in per cent, anything else with four decimals."""
+    """Return ``mean ± deviation``: shares in percent, other metrics with four decimals."""
     if found is None:
         return "-"
     scale, form = (100, "{:.1f}") if find_metric(column).percent else (1, "{:.4f}")
@@ -109,12 +117,15 @@ def cell(found: Spread | None, column: str) -> str:
 
 
 def heading(column: str) -> str:
-    """A column's name with its unit."""
-    return f"{column} %" if find_metric(column).percent else column
+    """Return a column's name with its unit."""
+    return f"{column} %" if column in METRICS else column
 
 
 def _rows(study: Study, results: Results) -> list[tuple[str, int, list[tuple[str, bool]]]]:
-    """Label, number of seeds, and each cell with whether it is the best, of rows with results."""
+    """Return label, number of seeds and cells of each row with results.
+
+    A cell is its text and whether it is the best of its column.
+    """
     firsts = {column: best(study, results, column) for column in study.columns}
     shown = []
     for row in study.rows:
@@ -129,7 +140,7 @@ def _rows(study: Study, results: Results) -> list[tuple[str, int, list[tuple[str
 
 
 def table(study: Study, results: Results) -> Any:
-    """A rich table: mean ± sample standard deviation over seeds, the best in bold."""
+    """Return a rich table of the mean ± sample standard deviation over seeds, the best in bold."""
     from rich.table import Table
     from rich.text import Text
 
@@ -145,14 +156,14 @@ def table(study: Study, results: Results) -> Any:
 
 
 def caption(results: Results) -> str:
-    """How many tasks, and how the spread is meant."""
+    """Return a text with the number of tasks and the meaning of the spread."""
     tasks = sorted({result.tasks for result in results.values()})
     of = f"{' or '.join(map(str, tasks))} tasks; " if tasks else ""
     return f"{of}mean ± sample standard deviation over seeds"
 
 
 def markdown(study: Study, results: Results) -> str:
-    """The table as Markdown, to paste into documents."""
+    """Return the table as Markdown, to paste into documents."""
     lines = [
         f"| row | {' | '.join(map(heading, study.columns))} | seeds |",
         f"|---|{'---:|' * (len(study.columns) + 1)}",
@@ -164,7 +175,10 @@ def markdown(study: Study, results: Results) -> str:
 
 
 def csv_text(study: Study, results: Results) -> str:
-    """One line a row and seed; under them each row's mean and sample standard deviation."""
+    """Return the results as CSV: a line for each row and seed, then each row's mean and deviation.
+
+    The deviation is the sample standard deviation (n - 1).
+    """
     names = list(dict.fromkeys(name for result in results.values() for name in result.values))
     names = [*study.columns, *(name for name in names if name not in study.columns)]
     out = io.StringIO()

@@ -1,4 +1,4 @@
-"""A run's folder in a study: what it says of itself, its lock, and what is cleared away."""
+"""The folder of one run in a study: its record, its lock, and its clearing."""
 
 import contextlib
 import fcntl
@@ -20,12 +20,13 @@ _TAIL = 8
 
 @dataclass
 class RunFolderRecord:
-    """What a run's folder says of itself.
+    """The record in a run's folder.
 
     Attributes:
-        arguments: all that the result depends on.
+        arguments: All that the result depends on.
         state: "started", "failed" or "done".
-        seconds: wall clock of the process that did it all; None where it was interrupted.
+        seconds: The wall-clock time in seconds of the process that did everything, or None if the
+            run was interrupted.
     """
 
     arguments: Mapping[str, Any]
@@ -33,12 +34,16 @@ class RunFolderRecord:
     seconds: float | None = None
 
     def write(self, folder: Path) -> None:
-        """Replace the folder's record, atomically."""
+        """Replace the folder's record in one atomic step."""
         write_whole(folder / RECORD, json.dumps(vars(self), indent=1, default=str).encode())
 
     @classmethod
     def read(cls, folder: Path) -> "RunFolderRecord | None":
-        """The folder's record; None where it has none."""
+        """Return the folder's record, or None if it has none.
+
+        Raises:
+            DataError: The record is not one of a study.
+        """
         if not (folder / RECORD).is_file():
             return None
         obj = read_json(folder / RECORD)
@@ -53,13 +58,13 @@ class RunFolderRecord:
 
 
 def tail(log: Path) -> list[str]:
-    """The last lines of a log that say something."""
+    """Return the last lines of a log that are not blank, at most eight."""
     text = log.read_text("utf-8", errors="replace")
     return [line.rstrip() for line in text.splitlines() if line.strip()][-_TAIL:]
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs, one text an argument."""
+    """Return a text for each argument that differs between two records."""
     now = json.loads(json.dumps(now, default=str))
     missing = object()
     return [
@@ -74,10 +79,10 @@ def _shown(arguments: Mapping[str, Any], name: str) -> str:
 
 
 def check_empty(folder: Path) -> None:
-    """Refuse a folder with anything in it that no study put there.
+    """Refuse a folder that holds anything that no study put there.
 
     Raises:
-        ConfigError: naming some of it.
+        ConfigError: The folder holds other files; the message names some.
     """
     others = sorted({path.name for path in folder.iterdir()} - {LOCK, f".{RECORD}.tmp"})
     if others:
@@ -90,7 +95,7 @@ def check_empty(folder: Path) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove what a run with other arguments left; its record goes last."""
+    """Remove what a run with other arguments left in the folder, its record last."""
     for path in sorted(folder.iterdir(), key=lambda path: path.name == RECORD):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -100,10 +105,10 @@ def clear(folder: Path) -> None:
 
 @contextlib.contextmanager
 def only_study(output: Path) -> Iterator[None]:
-    """Keep a second study out of the folder while the block runs.
+    """Keep other studies out of the folder while the block runs.
 
     Raises:
-        ConfigError: another one is running there, or the folder cannot be made.
+        ConfigError: Another study is running there, or the folder cannot be made.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)

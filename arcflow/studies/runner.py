@@ -1,4 +1,4 @@
-"""Run a study's processes, each once, whatever is killed in between."""
+"""Running of a study's processes, each once, even if any of them is killed in between."""
 
 import fcntl
 import shlex
@@ -24,12 +24,12 @@ from arcflow.studies.run_folder import (
 ARCFLOW = (sys.executable, "-m", "arcflow")
 BUSY = "busy"
 _GRACE = 10.0
-"""Seconds that a child has to end after it was asked to."""
+"""The seconds that a child has to end after it was asked to."""
 
 
 @dataclass
 class Failure:
-    """A run that ended badly, and the end of what it said."""
+    """A run that failed, the reason, and the last lines of its log."""
 
     run: StudyRun
     reason: str
@@ -38,15 +38,16 @@ class Failure:
 
 @dataclass
 class Progress:
-    """Where a study stands; whoever shows it reads it.
+    """The state of a study that is running, for whoever shows it.
 
     Attributes:
-        total: runs of the study.
-        left: stage of each run that has not ended yet, those under way included.
-        current: runs under way, or waited for, and since when (clock of `time.monotonic`).
-        waiting: what another process, left behind by a killed study, is still doing.
-        seconds: stage -> wall clock of each run that was done in one go.
-        messages: said once, in order; whoever shows them takes them out.
+        total: The number of the study's runs.
+        left: The stage of each run that has not ended yet, including those under way.
+        current: The time at which each run under way began, by the clock of `time.monotonic`.
+        waiting: The runs that a process left behind by a killed study is still doing.
+        seconds: For each stage, the wall-clock seconds of each run that was done without
+            interruption.
+        messages: The messages that were not shown yet, in order; whoever shows them removes them.
     """
 
     total: int
@@ -58,7 +59,7 @@ class Progress:
 
     @property
     def finished(self) -> int:
-        """Runs that need nothing more, failed ones included."""
+        """The number of runs that need nothing more, including failed ones."""
         return self.total - len(self.left)
 
 
@@ -74,13 +75,16 @@ def run_all(
 ) -> Generator[list[Failure], None, None]:
     """Run what is not done yet, ``jobs`` processes at a time.
 
-    A generator that yields the failures so far each time it has looked after its children; who
-    iterates decides how often. When it is closed or interrupted, the children are stopped.
+    This is a generator that yields the failures so far each time it has looked after its children;
+    whoever iterates decides how often. When it is closed or interrupted, the children are stopped.
 
     Args:
-        runs: in the order of their start, each after its parent.
-        jobs: processes at a time.
-        progress: kept up to date.
+        runs: The runs in the order of their start, each after its parent.
+        jobs: The number of processes at a time.
+        progress: The state of the study, which is kept up to date.
+
+    Yields:
+        The failures so far.
     """
     left, failures = list(runs), list[Failure]()
     done, bad = set[StudyRun](), set[StudyRun]()
@@ -134,7 +138,10 @@ def run_all(
 
 
 def _start(run: StudyRun, progress: Progress) -> _Child | str:
-    """The child; or "done"; or "busy" where a killed study's child still works in the folder."""
+    """Start a run and return its child, or "done", or "busy".
+
+    It is busy if a child of a killed study still works in the folder.
+    """
     run.folder.mkdir(parents=True, exist_ok=True)
     with (run.folder / LOCK).open("w") as lock:
         try:
@@ -169,7 +176,7 @@ def _start(run: StudyRun, progress: Progress) -> _Child | str:
 
 
 def _record(run: StudyRun, progress: Progress) -> RunFolderRecord | None:
-    """What an earlier start left to go on from; what another study file left is removed."""
+    """Return the record of an earlier start to resume, or clear what another study's run left."""
     record = RunFolderRecord.read(run.folder)
     if record is None:
         check_empty(run.folder)
@@ -183,7 +190,7 @@ def _record(run: StudyRun, progress: Progress) -> RunFolderRecord | None:
 
 
 def _ended(run: StudyRun, code: int, seconds: float | None) -> Failure | None:
-    """Record how a child ended."""
+    """Record how a child ended and return its failure, if any."""
     reason = ""
     if code != 0:
         reason = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
@@ -209,6 +216,6 @@ def _stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def clock(seconds: float) -> str:
-    """A duration as h:mm:ss."""
+    """Return a duration in seconds as h:mm:ss."""
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

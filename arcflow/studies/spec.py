@@ -1,7 +1,7 @@
 """Study files: YAML that says which rows a table has and which runs make each of them.
 
 A file has ``title``, ``stages`` (the runs of a row, in order), ``rows`` (what each changes),
-``seeds``, ``columns`` (measures to show) and perhaps ``plot`` (those to draw).
+``seeds``, ``columns`` (the metrics to show) and optionally ``plot`` (those to plot).
 """
 
 import os
@@ -18,14 +18,14 @@ from arcflow.studies.option_tree import merge
 
 COMMANDS = ("fit", "validate", "test")
 MEASURED = ("validate", "test")
-"""The commands that leave a results file."""
+"""The commands that write a results file."""
 
 PLOT = ("loss", "accuracy", "vote_2")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NEXT = "Correct the study file; docs/studies.md describes it."
 
 Options = Mapping[str, Any]
-"""Option name as on the command line, without the dashes -> value."""
+"""The values of options by their names on the command line, without the dashes."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class StudyStage:
     """One run of every row.
 
     Attributes:
-        name: of the stage.
-        command: "fit", "validate" or "test".
-        configs: the files after ``-c``, in order.
-        tree: what they say together.
-        options: what all rows set beside them.
-        checkpoint: the earlier stage whose last checkpoint is evaluated; empty: none.
+        name: The name of the stage.
+        command: The arcflow command, "fit", "validate" or "test".
+        configs: The files after ``-c``, in order.
+        tree: The merged content of the configs.
+        options: What all rows set beside the configs.
+        checkpoint: The earlier stage whose last checkpoint is evaluated, or "" for none.
     """
 
     name: str
@@ -54,10 +54,10 @@ class StudyRow:
     """One line of the table.
 
     Attributes:
-        name: for folders and ``--only``.
-        label: for people.
-        options: stage -> what this row sets there; nothing at all in a reference row.
-        start: the fit stage whose trained weights this row's first fit starts from; empty: none.
+        name: The name in folders and for ``--only``.
+        label: The name to show.
+        options: What this row sets in each stage; nothing in a reference row.
+        start: The fit stage whose trained weights this row's first fit starts from, or "" for none.
     """
 
     name: str
@@ -67,23 +67,23 @@ class StudyRow:
 
     @property
     def changes(self) -> bool:
-        """Whether the row says anything that makes it differ; a reference row does not."""
+        """Whether the row differs from the stages' options; a reference row does not."""
         return bool(self.start) or any(self.options.values())
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study file.
+    """The content of a study file.
 
     Attributes:
-        name: the file's, without its suffix.
-        title: of table and plot.
-        stages: in the order they run in; the last one measures.
-        rows: in the order of the table.
-        seeds: each row is run with each.
-        columns: measures to show.
-        plot: those of them to draw.
-        starts: the stages that rows start from, which only those rows run.
+        name: The name of the file without its suffix.
+        title: The title of table and plot.
+        stages: The stages in the order in which they run; the last one measures.
+        rows: The rows in the order of the table.
+        seeds: The seeds that each row is run with.
+        columns: The metrics to show.
+        plot: Those of the metrics to plot.
+        starts: The stages that rows start from, which only those rows run.
     """
 
     name: str
@@ -96,15 +96,15 @@ class Study:
     starts: frozenset[str] = frozenset()
 
     def stages_of(self, row: StudyRow) -> tuple[StudyStage, ...]:
-        """The stages that the row runs, in order."""
+        """Return the stages that the row runs, in order."""
         return tuple(s for s in self.stages if s.name == row.start or s.name not in self.starts)
 
 
 def find_study(name: str) -> Path:
-    """The file that NAME_OR_FILE means.
+    """Return the file that NAME_OR_FILE means.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: There is no such file or study.
     """
     # Beside the person first, then beside the package as it lies in a clone.
     folders = [Path("configs/studies"), Path(__file__).parents[2] / "configs" / "studies"]
@@ -121,10 +121,11 @@ def find_study(name: str) -> Path:
 
 
 def read_study(path: Path) -> Study:
-    """Read and check a study file; paths in it start at its own folder.
+    """Read and check a study file; paths in it are relative to its own folder.
 
     Raises:
-        ConfigError: unknown or missing keys, wrong types, a stage or config that is not there.
+        ConfigError: A key is unknown or missing, a type is wrong, or a stage or config does not
+            exist.
     """
     obj = read_yaml(path)
     where = str(path)
@@ -195,7 +196,7 @@ def _row(where: str, name: object, obj: object, stages: list[StudyStage]) -> Stu
 
 
 def _check_starts(where: str, rows: Collection[StudyRow], stages: list[StudyStage]) -> None:
-    """Refuse starts that are no fit, or that no fit follows; and options that nothing would use."""
+    """Refuse starts that are no fit or that no fit follows, and options that no run would use."""
     fits = [stage.name for stage in stages if stage.command == "fit"]
     starts = {row.start for row in rows if row.start}
     used = {stage.checkpoint for stage in stages}
@@ -230,10 +231,10 @@ def _options(obj: Mapping[Any, Any], key: str, where: str) -> Options:
 
 
 def read_yaml(path: Path) -> dict[Any, Any]:
-    """The mapping in a YAML file.
+    """Return the mapping in a YAML file.
 
     Raises:
-        ConfigError: unreadable, not YAML, not a mapping, or with a key twice.
+        ConfigError: The file is unreadable, not YAML, no mapping, or has a key twice.
     """
     try:
         found = yaml.load(path.read_text("utf-8"), _Loader)
@@ -243,7 +244,7 @@ def read_yaml(path: Path) -> dict[Any, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key given twice, of which YAML would keep the last."""
+    """A loader that refuses a key given twice, of which YAML would keep the last."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]

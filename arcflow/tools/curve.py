@@ -1,4 +1,4 @@
-"""``arcflow curve``: measures against the number of predictions, from one evaluation."""
+"""``arcflow curve``: show metrics against the number of predictions, from one evaluation."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _STYLES = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool with the words after ``arcflow curve``; returns the exit code."""
+    """Run the tool with the words after ``arcflow curve`` and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow curve",
         description="Show what fewer predictions would have measured: pass_n, vote_1 and vote_2 "

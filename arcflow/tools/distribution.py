@@ -1,4 +1,4 @@
-"""Reports of a comparison of grids: a table, plots, and the tasks that are farthest off, drawn."""
+"""Reports of a comparison of grids: a table, plots, and pictures of the tasks farthest off."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ _WORST, _DRAWN = 20, 4
 
 
 def summary(found: Comparison) -> str:
-    """A Markdown table: medians over tasks of each feature, and distances to the reference."""
+    """Return a Markdown table of median features over tasks, and of distances to the reference."""
     lines = [
         "| | " + " | ".join(found.sets) + " |",
         "|---|" + "---|" * len(found.sets),
@@ -55,7 +55,7 @@ def summary(found: Comparison) -> str:
 
 
 def task_table(found: Comparison) -> str:
-    """CSV: a line a task and set, with the mean of each feature and its distance."""
+    """Return CSV with a line for each task and set: the means of the features and the distances."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["task", "set", *NAMES, *(f"distance_{name}" for name in NAMES), "distance"])
@@ -69,7 +69,13 @@ def task_table(found: Comparison) -> str:
 
 
 def plot(found: Comparison, title: str, path: Path) -> None:
-    """Write a PNG: how each feature is distributed over the tasks' means, a line a set."""
+    """Write a PNG of how each feature's means over tasks are distributed, with a line for each set.
+
+    Args:
+        found: The comparison.
+        title: The title of the picture.
+        path: The picture file to write.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -92,14 +98,14 @@ def write_report(
     """Write ``summary.md``, ``tasks.csv``, ``distribution.png`` and ``worst.png``.
 
     Args:
-        found: the comparison; the set to rank the worst tasks by is its last one.
-        sets: the grids themselves, for the drawing.
-        title: of the pictures.
-        folder: is made.
-        more: further files, name to text.
+        found: The comparison; the worst tasks are those of its last set.
+        sets: The grids themselves, for the pictures.
+        title: The title of the pictures.
+        folder: The folder to write to, which is made if it is missing.
+        more: The texts of further files by name, which may replace the others.
 
     Returns:
-        The files.
+        The paths of the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     texts = {"summary.md": summary(found), "tasks.csv": task_table(found)} | dict(more or {})
@@ -113,7 +119,7 @@ def write_report(
 
 
 def _spread(grids: Sequence[Grid]) -> list[Grid]:
-    """A few of them, from the whole length."""
+    """Return a few of the grids, evenly spread over the sequence."""
     places = np.linspace(0, len(grids) - 1, min(_DRAWN, len(grids))).round().astype(int)
     return [grids[i] for i in places]
 

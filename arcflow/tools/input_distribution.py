@@ -1,4 +1,4 @@
-"""``arcflow study input-distribution``: inputs that a model wrote, beside the tasks' own."""
+"""``arcflow study input-distribution``: compare inputs that a model wrote with the tasks' own."""
 
 import argparse
 from collections import Counter
@@ -13,7 +13,7 @@ from arcflow.tools.run import WHERE_HELP, run
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool with the words after its name; returns the exit code."""
+    """Run the tool with the words after its name and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow study input-distribution",
         description="Compare inputs of `arcflow generate inputs` with the inputs of the tasks "

@@ -1,4 +1,4 @@
-"""``arcflow omniarc``: which training tasks are solved in code, and the programs."""
+"""``arcflow omniarc``: check and show the programs that solve training tasks."""
 
 import argparse
 import os
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from arcflow.omniarc.check import Verdict
 
 TASKS = 400
-"""ARC-AGI-1's training tasks."""
+"""The number of ARC-AGI-1's training tasks."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool with the words after ``arcflow omniarc``; returns the exit code."""
+    """Run the tool with the words after ``arcflow omniarc`` and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow omniarc",
         description="ARC-AGI-1's training tasks, solved in code.",
@@ -90,7 +90,7 @@ def _coverage(options: argparse.Namespace) -> None:
 
 
 def _row(job: tuple[str, int, int]) -> tuple[bool, str]:
-    """Whether a task is solved, and its line."""
+    """Return whether a task is solved, and its line of the table."""
     from arcflow.omniarc.check import check
     from arcflow.omniarc.registry import find_program
 
@@ -137,7 +137,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _tell(name: str, verdict: "Verdict") -> None:
-    """What came of one program."""
+    """Print the verdict on one program."""
     share = f"{verdict.rearc_share:.0%}" if verdict.rearc else "not tried"
     print(f"{name}: {'solved' if verdict.counts else 'NOT SOLVED'}, RE-ARC {share}")
     if verdict.reason:
@@ -149,7 +149,7 @@ def _tell(name: str, verdict: "Verdict") -> None:
 
 
 def _grouped(name: str, problems: Sequence[str]) -> list[str]:
-    """A line for each thing that is wrong, with the numbers of the pairs."""
+    """Return a line for each thing that is wrong, with the numbers of the pairs."""
     numbers: dict[str, list[str]] = {}
     for n, what in enumerate(problems):
         if what:
@@ -161,7 +161,7 @@ def _grouped(name: str, problems: Sequence[str]) -> list[str]:
 
 
 def _is_path(word: str) -> bool:
-    """Whether a file or folder is meant, not a task's id."""
+    """Return whether a word means a file or folder and not a task's id."""
     return "." in word or os.sep in word or os.path.exists(word)
 
 

@@ -1,4 +1,4 @@
-"""``arcflow pool``: make a pool of tasks from a source once, and check one."""
+"""``arcflow pool``: build a pool of tasks from a source, and check one."""
 
 import argparse
 import os
@@ -26,10 +26,10 @@ it, with the source PoolSource, costs next to nothing.
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool with the words after ``arcflow pool``; returns the exit code.
+    """Run the tool with the words after ``arcflow pool`` and return its exit code.
 
     Returns:
-        0; 2 after a user's mistake; 130 where the user interrupted.
+        0 for success; 2 after a user's mistake; 130 after an interrupt.
     """
     command, words = (argv[0], list(argv[1:])) if argv else ("", [])
     if command in ("-h", "--help"):
@@ -144,7 +144,7 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _made(parser: Any, options: Any) -> Any:
-    """The source that was named; what is wrong with its options in its own words."""
+    """Return the source that was named; what is wrong with its options is said in its own words."""
     try:
         return parser.instantiate(options).source
     except ValueError as error:
@@ -154,7 +154,10 @@ def _made(parser: Any, options: Any) -> Any:
 
 
 def _import_sources() -> None:
-    """Let a source be named by its class alone; a user's own are found beside him."""
+    """Import all sources, so that one can be named by its class alone.
+
+    The working directory is put on the path, so that a user's own sources are found.
+    """
     package = import_module("arcflow.sources")
     for module in walk_packages(package.__path__, "arcflow.sources."):
         if not module.name.endswith(".worker"):
@@ -165,7 +168,7 @@ def _import_sources() -> None:
 
 @contextmanager
 def _progress(what: str, total: int, unit: str) -> Iterator[Any]:
-    """A bar on stderr where that is a terminal; gives what is called with each step done."""
+    """Show a bar on stderr if it is a terminal, and yield the function to call at each step."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -194,7 +197,7 @@ def _progress(what: str, total: int, unit: str) -> Iterator[Any]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends a build as Ctrl-C does, so that no half file and no process is left behind."""
+    """End a build at SIGTERM as at Ctrl-C, so that no partial file and no process is left."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""``arcflow study rearc-distribution``: RE-ARC's inputs, as they are and adapted, beside ARC's."""
+"""``arcflow study rearc-distribution``: compare RE-ARC's inputs, raw and adapted, with ARC's."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from arcflow.tools.run import check_number, run
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool with the words after its name; returns the exit code."""
+    """Run the tool with the words after its name and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow study rearc-distribution",
         description="Compare the inputs of RE-ARC's generators, as published and adapted, with "
@@ -66,7 +66,7 @@ def _work(options: argparse.Namespace) -> None:
 
 
 def _draw(source: ReARC, prompts: int, seed: int, name: str) -> dict[str, list[Task]]:
-    """Original id -> tasks."""
+    """Return the tasks of so many passes over a source, by the original's id."""
     drawn: dict[str, list[Task]] = {}
     places = range(prompts * len(source))
     for index in track(places, f"{name} prompts", console=Console(stderr=True)):
@@ -82,7 +82,7 @@ def _inputs(tasks: Sequence[Task]) -> Iterator[Grid]:
 
 
 def _common_colors(found: dict[str, list[Task]]) -> float:
-    """Mean over prompts of the number of colours that every input has."""
+    """Return the mean over prompts of the number of colours that every input has."""
     counts = []
     for tasks in found.values():
         for task in tasks:

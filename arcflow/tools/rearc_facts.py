@@ -18,7 +18,7 @@ Found = TypeVar("Found")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool with its words; returns the exit code."""
+    """Run the tool with the words after its name and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m arcflow.tools.rearc_facts",
         description="Measure the facts about RE-ARC's tasks (fixed colours, backgrounds, bad "
@@ -83,7 +83,7 @@ def _check(prompts: int, seed: int, task: Task) -> tuple[str, Check]:
 def _each(
     work: Callable[[Task], Found], tasks: Sequence[Task], options: argparse.Namespace
 ) -> Iterator[Found]:
-    """The work for every task, with a count on stderr."""
+    """Yield the work's result for every task, with a count on stderr."""
     with ProcessPoolExecutor(options.processes) as pool:
         for number, found in enumerate(pool.map(work, tasks, chunksize=4), start=1):
             if number % 20 == 0 or number == len(tasks):
@@ -92,7 +92,11 @@ def _each(
 
 
 def report(checks: dict[str, Check]) -> None:
-    """Print what was counted, and every task that stands out."""
+    """Print what was counted, and every task that stands out.
+
+    Args:
+        checks: The counts by task id.
+    """
     facts = load_facts()
     total = {
         name: sum(getattr(found, name) for found in checks.values())

@@ -1,4 +1,4 @@
-"""What the light tools share: how they end, and where they find tasks and solutions."""
+"""Common parts of the light tools: how they end, and where they find tasks and solutions."""
 
 import argparse
 import gc
@@ -28,14 +28,14 @@ def run(
     """Parse ``argv``, do the work, and return the exit code.
 
     Args:
-        parser: of the words.
-        work: gets what they say.
-        argv: the words after the tool's name.
-        interrupted: what a user who interrupts the work should know.
+        parser: The parser of the words.
+        work: The function that does the work, given the parsed options.
+        argv: The words after the tool's name.
+        interrupted: What a user who interrupts the work should know.
 
     Returns:
-        0; 2 after a user's mistake, told in one message on stderr; 1 where whoever read the
-        output stopped reading, as ``| head`` does; 130 where the user interrupted.
+        0 for success; 2 after a user's mistake, which is explained in one message on stderr; 1 if
+        the reader of the output stopped reading, as ``| head`` does; 130 after an interrupt.
     """
     options = parser.parse_args(argv)
     collecting = gc.isenabled()
@@ -62,13 +62,13 @@ def run(
 
 
 def load_solutions(where: str) -> dict[str, list[Grid]]:
-    """Task id -> the true answer to each test input.
+    """Return the true answer to each test input, by task id.
 
     Args:
-        where: a Kaggle solutions file, or anything that names tasks with known answers.
+        where: A Kaggle solutions file, or anything that names tasks with known answers.
 
     Raises:
-        DataError: nothing there, malformed, or tasks whose answers are hidden.
+        DataError: Nothing is there, it is malformed, or a task's answers are hidden.
     """
     from arcflow.sources.files.by_name import named
 
@@ -106,10 +106,10 @@ def _outputs(path: Path, task_id: str, outputs: list[object]) -> list[Grid]:
 
 
 def check_number(option: str, value: int, least: int) -> None:
-    """Refuse an option's number.
+    """Refuse an option's number that is too small.
 
     Raises:
-        ConfigError: it is under ``least``.
+        ConfigError: The value is below ``least``.
     """
     if value < least:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""``arcflow sandbox``: which layers the sandbox has on this machine."""
+"""``arcflow sandbox``: show which layers of protection the sandbox has on this machine."""
 
 import argparse
 import warnings
@@ -8,7 +8,7 @@ from arcflow.tools.run import run
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool with the words after ``arcflow sandbox``; returns the exit code."""
+    """Run the tool with the words after ``arcflow sandbox`` and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow sandbox",
         description="The sandbox that programs run in.",

@@ -9,7 +9,7 @@ from arcflow.tools.run import WHERE_HELP, load_solutions, run
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool with the words after ``arcflow score``; returns the exit code."""
+    """Run the tool with the words after ``arcflow score`` and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow score",
         description="Score submissions as Kaggle does: a test input counts when one of its two "

@@ -1,4 +1,4 @@
-"""``arcflow show``: a task's grids in the terminal."""
+"""``arcflow show``: show a task's grids in the terminal."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ from arcflow.viz.terminal import best_colors, detect_colors, render_task
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool with the words after ``arcflow show``; returns the exit code."""
+    """Run the tool with the words after ``arcflow show`` and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow show",
         description="Show a task's pairs side by side, in colour where the output is a terminal.",

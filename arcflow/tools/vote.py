@@ -17,11 +17,11 @@ CANDIDATES_HELP = (
     "journal of an evaluation (.journal.jsonl), or one JSON object a line with task_id, "
     "test_index, grid (rows, or null for unanswered), log_prob (nats), n_tokens"
 )
-"""Where candidates are, as the tools that read them describe it."""
+"""The help text on candidates of the tools that read them."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool with the words after ``arcflow vote``; returns the exit code."""
+    """Run the tool with the words after ``arcflow vote`` and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow vote",
         description="Rank the answers to each test input by votes, then by log-probability per "
@@ -71,7 +71,7 @@ def _work(options: argparse.Namespace) -> None:
 
 
 def _counts(candidates: Sequence[Candidate]) -> dict[str, int]:
-    """The test inputs of each task, as far as the candidates know."""
+    """Return the number of test inputs of each task, as far as the candidates show it."""
     counts: dict[str, int] = {}
     for candidate in candidates:
         task_id = candidate.task_id

@@ -1,4 +1,4 @@
-"""Tasks that teach one prior each: importing this registers all families."""
+"""Generated tasks that teach one prior each; importing this package registers all families."""
 
 from arcflow.sources.counting import (
     compare,

@@ -1,4 +1,4 @@
-"""Compare: larger, longer, fuller, commoner."""
+"""Families about comparing: larger, longer, fuller, commoner."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from arcflow.sources.counting.registry import Make, family
 
 @family("compare")
 def largest_object(draw: Draw) -> Make:
-    """The object with the most (or fewest) cells, cut out."""
+    """Cut out the object with the most (or fewest) cells."""
     best = draw.pick((-1, 0))
 
     def pair() -> tuple[Cells, ...]:
@@ -29,14 +29,14 @@ def largest_object(draw: Draw) -> Make:
 
 
 def ends(places: dict[tuple[int, int], Cells]) -> Sequence[Cells]:
-    """The first and the last of some objects from above, and from the left."""
+    """Return the first and the last of some objects from above, then from the left."""
     across, down = sorted(places, key=lambda place: place[1]), sorted(places)
     return [places[place] for place in (down[0], down[-1], across[0], across[-1])]
 
 
 @family("compare")
 def longest_bar(draw: Draw) -> Make:
-    """The longest (or shortest) bar takes another colour."""
+    """Give the longest (or shortest) bar another colour."""
     color, marked = draw.colors(2)
     best, turn = draw.pick((-1, 0)), draw.turn()
 
@@ -60,7 +60,7 @@ def longest_bar(draw: Draw) -> Make:
 
 @family("compare")
 def fuller_half(draw: Draw) -> Make:
-    """Of two halves, the one with more (or fewer) coloured cells."""
+    """Keep the half with more (or fewer) coloured cells."""
     line, *colors = draw.colors(draw.between(2, 4))
     more, upright = draw.chance(), draw.chance()
 
@@ -80,7 +80,7 @@ def fuller_half(draw: Draw) -> Make:
 
 @family("compare")
 def commonest_color(draw: Draw) -> Make:
-    """A square in the colour with the most (or fewest) cells."""
+    """Make a square in the colour with the most (or fewest) cells."""
     side, best = draw.between(1, 3), draw.pick((-1, 0))
 
     def pair() -> tuple[Cells, ...]:
@@ -97,7 +97,7 @@ def commonest_color(draw: Draw) -> Make:
 
 @family("compare")
 def taller_or_wider(draw: Draw) -> Make:
-    """Rectangles taller than wide take one colour, those wider than tall another."""
+    """Give rectangles taller than wide one colour, and those wider than tall another."""
     color, tall, wide = draw.colors(3)
 
     def pair() -> tuple[Cells, ...]:

@@ -1,4 +1,4 @@
-"""Connect: dots, corners, walls, blocks."""
+"""Families about connecting: dots, corners, walls, blocks."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from arcflow.sources.counting.registry import Make, family
 
 @family("connect")
 def connect_dots(draw: Draw) -> Make:
-    """Two dots of one colour are joined by a straight line, level, upright or slanting."""
+    """Join two dots of one colour by a straight line, level, upright or slanting."""
     own, line = draw.chance(), draw.colors(1)[0]
 
     def pair() -> tuple[Cells, ...]:
@@ -40,7 +40,7 @@ def connect_dots(draw: Draw) -> Make:
 
 @family("connect")
 def connect_corners(draw: Draw) -> Make:
-    """Four dots at the corners of a rectangle are joined to its outline (or filled)."""
+    """Join four dots at the corners of a rectangle to its outline (or fill it)."""
     dot, line = draw.colors(2)
     solid = draw.chance(0.3)
 
@@ -63,7 +63,14 @@ def connect_corners(draw: Draw) -> Make:
 
 
 def shot(cells: Cells, dots: list[tuple[int, int]], turns: int) -> Cells:
-    """Rays to the right from dots, until a coloured cell, in the grid turned so often and back."""
+    """Return the grid with rays from dots to the right, each up to the next coloured cell.
+
+    Args:
+        cells: The grid, of shape (H, W).
+        dots: The row and column of each dot.
+        turns: The number of quarter turns, counter-clockwise, in which the rays are cast; the
+            result is turned back.
+    """
     turned = np.zeros_like(cells)
     for row, column in dots:
         turned[row, column] = 1
@@ -78,7 +85,7 @@ def shot(cells: Cells, dots: list[tuple[int, int]], turns: int) -> Cells:
 
 @family("connect")
 def connect_ray(draw: Draw) -> Make:
-    """Every dot sends a ray to one side, until it meets a block or the edge."""
+    """Send a ray from every dot to one side, until it meets a block or the edge."""
     direction, block = draw.between(0, 3), draw.colors(1)[0]
 
     def pair() -> tuple[Cells, ...]:
@@ -107,7 +114,7 @@ def connect_ray(draw: Draw) -> Make:
 
 @family("connect")
 def connect_walls(draw: Draw) -> Make:
-    """Every dot is joined to the wall of its own colour."""
+    """Join every dot to the wall of its own colour."""
     upright = draw.chance()
 
     def pair() -> tuple[Cells, ...]:
@@ -132,7 +139,7 @@ def connect_walls(draw: Draw) -> Make:
 
 @family("connect")
 def connect_elbow(draw: Draw) -> Make:
-    """From the one dot along its row (or column), then along the other's column (or row)."""
+    """Go from the one dot along its row (or column), then along the other's column (or row)."""
     start, end, line = draw.colors(3)
     row_first = draw.chance()
 
@@ -154,7 +161,7 @@ def connect_elbow(draw: Draw) -> Make:
 
 @family("connect")
 def connect_blocks(draw: Draw) -> Make:
-    """Two blocks are joined by a bridge over all rows (or columns) that they have in common."""
+    """Join two blocks by a bridge over all rows (or columns) that they have in common."""
     bridge = draw.colors(1)[0]
     palette = draw.colors(draw.between(1, 2), but=[bridge])
 

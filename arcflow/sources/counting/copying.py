@@ -1,4 +1,4 @@
-"""Copy: onto dots, as tiles, again and again."""
+"""Families about copying: onto dots, as tiles, again and again."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def around(draw: Draw, least: int = 3) -> Mask:
-    """Which cells of 3 by 3 a pattern takes: the middle, and at least some of its neighbours."""
+    """Return a random mask of 3 by 3 cells: the middle and ``least`` to 6 of its neighbours."""
     mask = np.zeros((3, 3), dtype=np.bool_)
     mask.flat[draw.some((0, 1, 2, 3, 5, 6, 7, 8), draw.between(least, 6))] = True
     mask[1, 1] = True
@@ -16,7 +16,7 @@ def around(draw: Draw, least: int = 3) -> Mask:
 
 @family("copy")
 def copy_to_dots(draw: Draw) -> Make:
-    """The pattern around the one dot is drawn around every dot."""
+    """Copy the pattern around the one dot to every dot."""
     dot = draw.colors(1)[0]
     palette = draw.colors(draw.between(1, 3), but=[dot])
 
@@ -39,7 +39,7 @@ def copy_to_dots(draw: Draw) -> Make:
 
 @family("copy")
 def copy_in_color(draw: Draw) -> Make:
-    """The figure is drawn again around every dot, in the dot's colour."""
+    """Copy the figure to every dot, in the dot's colour."""
     color = draw.colors(1)[0]
 
     def pair() -> tuple[Cells, ...]:
@@ -60,7 +60,7 @@ def copy_in_color(draw: Draw) -> Make:
 
 @family("copy")
 def copy_stamp(draw: Draw) -> Make:
-    """Every dot becomes the middle of the same stamp."""
+    """Make every dot the middle of the same stamp."""
     dot, color = draw.colors(2)
     figure = paint(around(draw), color)
     figure[1, 1] = dot
@@ -79,7 +79,7 @@ def copy_stamp(draw: Draw) -> Make:
 
 @family("copy")
 def copy_as_tiles(draw: Draw) -> Make:
-    """The grid again and again, so many times down and across."""
+    """Repeat the grid so many times down and across."""
     down, across = draw.pick([(1, 2), (2, 1), (2, 2), (1, 3), (3, 1), (2, 3), (3, 2), (3, 3)])
     palette = draw.colors(draw.between(1, 4))
 
@@ -98,7 +98,7 @@ def copy_as_tiles(draw: Draw) -> Make:
 
 @family("copy")
 def copy_of_itself(draw: Draw) -> Make:
-    """A copy of the whole grid in the place of each of its coloured (or black) cells."""
+    """Put a copy of the whole grid in the place of each of its coloured (or black) cells."""
     palette, black = draw.colors(draw.between(1, 3)), draw.chance(0.3)
 
     def pair() -> tuple[Cells, ...]:
@@ -112,7 +112,7 @@ def copy_of_itself(draw: Draw) -> Make:
 
 @family("copy")
 def copy_to_edge(draw: Draw) -> Make:
-    """The figure is repeated towards one side, up to the edge, with a gap of one between."""
+    """Repeat the figure towards one side, up to the edge, with a gap of one between."""
     turn = draw.turn()
 
     def pair() -> tuple[Cells, ...]:

@@ -1,4 +1,4 @@
-"""Count: objects, cells and colours."""
+"""Families about counting: objects, cells and colours."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def row(n: int, color: int) -> Cells:
-    """``n`` cells side by side; 30 where there are more."""
+    """Return ``n`` cells side by side, at most 30, of shape (1, n)."""
     return full(1, min(n, 30), color)
 
 
 @family("count")
 def count_objects(draw: Draw) -> Make:
-    """A row of as many cells as there are objects."""
+    """Make a row of as many cells as there are objects."""
     color = draw.colors(1)[0]
     palette = draw.colors(draw.between(1, 3))
 
@@ -31,7 +31,7 @@ def count_objects(draw: Draw) -> Make:
 
 @family("count")
 def count_commonest(draw: Draw) -> Make:
-    """As many cells as the commonest colour has objects, in that colour."""
+    """Make as many cells as the commonest colour has objects, in that colour."""
 
     def pair() -> tuple[Cells, ...]:
         canvas = draw.canvas(7)
@@ -56,7 +56,7 @@ def count_commonest(draw: Draw) -> Make:
 
 @family("count")
 def count_bars(draw: Draw) -> Make:
-    """A bar for each colour, as long as it has cells, the longest (or shortest) first."""
+    """Make a bar for each colour, as long as it has cells, the longest (or shortest) first."""
     first = draw.pick((1, -1))
 
     def pair() -> tuple[Cells, ...]:
@@ -74,7 +74,7 @@ def count_bars(draw: Draw) -> Make:
 
 @family("count")
 def count_in_strip(draw: Draw) -> Make:
-    """A strip of one length, filled with as many cells as the one colour has objects."""
+    """Fill a strip of one length with as many cells as the one colour has objects."""
     length = draw.between(5, 9)
     color, other, filled = *draw.colors(2), draw.colors(1)[0]
     upright = draw.chance()
@@ -97,7 +97,7 @@ def count_in_strip(draw: Draw) -> Make:
 
 @family("count")
 def count_colors(draw: Draw) -> Make:
-    """A diagonal as long as there are colours."""
+    """Make a diagonal as long as there are colours."""
     color, falling = draw.colors(1)[0], draw.chance()
 
     def diagonal(n: int) -> tuple[Cells, Cells]:
@@ -118,7 +118,7 @@ def count_colors(draw: Draw) -> Make:
 
 @family("count")
 def count_and_grow(draw: Draw) -> Make:
-    """Every cell grows into a square whose side is the number of colours, black aside."""
+    """Grow every cell into a square whose side is the number of colours, black aside."""
 
     def pair() -> tuple[Cells, ...]:
         colors = draw.colors(draw.between(2, 4))

@@ -1,4 +1,4 @@
-"""What families draw with: numbers, colours, shapes, and grids on which nothing touches."""
+"""Random building blocks of the families: numbers, colours, shapes, and grids to place them on."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from arcflow.core.grid import MAX_SIDE
 
 Cells = NDArray[np.int8]
-"""A grid that is being made: writable, shape (H, W), 0 is black."""
+"""A writable grid that is being made, of shape (H, W); 0 is black."""
 
 Mask = NDArray[np.bool_]
-"""Which cells of a box a figure takes, shape (H, W)."""
+"""The cells of a box that a figure takes, of shape (H, W)."""
 
 Turn = Callable[[Cells], Cells]
-"""Turns or mirrors a grid; gives a view."""
+"""A function that turns or mirrors a grid and returns a view of it."""
 
 T = TypeVar("T")
 
@@ -23,65 +23,90 @@ _COLORS = range(1, 10)
 
 
 class NoRoomError(Exception):
-    """Nothing more fits, or the draw makes no sense: the pair is drawn again."""
+    """An error for a pair that cannot be finished, so that it is made again with other choices."""
 
 
 class Draw:
-    """Draws for one task.
+    """The random choices of one task.
 
     Args:
-        rng: where all randomness comes from.
-        sides: shortest and longest side of a grid, in cells.
-        difficulty: 0 to 1, on which numbers of things grow.
+        rng: The only source of randomness.
+        sides: The shortest and the longest side of a grid, in cells.
+        difficulty: A number from 0 to 1, with which numbers of objects grow.
     """
 
     def __init__(self, rng: np.random.Generator, sides: tuple[int, int], difficulty: float) -> None:
         self.rng, self.sides, self.difficulty = rng, sides, difficulty
 
     def between(self, low: int, high: int) -> int:
-        """A whole number, both ends included."""
+        """Return a random integer, with both ends included.
+
+        Raises:
+            NoRoomError: The range is empty.
+        """
         if high < low:
             raise NoRoomError
         return low + int(self.rng.random() * (high - low + 1))
 
     def number(self, low: int, high: int) -> int:
-        """How many things there are: up to ``high`` at difficulty 1, to two over ``low`` at 0."""
+        """Return a number of objects: at most ``high`` at difficulty 1, at most ``low`` + 2 at 0.
+
+        Raises:
+            NoRoomError: ``high`` is below ``low``.
+        """
         span = max(2, round((high - low) * self.difficulty))
         return self.between(low, min(high, low + span))
 
     def chance(self, p: float = 0.5) -> bool:
-        """True with this probability."""
+        """Return True with this probability."""
         return bool(self.rng.random() < p)
 
     def pick(self, options: Sequence[T]) -> T:
-        """One of them."""
+        """Return one of the options."""
         return options[self.between(0, len(options) - 1)]
 
     def some(self, options: Sequence[T], n: int) -> list[T]:
-        """``n`` different ones, in random order."""
+        """Return ``n`` different options, in random order.
+
+        Raises:
+            NoRoomError: There are fewer options.
+        """
         if n > len(options):
             raise NoRoomError
         return [options[i] for i in self.rng.permutation(len(options))[:n].tolist()]
 
     def colors(self, n: int, but: Collection[int] = ()) -> list[int]:
-        """``n`` different colours, none of them black or in ``but``."""
+        """Return ``n`` different colours, none of them black or in ``but``.
+
+        Raises:
+            NoRoomError: There are fewer colours.
+        """
         return self.some([color for color in _COLORS if color not in but], n)
 
     def side(self, least: int = 1, most: int = MAX_SIDE) -> int:
-        """The side of a grid, in cells; outside the task's range where a family needs it."""
+        """Return the side of a grid in cells, outside the task's range if a family needs that."""
         low = min(most, max(least, self.sides[0]))
         return self.between(low, max(low, min(most, self.sides[1])))
 
     def canvas(self, height: int = 1, width: int = 0) -> "Canvas":
-        """An empty grid of at least these sides; ``width`` 0 is as ``height``."""
+        """Return an empty grid of at least these sides; a ``width`` of 0 means ``height``."""
         return Canvas(self, self.side(height), self.side(width or height))
 
     def turn(self) -> Turn:
-        """One of the four quarter turns: a direction drawn for the whole task."""
+        """Return one of the four quarter turns, as a random direction of the task."""
         return quarter(self.between(0, 3))
 
     def noise(self, shape: tuple[int, int], colors: Sequence[int], density: float) -> Cells:
-        """Cells coloured at random, a share ``density`` of them; at least one."""
+        """Return cells coloured at random.
+
+        Args:
+            shape: The height and width in cells.
+            colors: The colours to choose from.
+            density: The probability that a cell is coloured; at least one is.
+
+        Returns:
+            An array of this shape.
+        """
         coloured = self.rng.random(shape) < density
         if not coloured.any():
             coloured[self.between(0, shape[0] - 1), self.between(0, shape[1] - 1)] = True
@@ -91,10 +116,10 @@ class Draw:
         )
 
     def scatter(self, cells: Cells, colors: Sequence[int]) -> None:
-        """Give each of these colours a black cell of its own.
+        """Give each of these colours a random black cell of its own, in place.
 
         Raises:
-            NoRoomError: there are fewer black cells.
+            NoRoomError: There are fewer black cells.
         """
         free = np.flatnonzero(cells == 0)
         if len(colors) > len(free):
@@ -102,7 +127,7 @@ class Draw:
         cells.flat[self.rng.permutation(free)[: len(colors)]] = colors
 
     def shape(self, cells: int) -> Mask:
-        """A connected figure of so many cells (edges touch), cropped to its box."""
+        """Return a connected figure of so many cells (edges touch), cropped to its box."""
         taken, edge = {(0, 0)}, [(0, 1), (1, 0), (0, -1), (-1, 0)]
         for u in self.rng.random(cells - 1).tolist():
             row, column = edge.pop(int(u * len(edge)))
@@ -123,15 +148,15 @@ class Draw:
         return mask
 
     def blob(self, color: int, low: int, high: int) -> Cells:
-        """A connected figure of ``low`` to ``high`` cells in one colour."""
+        """Return a connected figure of ``low`` to ``high`` cells in one colour."""
         return paint(self.shape(self.between(low, high)), color)
 
 
 class Canvas:
-    """A black grid on which figures are put apart from each other.
+    """A black grid on which figures are placed apart from each other.
 
     Attributes:
-        cells: the grid so far.
+        cells: The grid so far, of shape (H, W).
     """
 
     def __init__(self, draw: Draw, height: int, width: int) -> None:
@@ -141,14 +166,14 @@ class Canvas:
 
     @property
     def area(self) -> int:
-        """Number of cells."""
+        """The number of cells."""
         return self.cells.size
 
     def spot(self, height: int, width: int, gap: int = 1) -> tuple[int, int]:
-        """Top and left of a free box, ``gap`` cells from all others; it is taken then.
+        """Reserve a free box, ``gap`` cells away from all others, and return its top and left.
 
         Raises:
-            NoRoomError: none was found.
+            NoRoomError: No free box was found.
         """
         below, beside = self.cells.shape[0] - height, self.cells.shape[1] - width
         if below < 0 or beside < 0:
@@ -164,10 +189,10 @@ class Canvas:
         raise NoRoomError
 
     def put(self, patch: Cells, gap: int = 1) -> tuple[int, int]:
-        """Draw a figure into a free box; gives its top and left.
+        """Place a figure in a free box and return its top and left.
 
         Raises:
-            NoRoomError: it fits nowhere.
+            NoRoomError: No free box was found.
         """
         top, left = self.spot(patch.shape[0], patch.shape[1], gap)
         stamp(self.cells, patch, top, left)
@@ -175,12 +200,19 @@ class Canvas:
 
 
 def paint(mask: Mask, color: int) -> Cells:
-    """A figure in one colour."""
+    """Return a figure in one colour."""
     return mask.astype(np.int8) * np.int8(color)
 
 
 def stamp(cells: Cells, patch: Cells, top: int, left: int) -> None:
-    """Draw a figure over a grid, black cells left out; what hangs over is cut off."""
+    """Copy a figure's coloured cells onto a grid, in place; what hangs over the edge is cut off.
+
+    Args:
+        cells: The grid to change.
+        patch: The figure, in which black cells are transparent.
+        top: The row of the figure's first row, which may be negative.
+        left: The column of the figure's first column, which may be negative.
+    """
     up, before = max(0, -top), max(0, -left)
     bottom, right = max(0, top + patch.shape[0]), max(0, left + patch.shape[1])
     box = cells[max(0, top) : bottom, max(0, left) : right]
@@ -189,19 +221,19 @@ def stamp(cells: Cells, patch: Cells, top: int, left: int) -> None:
 
 
 def full(height: int, width: int, color: int) -> Cells:
-    """A rectangle of one colour."""
+    """Return a rectangle of one colour."""
     return np.full((height, width), color, dtype=np.int8)
 
 
 def frame(height: int, width: int, color: int) -> Cells:
-    """A rectangle's outline, one cell thick."""
+    """Return a rectangle's outline, one cell thick."""
     patch = full(height, width, color)
     patch[1:-1, 1:-1] = 0
     return patch
 
 
 def quarter(turns: int) -> Turn:
-    """So many quarter turns counter-clockwise."""
+    """Return the function that makes so many quarter turns counter-clockwise."""
 
     def turn(cells: Cells) -> Cells:
         return np.rot90(cells, turns)
@@ -210,5 +242,5 @@ def quarter(turns: int) -> Turn:
 
 
 def images(cells: Cells) -> list[Cells]:
-    """The eight turned and mirrored images: four quarter turns, then those of the transpose."""
+    """Return the eight images of a grid: four quarter turns, then those of the transpose."""
     return [np.rot90(one, turns) for one in (cells, cells.T) for turns in range(4)]

@@ -1,4 +1,4 @@
-"""Fill: shapes, boxes, rooms, lines."""
+"""Families about filling: shapes, boxes, rooms, lines."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def opened(draw: Draw, outline: Cells) -> Cells:
-    """An outline with one cell missing, not at a corner."""
+    """Remove one random cell of an outline, not at a corner, and return the outline."""
     height, width = outline.shape
     if draw.chance():
         outline[draw.between(1, height - 2), draw.pick((0, width - 1))] = 0
@@ -18,7 +18,7 @@ def opened(draw: Draw, outline: Cells) -> Cells:
 
 @family("fill")
 def fill_closed(draw: Draw) -> Make:
-    """Closed outlines are filled, open ones are not."""
+    """Fill closed outlines, but not open ones."""
     line, filled = draw.colors(2)
 
     def pair() -> tuple[Cells, ...]:
@@ -40,7 +40,7 @@ def fill_closed(draw: Draw) -> Make:
 
 @family("fill")
 def fill_lines(draw: Draw) -> Make:
-    """Every dot fills its whole row (or column) with its colour."""
+    """Fill the whole row (or column) of every dot with its colour."""
     upright = draw.chance()
 
     def pair() -> tuple[Cells, ...]:
@@ -59,7 +59,7 @@ def fill_lines(draw: Draw) -> Make:
 
 @family("fill")
 def fill_box(draw: Draw) -> Make:
-    """The black cells of every object's box are filled."""
+    """Fill the black cells of every object's box."""
     color, filled = draw.colors(2)
 
     def pair() -> tuple[Cells, ...]:
@@ -76,7 +76,7 @@ def fill_box(draw: Draw) -> Make:
 
 @family("fill")
 def fill_rooms(draw: Draw) -> Make:
-    """Every room of the lattice that has a dot is filled with the dot's colour."""
+    """Fill every room of the lattice that has a dot with the dot's colour."""
     line, room = draw.colors(1)[0], draw.between(2, 3)
 
     def pair() -> tuple[Cells, ...]:
@@ -97,7 +97,7 @@ def fill_rooms(draw: Draw) -> Make:
 
 @family("fill")
 def fill_to_side(draw: Draw) -> Make:
-    """From every dot all cells up to one side are filled."""
+    """Fill all cells from every dot up to one side."""
     side, own = draw.between(0, 3), draw.chance()
     dot, trail = draw.colors(2)
 
@@ -124,7 +124,7 @@ def fill_to_side(draw: Draw) -> Make:
 
 @family("fill")
 def fill_border(draw: Draw) -> Make:
-    """The border (or what is within the border) of every solid rectangle takes another colour."""
+    """Give the border (or what is within the border) of every solid rectangle another colour."""
     color, filled = draw.colors(2)
     border = draw.chance()
 

@@ -1,4 +1,4 @@
-"""Inside and outside of frames."""
+"""Families about the inside and the outside of frames."""
 
 import numpy as np
 
@@ -8,7 +8,13 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def framed(draw: Draw, line: int, frames: int) -> tuple[Canvas, Mask, Mask]:
-    """A canvas with frames; which cells are inside of them, and which outside."""
+    """Return a canvas with frames, and the masks of the cells inside and outside of them.
+
+    Args:
+        draw: The random choices of the task.
+        line: The colour of the frames.
+        frames: The number of frames.
+    """
     canvas = draw.canvas(8)
     inside, outside = np.zeros((2, *canvas.cells.shape), dtype=np.bool_)
     outside[:] = True
@@ -21,7 +27,14 @@ def framed(draw: Draw, line: int, frames: int) -> tuple[Canvas, Mask, Mask]:
 
 
 def dots(draw: Draw, where: Mask, low: int, high: int) -> Mask:
-    """So many cells among these."""
+    """Return the mask of a random number of cells among those of ``where``.
+
+    Args:
+        draw: The random choices of the task.
+        where: The cells to choose from, at most half of which are taken.
+        low: The least number of cells.
+        high: The largest number of cells.
+    """
     free = np.flatnonzero(where)
     n = draw.number(low, min(high, len(free) // 2))
     mask = np.zeros(where.shape, dtype=np.bool_)
@@ -31,7 +44,7 @@ def dots(draw: Draw, where: Mask, low: int, high: int) -> Mask:
 
 @family("inside")
 def inside_recolor(draw: Draw) -> Make:
-    """The dots inside (or outside) frames take another colour."""
+    """Give the dots inside (or outside) frames another colour."""
     line, dot, marked = draw.colors(3)
     within = draw.chance()
 
@@ -47,7 +60,7 @@ def inside_recolor(draw: Draw) -> Make:
 
 @family("inside")
 def inside_erase(draw: Draw) -> Make:
-    """What lies inside (or outside) frames vanishes."""
+    """Erase what lies inside (or outside) frames."""
     line, *palette = draw.colors(draw.between(3, 5))
     within = draw.chance()
 
@@ -64,7 +77,7 @@ def inside_erase(draw: Draw) -> Make:
 
 @family("inside")
 def inside_crop(draw: Draw) -> Make:
-    """What is inside the frame, cut out."""
+    """Cut out what is inside the frame."""
     line, *palette = draw.colors(draw.between(2, 5))
 
     def pair() -> tuple[Cells, ...]:
@@ -83,7 +96,7 @@ def inside_crop(draw: Draw) -> Make:
 
 @family("inside")
 def inside_shut_out(draw: Draw) -> Make:
-    """Everything that is not shut in by a closed outline takes a colour."""
+    """Colour everything that is not shut in by a closed outline."""
     line, outer = draw.colors(2)
 
     def pair() -> tuple[Cells, ...]:
@@ -110,7 +123,7 @@ def inside_shut_out(draw: Draw) -> Make:
 
 @family("inside")
 def inside_count(draw: Draw) -> Make:
-    """A row of as many cells as there are dots inside the frame."""
+    """Make a row of as many cells as there are dots inside the frame."""
     line, dot, color = *draw.colors(2), draw.colors(1)[0]
 
     def pair() -> tuple[Cells, ...]:
@@ -125,7 +138,7 @@ def inside_count(draw: Draw) -> Make:
 
 @family("inside")
 def inside_most(draw: Draw) -> Make:
-    """The inside of the frame that holds the most (or fewest) dots, cut out."""
+    """Cut out the inside of the frame that holds the most (or fewest) dots."""
     line, dot = draw.colors(2)
     best = draw.pick((-1, 0))
 

@@ -1,4 +1,4 @@
-"""Mirror and turn."""
+"""Families about mirroring and turning."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from arcflow.sources.counting.registry import Make, family
 
 @family("mirror")
 def mirror_grid(draw: Draw) -> Make:
-    """The grid mirrored: left and right, top and bottom, or at a diagonal."""
+    """Mirror the grid: left and right, top and bottom, or at a diagonal."""
     chosen, palette = draw.between(4, 7), draw.colors(draw.between(2, 5))
 
     def pair() -> tuple[Cells, ...]:
@@ -22,7 +22,7 @@ def mirror_grid(draw: Draw) -> Make:
 
 @family("mirror")
 def mirror_turn(draw: Draw) -> Make:
-    """The grid turned: by a quarter, a half or three quarters."""
+    """Turn the grid: by a quarter, a half or three quarters."""
     chosen, palette = draw.between(1, 3), draw.colors(draw.between(2, 5))
 
     def pair() -> tuple[Cells, ...]:
@@ -36,7 +36,7 @@ def mirror_turn(draw: Draw) -> Make:
 
 @family("mirror")
 def mirror_beside(draw: Draw) -> Make:
-    """The grid and its mirror image on one side of it."""
+    """Put the mirror image of the grid on one side of it."""
     side, palette = draw.between(0, 3), draw.colors(draw.between(1, 4))
 
     def pair() -> tuple[Cells, ...]:
@@ -58,7 +58,7 @@ def mirror_beside(draw: Draw) -> Make:
 
 @family("mirror")
 def mirror_four(draw: Draw) -> Make:
-    """The grid in one corner, and its mirror images around."""
+    """Put the grid in one corner, and its mirror images around it."""
     corner, palette = draw.between(0, 3), draw.colors(draw.between(1, 4))
 
     def pair() -> tuple[Cells, ...]:
@@ -77,7 +77,7 @@ def mirror_four(draw: Draw) -> Make:
 
 @family("mirror")
 def mirror_repair(draw: Draw) -> Make:
-    """The covered part of a symmetric grid, restored from the other side."""
+    """Restore the covered part of a symmetric grid from the other side."""
     cover = draw.colors(1)[0]
     palette, upright = draw.colors(draw.between(3, 5), but=[cover]), draw.chance()
 
@@ -101,7 +101,7 @@ def mirror_repair(draw: Draw) -> Make:
 
 @family("mirror")
 def mirror_at_line(draw: Draw) -> Make:
-    """The object is mirrored at the line, to its other side."""
+    """Mirror the object at the line, to its other side."""
     line, turn = draw.colors(1)[0], draw.turn()
     palette = draw.colors(draw.between(1, 3), but=[line])
 

@@ -1,4 +1,4 @@
-"""Move: fall, slide, step, go round."""
+"""Families about moving: fall, slide, step, go round."""
 
 import numpy as np
 
@@ -7,7 +7,12 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def fallen(cells: Cells, turns: int) -> Cells:
-    """Every coloured cell fallen down, in the grid turned so many times and back."""
+    """Return the grid with all coloured cells fallen down, turned before and back afterwards.
+
+    Args:
+        cells: The grid, of shape (H, W).
+        turns: The number of quarter turns, counter-clockwise, in which the cells fall.
+    """
     turned = np.rot90(cells, turns)
     order = np.argsort(turned != 0, axis=0, kind="stable")
     return np.rot90(np.take_along_axis(turned, order, axis=0), -turns)
@@ -15,7 +20,7 @@ def fallen(cells: Cells, turns: int) -> Cells:
 
 @family("move")
 def move_fall(draw: Draw) -> Make:
-    """All coloured cells fall to one side, one upon the other."""
+    """Let all coloured cells fall to one side, one upon the other."""
     direction, palette = draw.between(0, 3), draw.colors(draw.between(1, 4))
 
     def pair() -> tuple[Cells, ...]:
@@ -28,7 +33,7 @@ def move_fall(draw: Draw) -> Make:
 
 @family("move")
 def move_step(draw: Draw) -> Make:
-    """Every object moves so many cells down and across."""
+    """Move every object so many cells down and across."""
     down, across = draw.pick(
         [(i, j) for i in range(-3, 4) for j in range(-3, 4) if (i or j) and (not i or not j)]
         + [(1, 1), (1, -1), (-1, 1), (-1, -1), (2, 2), (2, -2), (-2, 2), (-2, -2)]
@@ -52,7 +57,7 @@ def move_step(draw: Draw) -> Make:
 
 @family("move")
 def move_to_wall(draw: Draw) -> Make:
-    """The objects slide straight to the wall and stop before it."""
+    """Slide the objects straight to the wall, to stop before it."""
     wall = draw.colors(1)[0]
     palette = draw.colors(draw.between(1, 3), but=[wall])
 
@@ -79,7 +84,7 @@ def move_to_wall(draw: Draw) -> Make:
 
 @family("move")
 def move_own_width(draw: Draw) -> Make:
-    """The object moves to one side by its own length in that direction."""
+    """Move the object to one side by its own length in that direction."""
     turn, palette = draw.turn(), draw.colors(draw.between(1, 3))
 
     def pair() -> tuple[Cells, ...]:
@@ -102,7 +107,7 @@ def move_own_width(draw: Draw) -> Make:
 
 @family("move")
 def move_around(draw: Draw) -> Make:
-    """Every row (or column) moves on; what leaves at one end comes back at the other."""
+    """Move every row (or column) on; what leaves at one end comes back at the other."""
     axis, step = draw.between(0, 1), draw.pick((-2, -1, 1, 2))
     palette = draw.colors(draw.between(2, 5))
 
@@ -118,7 +123,7 @@ def move_around(draw: Draw) -> Make:
 
 @family("move")
 def move_one_color(draw: Draw) -> Make:
-    """The objects of one colour move one step in one direction, all others stay."""
+    """Move the objects of one colour one step in one direction, while all others stay."""
     color, *others = draw.colors(draw.between(2, 4))
     down, across = draw.pick([(0, 1), (0, -1), (1, 0), (-1, 0)])
 

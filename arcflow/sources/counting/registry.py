@@ -1,4 +1,4 @@
-"""Families: one rule each, registered by name under the prior that it teaches."""
+"""The registry of families: one rule each, by name, under the prior that it teaches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from dataclasses import dataclass
 from arcflow.sources.counting.draw import Cells, Draw
 
 Make = Callable[[], tuple[Cells, ...]]
-"""Draws a pair: input, output, and the outputs of rivals.
+"""A function that makes a pair: the input, the output, and the outputs of rivals.
 
 A rival is another rule that might be meant ("the leftmost" for "the largest"). Rivals stand in the
-same order in every pair; a task in whose train pairs one of them always agrees is drawn again.
+same order in every pair; a task is made again if one of them is right in all its train pairs.
 """
 
 Rule = Callable[[Draw], Make]
-"""Draws what holds for a whole task (colours, a direction) and gives what draws its pairs."""
+"""A function that chooses what holds for a whole task and returns what makes its pairs."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Tasks of one rule.
+    """The tasks of one rule.
 
     Attributes:
-        name: in ids and options, e.g. ``"largest-object"``.
-        prior: the group it belongs to, e.g. ``"compare"``.
-        rule: in one sentence.
-        start: draws a task.
+        name: The name in ids and options, e.g. ``"largest-object"``.
+        prior: The prior that it teaches, e.g. ``"compare"``.
+        rule: The rule, in one sentence.
+        start: The function that begins a task.
     """
 
     name: str
@@ -34,11 +34,14 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {}
-"""By name, in the order of the files."""
+"""The families by name, in the order of the files."""
 
 
 def family(prior: str) -> Callable[[Rule], Rule]:
-    """Register a function as a family: its name with dashes, its docstring's first line."""
+    """Return a decorator that registers a function as a family of ``prior``.
+
+    The family's name is the function's with dashes, and its rule the first line of the docstring.
+    """
 
     def register(start: Rule) -> Rule:
         name = start.__name__.replace("_", "-")

@@ -1,4 +1,4 @@
-"""Same and different: the odd one out, what two halves have in common."""
+"""Families about sameness: the odd one out, and what two halves have in common."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from arcflow.sources.counting.registry import Make, family
 
 
 def alike(a: Cells, b: Cells) -> bool:
-    """Whether one is the other, turned or mirrored."""
+    """Return whether one figure is the other, turned or mirrored."""
     return any(np.array_equal(a, image) for image in images(b))
 
 
 @family("same")
 def odd_shape(draw: Draw) -> Make:
-    """Of several objects the one whose shape no other has, cut out."""
+    """Cut out the one of several objects whose shape no other has."""
     palette = draw.colors(draw.between(1, 4))
 
     def pair() -> tuple[Cells, ...]:
@@ -35,7 +35,7 @@ def odd_shape(draw: Draw) -> Make:
 
 @family("same")
 def odd_color(draw: Draw) -> Make:
-    """Of several objects the one whose colour no other has, cut out."""
+    """Cut out the one of several objects whose colour no other has."""
 
     def pair() -> tuple[Cells, ...]:
         canvas = draw.canvas(8)
@@ -52,7 +52,7 @@ def odd_color(draw: Draw) -> Make:
 
 @family("same")
 def odd_tile(draw: Draw) -> Make:
-    """Of three tiles the one that differs from the other two."""
+    """Keep the one of three tiles that differs from the other two."""
     line, *palette = draw.colors(draw.between(2, 4))
     upright, side = draw.chance(), draw.between(2, 5)
 
@@ -74,7 +74,7 @@ def odd_tile(draw: Draw) -> Make:
 
 @family("same")
 def same_cells(draw: Draw) -> Make:
-    """The cells coloured in both halves (or in either, in one only, in none)."""
+    """Mark the cells coloured in both halves (or in either, in one only, in none)."""
     first, second, line = draw.colors(3)
     color, upright, rule = draw.colors(1)[0], draw.chance(), draw.between(0, 5)
     density = draw.between(3, 6) / 10
@@ -92,7 +92,7 @@ def same_cells(draw: Draw) -> Make:
 
 @family("same")
 def same_or_not(draw: Draw) -> Make:
-    """A square of one colour where the two halves are equal, of another where they are not."""
+    """Make a square of one colour if the two halves are equal, of another if they are not."""
     line, *palette = draw.colors(draw.between(2, 4))
     equal, unequal = draw.colors(2)
     side = draw.between(1, 3)
@@ -116,7 +116,7 @@ def same_or_not(draw: Draw) -> Make:
 
 @family("same")
 def same_as_key(draw: Draw) -> Make:
-    """The objects with the key's shape take the key's colour."""
+    """Give the objects with the key's shape the key's colour."""
     key, color = draw.colors(2)
 
     def pair() -> tuple[Cells, ...]:

@@ -1,4 +1,4 @@
-"""Sort: by length, by number, by size, by place."""
+"""Families about sorting: by length, by number, by size, by place."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from arcflow.sources.counting.registry import Make, family
 
 @family("sort")
 def sort_bars(draw: Draw) -> Make:
-    """The bars on one floor, sorted by length."""
+    """Sort the bars on one floor by length."""
     step, gap, turn = draw.pick((1, -1)), draw.between(0, 1), draw.turn()
 
     def pair() -> tuple[Cells, ...]:
@@ -31,7 +31,7 @@ def sort_bars(draw: Draw) -> Make:
 
 @family("sort")
 def sort_colors(draw: Draw) -> Make:
-    """The colours in a column, sorted by their numbers of cells."""
+    """Put the colours in a column, sorted by their numbers of cells."""
     step = draw.pick((1, -1))
 
     def pair() -> tuple[Cells, ...]:
@@ -49,7 +49,7 @@ def sort_colors(draw: Draw) -> Make:
 
 @family("sort")
 def sort_rows(draw: Draw) -> Make:
-    """The rows (or columns), sorted by their numbers of coloured cells."""
+    """Sort the rows (or columns) by their numbers of coloured cells."""
     step, upright = draw.pick((1, -1)), draw.chance()
 
     def pair() -> tuple[Cells, ...]:
@@ -68,7 +68,7 @@ def sort_rows(draw: Draw) -> Make:
 
 @family("sort")
 def sort_squares(draw: Draw) -> Make:
-    """The squares side by side on one floor, sorted by size."""
+    """Put the squares side by side on one floor, sorted by size."""
     step = draw.pick((1, -1))
 
     def pair() -> tuple[Cells, ...]:
@@ -95,7 +95,7 @@ def sort_squares(draw: Draw) -> Make:
 
 @family("sort")
 def sort_by_place(draw: Draw) -> Make:
-    """The dots' colours in a row, in the order of their places from one side of the grid."""
+    """Put the dots' colours in a row, in the order of their places from one side of the grid."""
     direction = draw.between(0, 3)
 
     def pair() -> tuple[Cells, ...]:

@@ -1,4 +1,4 @@
-"""Counting: generated tasks that teach one prior each."""
+"""Counting: a source of generated tasks that teach one prior each."""
 
 import difflib
 import hashlib
@@ -15,32 +15,33 @@ from arcflow.sources.counting.draw import Cells, Draw, NoRoomError
 from arcflow.sources.counting.registry import FAMILIES, Family
 
 _VERSION = "1"
-"""Of the families: another one where the same (seed, index) gives other tasks."""
+"""The version of the families, to be raised when a (seed, index) gives other tasks."""
 
 _DRAWS = 500
-"""Pairs drawn for one task before a family is given up."""
+"""The number of pairs that are tried for one task before a family is given up."""
 
 
 class Counting(Source):
-    """Generated tasks that teach one prior each, simple rules on black grids.
+    """Generated tasks with simple rules on black grids, which teach one prior each.
 
-    Priors: count, compare, sort, copy, move, mirror, fill, connect, inside, same; each has five
-    or six families, and a family's tasks differ in colours, directions and the like. The train
-    pairs of a task tell its rule from the likeliest other ones. Every pass over the families
+    The priors are count, compare, sort, copy, move, mirror, fill, connect, inside and same; each
+    has five or six families, and a family's tasks differ in colours, directions and the like. The
+    train pairs of a task tell its rule from the likeliest other ones. Every pass over the families
     gives one task of each. A task has one test pair.
 
     Args:
-        families: these families and priors only; empty takes all. docs/counting.md has the names.
-        exclude: leave these families and priors out.
-        pairs: fewest and most train pairs of a task, 2 to 20.
-        sides: shortest and longest side of a grid that families choose freely, in cells, 3 to
-            30. Some need larger ones; where the output is several times the input, inputs are
-            smaller.
-        difficulty: lower and upper end of a scale, 0 to 1, on which numbers of things grow; a
-            task's place on it is drawn between them.
+        families: The only families and priors to use; empty takes all. docs/counting.md has the
+            names.
+        exclude: The families and priors to leave out.
+        pairs: The fewest and the most train pairs of a task, 2 to 20.
+        sides: The shortest and the longest side, in cells, 3 to 30, of a grid whose size a family
+            chooses freely. Some families need larger grids; if the output is several times the
+            input, inputs are smaller.
+        difficulty: The lower and upper end of a scale, 0 to 1, with which numbers of objects grow;
+            a task's place on it is random between them.
 
     Raises:
-        ConfigError: bad options, or names of no family.
+        ConfigError: An option is out of its range, or a name is of no family.
     """
 
     name = "counting"
@@ -75,17 +76,17 @@ class Counting(Source):
 
     @property
     def families(self) -> tuple[str, ...]:
-        """Names of the families that tasks are drawn from."""
+        """The names of the families in use."""
         return self._families
 
     def __len__(self) -> int:
         return len(self._families)
 
     def task(self, seed: int, index: int) -> Task:
-        """A new task of one family; its id is ``counting/<family>/<index>``.
+        """Return a new task of one family, whose id is ``counting/<family>/<index>``.
 
         Raises:
-            DataError: there is no family, or its draws all fail.
+            DataError: There is no family, or it fails to make a task.
         """
         if not self._families:
             raise DataError(
@@ -107,15 +108,15 @@ class Counting(Source):
         )
 
     def base_tasks(self) -> Sequence[Task]:
-        """None: nothing published is behind them."""
+        """Return an empty sequence, as nothing published is behind these tasks."""
         return ()
 
     def exclude(self, ids: Collection[str]) -> "Counting":
-        """The same."""
+        """Return the same source, as nothing published is behind these tasks."""
         return self
 
     def fingerprint(self) -> dict[str, str]:
-        """The families and how tasks are drawn."""
+        """Return the families, their version and the options."""
         return {
             "source": self.name,
             "version": _VERSION,
@@ -128,14 +129,14 @@ class Counting(Source):
 
 
 def named_task(name: str) -> Task:
-    """The task of an id, ``counting/<family>/<index>``, as default options draw it with seed 0.
+    """Return the task of an id, ``counting/<family>/<index>``, with default options and seed 0.
 
     Args:
-        name: the id; without an index it is number 0.
+        name: The id; without an index it means number 0.
 
     Raises:
-        ConfigError: there is no such family.
-        DataError: the id has another form.
+        ConfigError: There is no such family.
+        DataError: The id has another form.
     """
     source, family, number = (*name.split("/", 2), "0", "0")[:3]
     if source != Counting.name or not (number.isascii() and number.isdigit()):
@@ -149,7 +150,7 @@ def named_task(name: str) -> Task:
 
 
 def _names(option: str, given: Sequence[str]) -> set[str]:
-    """The families that names of families and priors mean."""
+    """Return the families that names of families and priors mean."""
     priors = {family.prior for family in FAMILIES.values()}
     for name in given:
         if name not in FAMILIES and name not in priors:
@@ -164,10 +165,10 @@ def _names(option: str, given: Sequence[str]) -> set[str]:
 
 
 def _pairs(family: Family, draw: Draw, n: int) -> list[Pair]:
-    """So many pairs of one rule, the last of them for the test.
+    """Return ``n`` pairs of one rule, of which the last is for the test.
 
     Raises:
-        DataError: too many draws failed.
+        DataError: Too many attempts failed.
     """
     left = _DRAWS
     while left > 0:
@@ -195,7 +196,7 @@ def _pairs(family: Family, draw: Draw, n: int) -> list[Pair]:
 
 
 def _usable(cells: Cells, out: Cells, made: Sequence[tuple[Cells, ...]]) -> bool:
-    """Within bounds, changed, and not there yet."""
+    """Return whether a pair is within bounds, changes its input and has a new input."""
     return (
         max(*cells.shape, *out.shape) <= MAX_SIDE
         and min(*cells.shape, *out.shape) >= 1
@@ -205,7 +206,7 @@ def _usable(cells: Cells, out: Cells, made: Sequence[tuple[Cells, ...]]) -> bool
 
 
 def _telling(train: Sequence[tuple[Cells, ...]]) -> bool:
-    """Whether outputs vary, and each rival is wrong at least once."""
+    """Return whether the outputs vary and each rival is wrong at least once."""
     first = train[0][1]
     if all(np.array_equal(first, grids[1]) for grids in train):
         return False

@@ -1,1 +1,1 @@
-"""Tasks in files of every form that people have."""
+"""Tasks in files and folders of every common format."""

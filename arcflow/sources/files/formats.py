@@ -1,4 +1,4 @@
-"""What a JSON value holds: a task, many, variations of tasks, or pairs to make tasks of."""
+"""Formats of task files: what a JSON value holds, and the tasks that it is made into."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -8,14 +8,14 @@ from arcflow.core.grid import Grid, make_grid
 from arcflow.core.task import Pair, Task, task_from_json
 
 Format = Literal["auto", "task", "tasks", "variations", "pairs", "examples", "lines"]
-"""What a file holds; "auto" looks.
+"""What a file holds; "auto" detects it.
 
     task        {"train": [{"input", "output"}, ...], "test": [...]}
     tasks       {id: any of the others but lines}
     variations  [task, task, ...], of one task
     pairs       [{"input", "output"}, ...] or [[input, output], ...], of one task, as RE-ARC's
     examples    {"examples": [[input, output], ...], "source": program}, as BARC's
-    lines       one task or examples a line, which may have an id
+    lines       one task or examples on each line, which may have an id
 """
 
 Part = Literal["task", "tasks", "variations", "pairs", "examples"]
@@ -24,7 +24,7 @@ _ID_KEYS = ("id", "task_id", "uid")
 
 
 def recognise(obj: object) -> Part | None:
-    """The format of a value, None where it is none of them."""
+    """Return the format of a value, or None if it is none of them."""
     if isinstance(obj, Mapping):
         said = [obj[key] for key in ("train", "test") if key in obj]
         if said and not all(isinstance(part, Mapping) and part for part in said):
@@ -43,17 +43,18 @@ def recognise(obj: object) -> Part | None:
 def tasks_of(
     obj: object, name: str, source: str, form: Format = "auto", pairs: int = 3
 ) -> list[Task]:
-    """The tasks that a value holds.
+    """Return the tasks that a value holds.
 
     Args:
-        obj: as parsed from JSON.
-        name: id of the one task, or family of its variations.
-        source: recorded on the tasks.
-        form: what the value is, "lines" aside.
-        pairs: a list of pairs is cut into tasks of so many train pairs and one test pair.
+        obj: The decoded JSON.
+        name: The id of the one task, or the family of its variations.
+        source: The source to record on the tasks.
+        form: What the value is; "lines" counts as "auto".
+        pairs: The number of train pairs of the tasks that a list of pairs is cut into; each has one
+            test pair.
 
     Raises:
-        DataError: it is not what it is said to be, with the task and the grid that are wrong.
+        DataError: The value is not what it should be; the message names the task and the grid.
     """
     part = recognise(obj) if form in ("auto", "lines") else form
     if part == "tasks" and isinstance(obj, Mapping) and obj:
@@ -97,10 +98,15 @@ def _as_part(part: str, obj: object, name: str, source: str, pairs: int) -> list
 
 
 def task_of_line(obj: object, name: str, source: str) -> Task:
-    """The task of one line: as ``task`` or ``examples``, with an id of its own or ``name``.
+    """Return the task of one line, which is a task or examples.
+
+    Args:
+        obj: The decoded JSON of the line.
+        name: The id of a task that has none of its own.
+        source: The source to record on the task.
 
     Raises:
-        DataError: it is neither, or what it is has a mistake.
+        DataError: The value is neither, or has a mistake.
     """
     if not isinstance(obj, Mapping) or recognise(obj) not in ("task", "examples"):
         raise DataError(
@@ -116,10 +122,14 @@ def task_of_line(obj: object, name: str, source: str) -> Task:
 
 
 def read_pairs(obj: object, name: str) -> list[Pair]:
-    """The pairs of a list of them, every output known.
+    """Return the pairs in a list of pairs, with every output known.
+
+    Args:
+        obj: The decoded JSON.
+        name: The id of the task, for error messages.
 
     Raises:
-        DataError: it is no list of pairs, or one of them is wrong.
+        DataError: The value is no list of pairs, or one of them is wrong.
     """
     if not isinstance(obj, list) or not obj:
         raise DataError(
@@ -132,10 +142,14 @@ def read_pairs(obj: object, name: str) -> list[Pair]:
 
 
 def read_pair(item: object, where: str) -> Pair:
-    """One pair, as ``{"input", "output"}`` or ``[input, output]``.
+    """Return the pair that ``{"input", "output"}`` or ``[input, output]`` describes.
+
+    Args:
+        item: The decoded JSON.
+        where: What the pair is, for error messages.
 
     Raises:
-        DataError: it is neither, or a grid is wrong.
+        DataError: The value is neither, or a grid is wrong.
     """
     if isinstance(item, Mapping) and "input" in item and "output" in item:
         item = [item["input"], item["output"]]
@@ -154,7 +168,7 @@ def read_pair(item: object, where: str) -> Pair:
 
 
 def _examples(obj: object, name: str, source: str) -> Task:
-    """All but the last of a row's examples to learn from, the last one to solve."""
+    """Return a row's examples as a task, with the last one as its test pair."""
     found = obj.get("examples") if isinstance(obj, Mapping) else None
     pairs = read_pairs(found, name)
     if len(pairs) < 2:
@@ -195,9 +209,9 @@ def _task(obj: object, name: str, source: str) -> Task:
 
 
 def _is_edited(obj: Mapping[str, Any]) -> bool:
-    """Whether cells are as ARC's testing interface saves them, as Mini-ARC is published.
+    """Return whether cells are as ARC's testing interface saves them, as in Mini-ARC's files.
 
-    Colours are digits in quotes, and cells never touched are 0 or null. Anything else beside a
+    Colours are then digits in quotes, and cells never touched are 0 or null. Anything else beside a
     digit in quotes is a mistake, and so is null without any.
     """
     cells: set[object] = set()
@@ -233,7 +247,7 @@ _KEYS = ("train", "test", "input", "output")
 
 
 def _is_couple(item: object) -> bool:
-    """Two grids, as far as can be told from the outside."""
+    """Return whether a value looks like two grids, judging by its outermost lists."""
     return (
         isinstance(item, list)
         and len(item) == 2

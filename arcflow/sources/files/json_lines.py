@@ -1,4 +1,4 @@
-"""JsonLines: a task a line, in a file too large to be held, read line by line when drawn."""
+"""JsonLines: a source that reads single tasks from a file too large to be held in memory."""
 
 import hashlib
 import logging
@@ -20,24 +20,25 @@ _log = logging.getLogger(__name__)
 
 
 class JsonLines(Source):
-    """Tasks or rows of examples, one a line, of which every pass gives each once.
+    """Tasks or rows of examples, one on each line of a file, of which every pass gives each once.
 
-    Opening finds where lines begin, which takes seconds for gigabytes. What needs all tasks (the
-    guard, a selection) reads each line once and keeps what it found out in
+    Opening the file finds where its lines begin, which takes seconds for gigabytes. What needs all
+    tasks (the guard, a selection) reads each line once and keeps what it found in
     ``.NAME.survey.npz`` beside the file, so that the next time takes seconds too.
 
     Args:
-        path: a file that is not packed, each line as BARC's rows, ``{"examples": [[input,
-            output], ...], "source": program}``, or ``{"train": ..., "test": ...}``; with its id
-            under "id", "task_id" or "uid" if it has one.
-        pairs: train pairs of a task, at least 1, and one more as its test pair, chosen anew from
-            the task's pairs each time; or "all", as the line has them, of examples the last
-            one as the test pair.
-        strict: a line that cannot be read stops, and is not just left out and named.
+        path: An uncompressed file. Each line is ``{"examples": [[input, output], ...], "source":
+            program}``, as in BARC's rows, or ``{"train": ..., "test": ...}``, and may have an id
+            under "id", "task_id" or "uid".
+        pairs: The number of train pairs of a task, at least 1, and one more as its test pair,
+            chosen anew from the task's pairs each time; or "all", as the line has them, with the
+            last of examples as the test pair.
+        strict: Whether a line that cannot be read is an error; otherwise it is named in a warning
+            and left out.
 
     Raises:
-        DataError: no such file, or one without lines.
-        ConfigError: options that cannot be.
+        DataError: The file is missing or has no lines.
+        ConfigError: ``pairs`` is out of its range.
     """
 
     def __init__(
@@ -64,10 +65,10 @@ class JsonLines(Source):
         return len(self._kept)
 
     def task(self, seed: int, index: int) -> Task:
-        """The task of a line; of one that cannot be read, the next one's that can.
+        """Return the task of a line, or of the next readable line if this one cannot be read.
 
         Raises:
-            DataError: a line cannot be read and ``strict`` is set, or none can be.
+            DataError: The line cannot be read and ``strict`` is set, or no line can be read.
         """
         place = self._passes.at(seed, index)
         first: DataError | None = None
@@ -95,18 +96,18 @@ class JsonLines(Source):
         return Task(task.id, tuple(pairs[:-1]), tuple(pairs[-1:]), task.source, task.code)
 
     def base_tasks(self) -> LineTasks:
-        """All of them, each read when it is asked for; names those that cannot be read.
+        """Return all tasks in use, each read when it is accessed, and warn of unreadable lines.
 
         Raises:
-            DataError: none can be read, or one cannot and ``strict`` is set.
+            DataError: No line can be read, or one cannot and ``strict`` is set.
         """
         return LineTasks(self._lines, self._kept.tolist(), self.survey())
 
     def survey(self) -> FileScan:
-        """What is known of each line.
+        """Return what is known of each line, reading the whole file if that was never done.
 
         Raises:
-            DataError: as :meth:`base_tasks`.
+            DataError: No line can be read, or one cannot and ``strict`` is set.
         """
         if self._survey is None:
             self._survey = found = survey(self._lines)
@@ -131,11 +132,11 @@ class JsonLines(Source):
         return self._survey
 
     def exclude(self, ids: Collection[str]) -> "JsonLines":
-        """Less the lines with these ids."""
+        """Return the same source without the lines that have these ids."""
         return self._with(set(ids), False)
 
     def only(self, ids: Collection[str]) -> "JsonLines":
-        """The lines with these ids."""
+        """Return the same source with only the lines that have these ids."""
         return self._with(set(ids), True)
 
     def _with(self, ids: set[str], wanted: bool) -> "JsonLines":
@@ -147,7 +148,7 @@ class JsonLines(Source):
         return other
 
     def fingerprint(self) -> dict[str, str]:
-        """Hashes of the file and of the numbers of the lines in use."""
+        """Return digests of the file and of the numbers of the lines in use, and the options."""
         return {
             "lines": self._lines.digest,
             "lines in use": hashlib.sha256(self._kept.tobytes()).hexdigest(),

@@ -1,4 +1,4 @@
-"""LineFile: where the lines of a file begin, so that each can be read alone."""
+"""LineFile: an index of where the lines of a file begin, so that each can be read alone."""
 
 import hashlib
 import mmap
@@ -15,20 +15,20 @@ _CHUNK = 1 << 24
 
 
 class LineFile:
-    """The lines of a text file that are not blank, numbered 0, 1, ...; their text stays on disk.
+    """The lines of a text file that are not blank, numbered from 0; their text stays on the disk.
 
-    Opening reads the file once, at the speed of its hash. It is sent to other processes without
-    what it has open.
+    Opening reads the file once, at the speed of its hash. The object is sent to other processes
+    without its open file.
 
     Args:
-        path: a file that is not packed and not changed while it is in use.
+        path: An uncompressed file that does not change while it is in use.
 
     Attributes:
-        digest: SHA-256 of the file, hexadecimal.
-        numbers: what each line is called by an editor, from 1; shape (n,).
+        digest: The SHA-256 digest of the file, in hexadecimal.
+        numbers: The line numbers that an editor shows, from 1, of shape (n,).
 
     Raises:
-        DataError: it is missing, unreadable, packed, or has no lines.
+        DataError: The file is missing, unreadable, compressed, or has no lines.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -78,7 +78,7 @@ class LineFile:
         return len(self._starts)
 
     def __getitem__(self, index: int) -> bytes:
-        """A line without its end."""
+        """Return a line without its end."""
         return self._bytes(index)
 
     def __iter__(self) -> Iterator[bytes]:

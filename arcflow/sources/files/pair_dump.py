@@ -1,4 +1,4 @@
-"""PairDump: pairs by task, as RE-ARC dumps them, drawn into a new prompt each time."""
+"""PairDump: a source of new prompts made of stored pairs by task, as RE-ARC dumps them."""
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,20 +20,21 @@ from arcflow.sources.files.text import read_value, stem_of
 
 
 class PairDump(Source):
-    """Tasks of which there are many pairs: each time some of them, in an order of their own.
+    """Tasks with many stored pairs, of which each prompt shows some in a random order.
 
-    Every pass gives each task once. Grids are held as they are, a byte a cell.
+    Every pass gives each task once. Grids are held in memory at one byte for each cell.
 
     Args:
-        path: a file ``{id: [pair, ...]}``, a file ``[pair, ...]`` or a folder of these, as
-            RE-ARC's ``tasks``; a pair is ``{"input": rows, "output": rows}``.
-        pairs: train pairs of a task, at least 1, and one more as its test pair; a task that has
-            fewer gives those it has.
-        strict: a file or a pair that cannot be read stops, and is not just left out and named.
+        path: A file ``{id: [pair, ...]}``, a file ``[pair, ...]`` or a folder of these, as RE-ARC's
+            ``tasks``; a pair is ``{"input": rows, "output": rows}``.
+        pairs: The number of train pairs of a task, at least 1, and one more as its test pair; a
+            task that has fewer gives those it has.
+        strict: Whether a file or a pair that cannot be read is an error; otherwise it is named in a
+            warning and left out.
 
     Raises:
-        DataError: no such file or folder, or nothing in it that can be read.
-        ConfigError: options that cannot be.
+        DataError: The file or folder is missing, or nothing in it can be read.
+        ConfigError: ``pairs`` is out of its range.
     """
 
     def __init__(self, path: str, pairs: int = 3, strict: bool = False) -> None:
@@ -56,10 +57,10 @@ class PairDump(Source):
         return len(self._ids)
 
     def task(self, seed: int, index: int) -> Task:
-        """Some pairs of one task; its id is that task's with ``/index``.
+        """Return some pairs of one task as a task, whose id is the stored one's with ``/index``.
 
         Raises:
-            DataError: there is no task at all.
+            DataError: The source has no task.
         """
         if not self._ids:
             raise DataError(
@@ -75,22 +76,22 @@ class PairDump(Source):
         return Task(f"{family}/{index}", tuple(pairs[:-1]), tuple(pairs[-1:]), self._path)
 
     def base_tasks(self) -> Sequence[Task]:
-        """Each task with all its pairs, none left out: any of them may be drawn."""
+        """Return each task with all its stored pairs, as any of them may be in a prompt."""
         return _Whole(self._ids, self._stored, self._path)
 
     def exclude(self, ids: Collection[str]) -> "PairDump":
-        """Less these tasks."""
+        """Return the same source without these tasks."""
         return self.only(set(self._ids) - set(ids))
 
     def only(self, ids: Collection[str]) -> "PairDump":
-        """These tasks."""
+        """Return the same source with only these tasks."""
         other = PairDump.__new__(PairDump)
         other.__dict__.update(self.__dict__)
         other._keep([task_id for task_id in self._ids if task_id in ids])
         return other
 
     def fingerprint(self) -> dict[str, str]:
-        """Hash of the files, the tasks in use and the pairs of a prompt."""
+        """Return digests of the files and of the tasks in use, and the number of pairs."""
         return {
             "dump": self._digest,
             "tasks": hashlib.sha256(repr(self._ids).encode()).hexdigest(),
@@ -99,7 +100,7 @@ class PairDump(Source):
 
 
 class _Stored:
-    """Pairs of one task, their cells one after the other."""
+    """The pairs of one task, with the cells of all grids in one array."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         grids = [g for pair in pairs for g in (pair.input, pair.output) if g is not None]
@@ -112,7 +113,7 @@ class _Stored:
         return len(self._shapes) // 2
 
     def pair(self, i: int) -> Pair:
-        """Views of the cells, not copies."""
+        """Return a pair whose grids are views of the stored cells."""
         first, second = (
             self._cells[self._starts[k] : self._starts[k + 1]].reshape(self._shapes[k].tolist())
             for k in (2 * i, 2 * i + 1)
@@ -121,7 +122,7 @@ class _Stored:
 
 
 class _Whole(Sequence[Task]):
-    """The tasks of a dump, each made when it is asked for."""
+    """The tasks of a dump with all their pairs, each made when it is accessed."""
 
     def __init__(self, ids: Sequence[str], stored: Mapping[str, _Stored], source: str) -> None:
         self._ids, self._stored, self._source = ids, stored, source
@@ -141,7 +142,7 @@ class _Whole(Sequence[Task]):
 
 
 def _read(path: Path, strict: bool) -> tuple[dict[str, _Stored], str]:
-    """The pairs by task, and a hash of the files."""
+    """Return the pairs by task, and a digest of the files."""
     files = name_files(find_files(path), path) if path.is_dir() else [(path, stem_of(path))]
     digest, stored = hashlib.sha256(), dict[str, _Stored]()
     bad_tasks, bad_pairs, n_pairs = list[DataError](), list[DataError](), 0
@@ -170,7 +171,7 @@ def _read(path: Path, strict: bool) -> tuple[dict[str, _Stored], str]:
 def _lists(
     files: Sequence[tuple[Path, str]], digest: "hashlib._Hash"
 ) -> Iterator[tuple[Path, str, list[object] | DataError]]:
-    """Each task's list of pairs, or why it has none; what is in the files goes into ``digest``."""
+    """Yield each task's list of pairs, or why it has none, and add the files to ``digest``."""
     for file, name in files:
         try:
             digest.update(name.encode() + b"\0" + read_bytes(file))

@@ -1,4 +1,4 @@
-"""Files and folders of tasks in every format; Kaggle's challenges with their solutions."""
+"""Reading of task files and folders in every format, and of Kaggle's challenges with solutions."""
 
 import logging
 import zlib
@@ -29,7 +29,7 @@ _SPLITS = frozenset(("training", "train", "validation", "evaluation", "eval", "t
 
 
 def solutions_beside(challenges: str | Path) -> Path | None:
-    """``x_solutions.json`` in the folder of ``x_challenges.json``, if it is there."""
+    """Return the path of ``x_solutions.json`` beside ``x_challenges.json``, or None without one."""
     path = Path(challenges)
     if not path.name.endswith(_CHALLENGES):
         return None
@@ -44,19 +44,21 @@ def read_tasks(
     strict: bool = False,
     pairs: int = 3,
 ) -> list[Task]:
-    """The tasks of one file, in its order.
+    """Return the tasks of one file, in its order.
 
     Args:
-        path: JSON or JSON lines, packed by gzip or not, as :data:`Format` says. A single task's
-            id is the file's stem.
-        solutions: ``{id: [output of each test input]}`` as Kaggle's ``*_solutions.json``;
-            None leaves test outputs as the file has them, hidden where it has none.
-        form: what the file holds; "auto" looks.
-        strict: a line that cannot be read stops, and is not just left out and named.
-        pairs: where the file holds pairs, train pairs of a task that is cut from them.
+        path: A file of JSON or JSON lines, compressed by gzip or not, in one of the formats of
+            :data:`~arcflow.sources.files.formats.Format`. The id of a single task is the file's
+            stem.
+        solutions: A file ``{id: [output of each test input]}``, as Kaggle's ``*_solutions.json``;
+            None leaves test outputs as the file has them, hidden if it has none.
+        form: What the file holds; "auto" detects it.
+        strict: Whether a line that cannot be read is an error; otherwise it is named in a warning
+            and left out.
+        pairs: The number of train pairs of a task that is made from a list of pairs.
 
     Raises:
-        DataError: naming the file, and the task and grid in it, that is wrong.
+        DataError: Something is wrong; the message names the file, and the task and grid in it.
     """
     path = Path(path)
     if form == "lines" or (form == "auto" and path.name.endswith(LINES)):
@@ -78,21 +80,22 @@ def read_tasks(
 def read_folder(
     folder: str | Path, form: Format = "auto", strict: bool = False, pairs: int = 3
 ) -> list[Task]:
-    """The tasks of the files in ``folder`` and in the folders inside it, by path.
+    """Return the tasks of the files in ``folder`` and in the folders inside it, ordered by path.
 
-    A file of one task gives it the file's stem as id. Where the file is called after its folder,
-    as ConceptARC's ``Copy/Copy1.json``, or where two files have one stem, the folder's name comes
-    first, ``"Copy/Copy1"``: the folder is the task's family.
+    A file of one task gives it the file's stem as id. If the file is named after its folder, as
+    ConceptARC's ``Copy/Copy1.json``, or if two files have one stem, the folder's name comes first,
+    ``"Copy/Copy1"``: the folder is the task's family.
 
     Args:
-        folder: of ``.json``, ``.jsonl`` and ``.ndjson`` files, packed by gzip or not.
-        form: what each file holds; "auto" looks.
-        strict: a file that cannot be read stops, and is not just left out and named. A file is
-            taken whole or not at all, but for JSON lines, of which each is taken or not.
-        pairs: as for :func:`read_tasks`.
+        folder: A folder of ``.json``, ``.jsonl`` and ``.ndjson`` files, compressed by gzip or not.
+        form: What each file holds; "auto" detects it.
+        strict: Whether a file that cannot be read is an error; otherwise it is named in a warning
+            and left out. A file is taken whole or not at all, except for JSON lines, which are
+            taken line by line.
+        pairs: The number of train pairs of a task that is made from a list of pairs.
 
     Raises:
-        DataError: there is none, or none that can be read.
+        DataError: There is no file, or none that can be read.
     """
     folder = Path(folder)
     named = name_files(find_files(folder), folder)
@@ -115,11 +118,11 @@ def read_folder(
 
 
 def find_files(folder: Path) -> list[Path]:
-    """The files with tasks in a folder and in those inside it, in order, hidden ones left out.
+    """Return the files with tasks in a folder and in those inside it, in order, but hidden ones.
 
     Raises:
-        DataError: there are none, or they are splits or Kaggle's files, of which one has to be
-            chosen.
+        DataError: There are no such files, or they are splits or Kaggle's files, of which one has
+            to be chosen.
     """
     found = [
         path
@@ -156,7 +159,12 @@ def find_files(folder: Path) -> list[Path]:
 
 
 def name_files(paths: Sequence[Path], folder: Path) -> list[tuple[Path, str]]:
-    """Each file with the id that its one task gets, or the family of its variations."""
+    """Return each file with the id of its one task, which is the family if it has variations.
+
+    Args:
+        paths: The files.
+        folder: The folder that they were found in.
+    """
     times = Counter(stem_of(path) for path in paths)
     named = []
     for path in paths:
@@ -167,15 +175,15 @@ def name_files(paths: Sequence[Path], folder: Path) -> list[tuple[Path, str]]:
 
 
 def report_unreadable(bad: Sequence[DataError], total: int, what: str) -> None:
-    """Warn of what was left out; where nothing else is there, raise the first error.
+    """Warn of what was left out, or raise the first error if nothing else is there.
 
     Args:
-        bad: an error for each.
-        total: of which so many could not be read.
-        what: what they are, e.g. ``"files in my_tasks"``.
+        bad: The error of each item that could not be read.
+        total: The number of all items.
+        what: What the items are, e.g. ``"files in my_tasks"``.
 
     Raises:
-        DataError: none could be read.
+        DataError: No item could be read.
     """
     if bad and len(bad) == total:
         raise bad[0]
@@ -213,12 +221,18 @@ def _read_lines(text: bytes, path: Path, strict: bool) -> list[Task]:
 
 
 def read_line(line: bytes, path: Path, number: int) -> Task:
-    """The task of one line of a file; one without an id is named by file, line and content.
+    """Return the task of one line of a file.
 
-    Content, because two files of one name would else be taken for the same tasks.
+    A task without an id is named by file, line and content. The content is in the name because
+    otherwise two files of one name would be taken for the same tasks.
+
+    Args:
+        line: The text of the line.
+        path: The file, which becomes the task's source.
+        number: The number of the line, from 1.
 
     Raises:
-        DataError: naming file and line.
+        DataError: The line holds no task, or a mistake; the message names file and line.
     """
     where = f"{path}, line {number}"
     value, content = parse_json(line, where, True), zlib.crc32(line.strip()) & 0xFFFFFF
@@ -227,7 +241,7 @@ def read_line(line: bytes, path: Path, number: int) -> Task:
 
 
 def _solve(tasks: list[Task], path: Path, solutions: Path) -> list[Task]:
-    """``tasks`` with the outputs of the solutions file, which must fit them exactly."""
+    """Return ``tasks`` with the outputs of the solutions file, which must fit them exactly."""
     obj = read_json(solutions)
     if not isinstance(obj, dict):
         raise DataError(

@@ -1,4 +1,4 @@
-"""Survey: what one reading of a large file finds out about each of its lines, kept beside it."""
+"""The survey of a large file: what one reading finds about each line, stored beside the file."""
 
 import contextlib
 import io
@@ -23,19 +23,19 @@ from arcflow.sources.files.read import read_line
 _log = logging.getLogger(__name__)
 
 VERSION = 1
-"""Of what is kept; raised whenever a line would be read, or screened, otherwise."""
+"""The version of the stored survey, to be raised when lines are read or screened differently."""
 
 
 @dataclass(frozen=True)
 class FileScan:
-    """Of a file of n lines.
+    """What is known of each of a file's n lines.
 
     Attributes:
-        ids: id of each line's task, "" where the line cannot be read.
-        sides: longest side of each task, in cells, 0 where it cannot be read; shape (n,).
-        keys: screening keys of all tasks, one after the other; shape (k,), uint32.
-        owners: the line that each key is of; shape (k,).
-        errors: what is wrong with the first few lines that cannot be read.
+        ids: The id of each line's task, "" if the line cannot be read.
+        sides: The longest side of each task in cells, 0 if the line cannot be read, of shape (n,).
+        keys: The screening keys of all tasks, one task after the other, of shape (k,), uint32.
+        owners: The line that each key belongs to, of shape (k,).
+        errors: What is wrong with the first few lines that cannot be read.
     """
 
     ids: tuple[str, ...]
@@ -46,12 +46,15 @@ class FileScan:
 
     @property
     def unreadable(self) -> int:
-        """Number of lines that cannot be read."""
+        """The number of lines that cannot be read."""
         return int((self.sides == 0).sum())
 
 
 def survey(lines: LineFile) -> FileScan:
-    """Read every line once, or take what an earlier reading left beside the file."""
+    """Return what is known of each line: read every line once, or load an earlier survey.
+
+    The survey is stored beside the file if the folder can be written to.
+    """
     kept = lines.path.with_name(f".{lines.path.name}.survey.npz")
     found = _load(kept, lines.digest)
     if found is None:
@@ -109,12 +112,12 @@ def _load(path: Path, digest: str) -> FileScan | None:
 
 
 class LineTasks(ScreenedTasks):
-    """The tasks of some lines, each read when it is asked for; lines that cannot be are left out.
+    """The tasks of some lines, each read when it is accessed, without unreadable lines.
 
     Args:
-        lines: the file.
-        chosen: numbers of the lines.
-        found: the file's survey.
+        lines: The file.
+        chosen: The numbers of the lines.
+        found: The file's survey.
     """
 
     def __init__(self, lines: LineFile, chosen: Sequence[int], found: FileScan) -> None:
@@ -137,7 +140,12 @@ class LineTasks(ScreenedTasks):
         return map(self._task, self._chosen)
 
     def suspects(self, names: Collection[str], keys: Collection[int]) -> Iterator[Task]:
-        """The tasks with one of these names or keys."""
+        """Yield the tasks with one of these names in their id, or with one of these keys.
+
+        Args:
+            names: The ids to look for among :func:`~arcflow.core.contamination.names_in`.
+            keys: The keys to look for among :func:`~arcflow.core.contamination.screen_keys`.
+        """
         hit = np.isin(self._survey.keys, np.fromiter(keys, np.uint32, len(keys)))
         lines = set(self._survey.owners[hit].tolist())
         wanted = frozenset(names)

@@ -1,4 +1,4 @@
-"""Text of JSON files that are not read whole as they are: packed ones, and single lines."""
+"""The text of JSON files that are compressed, or of which single lines are read."""
 
 import gzip
 import zlib
@@ -9,11 +9,11 @@ from arcflow.core.json_file import parse_json, read_bytes
 
 LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 ENDINGS = (".json", ".json.gz", *LINES)
-"""Of the files that a folder's tasks are read from."""
+"""The endings of the files that a folder's tasks are read from."""
 
 
 def stem_of(path: Path) -> str:
-    """A file's name without the endings that say its format: what its task is called."""
+    """Return a file's name without the endings that say its format; it names the file's task."""
     name = path.name
     for ending in (".gz", ".json", ".jsonl", ".ndjson"):
         name = name.removesuffix(ending)
@@ -21,10 +21,10 @@ def stem_of(path: Path) -> str:
 
 
 def read_text(path: Path) -> bytes:
-    """What is in a file, unpacked if its name ends with ``.gz``.
+    """Return the content of a file, decompressed if its name ends with ``.gz``.
 
     Raises:
-        DataError: it is missing, unreadable or damaged.
+        DataError: The file is missing, unreadable or damaged.
     """
     raw = read_bytes(path)
     if path.suffix != ".gz":
@@ -41,21 +41,21 @@ def read_text(path: Path) -> bytes:
 
 
 def read_value(path: Path) -> object:
-    """The JSON value in a file, packed or not.
+    """Return the JSON value in a file, compressed or not.
 
     Raises:
-        DataError: as :func:`read_text` and :func:`arcflow.core.json_file.parse_json`.
+        DataError: The file is missing, unreadable or damaged, or is not JSON.
     """
     return parse_json(read_text(path), str(path))
 
 
 def lines_of(raw: bytes) -> list[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers from 1."""
+    """Return the lines that are not blank, with their numbers from 1."""
     return [(n, line) for n, line in enumerate(raw.split(b"\n"), 1) if line.strip()]
 
 
 def are_lines(raw: bytes) -> bool:
-    """Whether text that is no JSON value is several of them, one a line."""
+    """Return whether text that is no JSON value is several of them, one on each line."""
     lines = lines_of(raw)[:2]
     if len(lines) < 2:
         return False

@@ -1,1 +1,1 @@
-"""Pools: tasks generated once, in one checked file."""
+"""Pools: tasks that were generated once and are kept in one checksummed file."""

@@ -1,4 +1,4 @@
-"""Making a pool: tasks drawn from a source by many processes, written in order by one."""
+"""Building of pools: many processes generate tasks of a source, and one writes them in order."""
 
 import contextlib
 import fcntl
@@ -23,22 +23,23 @@ from arcflow.sources.base import Source, check_not_empty
 from arcflow.sources.pool.file import PoolWriter, record_of
 
 CHUNK = 32
-"""Tasks that a process draws at a time."""
+"""The number of tasks that a process generates at a time."""
 
 _Failure = tuple[str, Any, str, str]
 
 
 @dataclass(frozen=True)
 class Built:
-    """What :func:`build_pool` made.
+    """What :func:`build_pool` wrote.
 
     Attributes:
-        tasks: in the pool.
-        pairs: in the pool.
-        families: that the tasks belong to.
-        bytes: of the file.
-        left_out: tasks that the source could not give, or that had fewer than two pairs.
-        reasons: why the first few of them are left out.
+        tasks: The number of tasks in the pool.
+        pairs: The number of pairs in the pool.
+        families: The number of families that the tasks belong to.
+        bytes: The size of the file, in bytes.
+        left_out: The number of tasks that the source could not give, or that had fewer than two
+            pairs.
+        reasons: The reasons why the first few of these are left out.
     """
 
     tasks: int
@@ -51,9 +52,9 @@ class Built:
 
 @dataclass
 class _Chunk:
-    """Of each task family, its source, number of pairs and record; of each failure the error.
+    """Each task's family, source, number of pairs and record, and the error of each failure.
 
-    Errors as their fields: an ArcflowError does not come back from another process.
+    Errors are held as their fields, as an ArcflowError cannot be sent back by another process.
     """
 
     tasks: list[tuple[str, str, int, bytes]]
@@ -72,26 +73,27 @@ def build_pool(
     strict: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Built:
-    """Draw tasks 0 .. ``tasks`` - 1 of a source and write them as a pool, whole or not at all.
+    """Write tasks 0 to ``tasks`` - 1 of a source as a pool, whole or not at all.
 
-    The bytes depend on source, seed and number of tasks alone. Train and test pairs of a task
-    are stored together; a pair whose input came before in its task, or whose answer is not
-    known, is left out.
+    The bytes depend on the source, the seed and the number of tasks alone. Train and test pairs of
+    a task are stored together, without pairs whose input occurs earlier in the task or whose output
+    is not known.
 
     Args:
-        path: the file to make.
-        source: pickles, where there are several processes.
-        tasks: number of tasks to draw, at least 1.
-        seed: of the draw.
-        processes: to draw with.
-        overwrite: a file that is there is replaced.
-        strict: the first task that the source cannot give ends the build; otherwise it is left out.
-        progress: called with the number of tasks drawn since the last call.
+        path: The file to make.
+        source: The source, which has to pickle if there are several processes.
+        tasks: The number of tasks to generate, at least 1.
+        seed: The seed of the tasks.
+        processes: The number of processes that generate tasks.
+        overwrite: Whether a file that exists is replaced.
+        strict: Whether the first task that the source cannot give ends the build; otherwise it is
+            left out.
+        progress: A function that is called with the number of tasks made since its last call.
 
     Raises:
-        ConfigError: bad numbers.
-        DataError: a file is there already, the disk is full, a process died, the source gives no
-            task, or with ``strict`` not all; a task's original cannot be told from its id.
+        ConfigError: A number is out of its range.
+        DataError: The file exists, the disk is full, a process died, the source gives no task (with
+            ``strict``: not all), or a task's original cannot be told from its id.
     """
     path = Path(path).expanduser()
     for name, value, low in (("tasks", tasks, 1), ("processes", processes, 1), ("seed", seed, 0)):
@@ -132,20 +134,20 @@ def build_pool(
 
 
 def family_of(task_id: str, index: int, base_tasks: Collection[str], where: str = "") -> str:
-    """The original that a task comes from, as its id tells.
+    """Return the original that a task comes from, as its id tells.
 
-    It is the id, as it is or less the task's number, or the one word in it that is an original's:
-    ``00d62c1b``, ``00d62c1b/17`` and ``re-arc-00d62c1b-17`` come from 00d62c1b. Where a source has
-    no originals the family is the id less the number: its generator.
+    The original is the id, as it is or without the task's number, or the one word in it that is an
+    original's id: ``00d62c1b``, ``00d62c1b/17`` and ``re-arc-00d62c1b-17`` come from 00d62c1b. For
+    a source without originals the family is the id without the number, which is its generator.
 
     Args:
-        task_id: of the task.
-        index: its number in the source.
-        originals: ids.
-        where: for the message.
+        task_id: The id of the task.
+        index: The task's number in the source.
+        base_tasks: The ids of the originals; empty if the source has none.
+        where: The source, for error messages.
 
     Raises:
-        DataError: there are originals, and the id names none or several.
+        DataError: There are originals, and the id names none or several.
     """
     stem = re.sub(rf"[-_./]{index}$", "", task_id)
     for family in (stem, task_id):
@@ -164,7 +166,11 @@ def family_of(task_id: str, index: int, base_tasks: Collection[str], where: str 
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that is put at ``path`` once it is whole; a build that was killed leaves no other."""
+    """Yield a file that is moved to ``path`` once it is whole.
+
+    It has one fixed name until then, so a build that was killed leaves at most one file, which the
+    next build takes over.
+    """
     # In the same folder: os.replace is atomic only within one file system.
     temporary = path.parent / f".{path.name}.tmp"
     with os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666), "rb+") as file:
@@ -200,7 +206,7 @@ def _write(
     strict: bool,
     progress: Callable[[int], None] | None,
 ) -> dict[str, Any]:
-    """Write all of the pool; the fields of :class:`Built`, less the bytes."""
+    """Write the whole pool and return the fields of :class:`Built` except ``bytes``."""
     numbers: dict[str, int] = {}
     families: list[dict[str, str]] = []
     pairs, left_out, reasons = 0, 0, dict[str, None]()
@@ -259,7 +265,7 @@ def _write(
 def _chunks(
     source: Source, seed: int, starts: range, tasks: int, processes: int
 ) -> Generator[_Chunk, None, None]:
-    """The chunks that begin at ``starts``, in order."""
+    """Yield the chunks that begin at ``starts``, in order."""
     ends = [min(start + CHUNK, tasks) for start in starts]
     if processes == 1:
         base_tasks = frozenset(task.id for task in source.base_tasks())
@@ -286,7 +292,7 @@ _worker: tuple[Source, frozenset[str], int]
 
 
 def _begin(source: Source, seed: int) -> None:
-    """What a process keeps between its chunks."""
+    """Set up what a process keeps between its chunks."""
     global _worker
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Ctrl-C goes to all processes of a terminal; the first one ends the others.
@@ -295,7 +301,7 @@ def _begin(source: Source, seed: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Leave no process behind where the first one is killed: the others would wait for ever."""
+    """End this process when the first one dies, as it would otherwise wait for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -344,7 +350,7 @@ def _error(failure: _Failure) -> DataError:
 
 
 def _different(task: Task) -> list[Pair]:
-    """A task's pairs with known outputs, each input once; at most 255."""
+    """Return a task's pairs with known outputs, each input once, at most 255 pairs."""
     found: dict[Any, Pair] = {}
     for pair in (*task.train, *task.test):
         if pair.output is not None:

@@ -1,17 +1,17 @@
-"""The file of a pool: tasks as bytes that are read in place, with checksums of all of them.
+"""The file of a pool: tasks as bytes that are read in place, all of them under checksums.
 
-All numbers are little-endian. The parts, one after the other::
+All numbers are little-endian. The parts follow each other::
 
-    start      64 bytes: magic, version, size of a block, where the description lies, checksums
-    records    a task each: number of pairs n (1 byte); height and width of input and output of each
-               pair (4 n bytes); the cells of each input and output, a byte a cell, row by row
+    start      64 bytes: magic, version, size of a block, place of the description, checksums
+    records    for each task: number of pairs n (1 byte); height and width of input and output of
+               each pair (4 n bytes); the cells of each input and output, row by row, 1 byte each
     originals  the published tasks behind the families, JSON
     families   number of each task's family (uint32)
     offsets    where each task's record begins, and where the last one ends (uint64)
     checksums  CRC-32 of each block of the records (uint32)
     description  JSON: what the pool was made from, the families, where the parts lie
 
-Nothing in it depends on time, machine or the number of processes that made it.
+Nothing in the file depends on time, machine or the number of processes that made it.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from arcflow.core.task import Pair
 
 VERSION = 1
 BLOCK = 1 << 18
-"""Bytes of a block: checked in a tenth of a millisecond, when one of its tasks is first read."""
+"""The bytes of a block, which is checked when one of its tasks is first read, in 0.1 ms."""
 
 _MAGIC = b"arcpool\n"
 _START = struct.Struct("<8sIIQQII")  # ..., block, description: where, how long, CRC-32; CRC-32
@@ -41,10 +41,10 @@ _AGAIN = "Build the pool again with `arcflow pool build`."
 
 
 class PoolWriter:
-    """Writes a pool from front to back; :meth:`finish` makes it whole.
+    """A writer of a pool, from front to back; :meth:`finish` makes it whole.
 
     Args:
-        file: open for writing, empty, seekable.
+        file: An empty, seekable file that is open for writing.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -63,8 +63,8 @@ class PoolWriter:
         """Append a task.
 
         Args:
-            record: as :func:`record_of` makes it.
-            family: number of its family.
+            record: The task's bytes, as :func:`record_of` makes them.
+            family: The number of the task's family.
         """
         self._file.write(record)
         self._digest.update(record)
@@ -78,11 +78,11 @@ class PoolWriter:
         self._sum, self._room = zlib.crc32(rest, self._sum), self._room - len(rest)
 
     def finish(self, about: Mapping[str, Any], base_tasks: Sequence[object]) -> None:
-        """Write the other parts.
+        """Write the other parts of the file.
 
         Args:
-            about: plain JSON, what :attr:`PoolFile.about` gives.
-            originals: plain JSON, what :meth:`PoolFile.base_tasks` gives.
+            about: Plain JSON values, which :attr:`PoolFile.about` gives back.
+            base_tasks: Plain JSON values, which :meth:`PoolFile.base_tasks` gives back.
         """
         if self._room < BLOCK:
             self._sums.append(self._sum)
@@ -104,21 +104,21 @@ class PoolWriter:
 
 
 class PoolFile:
-    """A pool that is open for reading: mapped into memory, its grids views of the file.
+    """A pool that is open for reading: mapped into memory, with grids that are views of the file.
 
-    Opening checks all but the records; a block of records is checked when it is first read.
-    It pickles as its path.
+    Opening checks everything but the records; a block of records is checked when it is first read.
+    The object pickles as its path.
 
     Args:
-        path: the file.
+        path: The file.
 
     Attributes:
-        about: what the builder wrote down.
-        families: (tasks,) the number of each task's family.
-        digest: of everything in the file, as hexadecimal digits.
+        about: What the builder wrote down.
+        families: The number of each task's family, of shape (tasks,).
+        digest: The SHA-256 digest that identifies everything in the file, in hexadecimal.
 
     Raises:
-        DataError: no such file, no pool, another version, cut short or damaged.
+        DataError: The file is missing, no pool, of another version, cut short or damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -158,18 +158,23 @@ class PoolFile:
         return _reopen, (self.path, self.digest)
 
     def base_tasks(self) -> list[dict[str, Any]]:
-        """The published tasks behind the families, as the builder wrote them down."""
+        """Return the published tasks behind the families, as the builder wrote them down.
+
+        Raises:
+            DataError: This part of the file is damaged.
+        """
         found: list[dict[str, Any]] = json.loads(self._part("originals"))
         return found
 
     def shapes(self, task: int) -> tuple[bytes, int]:
-        """The shapes of a task's grids, and where its cells begin in the file.
+        """Return the shapes of a task's grids, and where its cells begin in the file.
 
         Returns:
-            Four bytes a pair: height and width of its input, height and width of its output.
+            Four bytes for each pair (height and width of its input, height and width of its
+            output), and the offset of the first cell in bytes.
 
         Raises:
-            DataError: its part of the file is damaged.
+            DataError: This part of the file is damaged.
         """
         begin, end = self._offsets[task : task + 2].tolist()
         for block in range((begin - _START_BYTES) // BLOCK, (end - 1 - _START_BYTES) // BLOCK + 1):
@@ -179,10 +184,14 @@ class PoolFile:
         return self._map[begin + 1 : cells], cells
 
     def pairs(self, task: int, chosen: Sequence[int]) -> list[Pair]:
-        """Some pairs of a task, in the order of ``chosen``; their grids are views of the file.
+        """Return some pairs of a task, whose grids are views of the file.
+
+        Args:
+            task: The number of the task.
+            chosen: The numbers of the pairs, in the order to return.
 
         Raises:
-            DataError: its part of the file is damaged.
+            DataError: This part of the file is damaged.
         """
         shapes, at = self.shapes(task)
         places = []
@@ -200,13 +209,14 @@ class PoolFile:
         return pairs
 
     def check(self, progress: Callable[[int], None] | None = None) -> None:
-        """Check every byte.
+        """Check every byte of the file.
 
         Args:
-            progress: called with the number of bytes that were checked since the last call.
+            progress: A function that is called with the number of bytes checked since its last
+                call.
 
         Raises:
-            DataError: something is damaged; says where.
+            DataError: Something is damaged; the message says where.
         """
         self._part("originals")
         digest = hashlib.sha256()
@@ -221,7 +231,7 @@ class PoolFile:
             self._damaged("its records")
 
     def records_bytes(self) -> int:
-        """Length of the records."""
+        """Return the length of the records, in bytes."""
         return int(self._offsets[-1]) - _START_BYTES
 
     def _part(self, name: str) -> bytes:
@@ -246,14 +256,14 @@ class PoolFile:
 
 
 def record_of(pairs: Sequence[Pair], where: str) -> bytes:
-    """The bytes of a task.
+    """Return the bytes of a task.
 
     Args:
-        pairs: 1 to 255, outputs known.
-        where: what they are, for messages.
+        pairs: 1 to 255 pairs with known outputs.
+        where: What the pairs are, for error messages.
 
     Raises:
-        DataError: a grid that is none: other sides than 1..30, other cells than 0..9.
+        DataError: A grid is not valid: its sides are not 1 to 30 or its cells not 0 to 9.
     """
     shapes, cells = bytearray(), []
     for number, pair in enumerate(pairs):
@@ -298,7 +308,7 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def _reopen(path: Path, digest: str) -> PoolFile:
-    """As another process gets it."""
+    """Open a pool as another process gets it, and refuse one that changed since."""
     file = PoolFile(path)
     if file.digest != digest:
         raise DataError(

@@ -1,4 +1,4 @@
-"""PoolSource: tasks drawn once from another source and kept in a file, served from memory."""
+"""PoolSource: tasks that were generated once and stored in a file, served from memory."""
 
 from collections.abc import Collection, Sequence
 from typing import Literal, Self
@@ -14,26 +14,27 @@ from arcflow.sources.select import subsample
 
 
 class PoolSource(Source):
-    """A pool that ``arcflow pool build`` made, served many times faster than generated.
+    """A pool that ``arcflow pool build`` made, served many times faster than generated tasks.
 
-    Every pass gives each stored task once, its pairs in a new order and, with ``pairs``, a new
+    Every pass gives each stored task once, with its pairs in a new order and, with ``pairs``, a new
     choice of them, so that a pool of n tasks of m pairs is good for many passes. The pairs of a
     prompt are always of one stored task: what they share, such as colour roles, stays shared.
 
     Args:
-        path: the file.
-        ids: keep tasks of these families only: ids of originals, or names of generators where
-            nothing published is behind the source; empty keeps all.
-        exclude: leave tasks of these families out.
-        fraction: of the families left so far, the share to keep, drawn at random by their ids as
-            a selection of tasks draws: a smaller share's families are among a larger share's.
-        fraction_seed: of the draw of ``fraction``.
-        pairs: train pairs of a task, at least 1, and one more as its test pair, chosen at random
-            from those stored; or "all". A stored task with fewer gives those it has.
+        path: The file of the pool.
+        ids: The only families to keep: ids of originals, or names of generators if nothing
+            published is behind the source; empty keeps all.
+        exclude: The families to leave out.
+        fraction: The share of families to keep, of those left so far, sampled at random by their
+            ids as a selection of tasks does: a smaller share's families are among a larger share's.
+        fraction_seed: The seed by which ``fraction`` samples.
+        pairs: The number of train pairs of a task, at least 1, and one more as its test pair,
+            chosen at random from those stored; or "all". A stored task with fewer gives those it
+            has.
 
     Raises:
-        DataError: no pool, one of another version, a damaged one; unknown families; none left.
-        ConfigError: options that cannot be.
+        DataError: The file is no pool, of another version or damaged, or a family is unknown.
+        ConfigError: An option is out of its range.
     """
 
     def __init__(
@@ -82,10 +83,12 @@ class PoolSource(Source):
         return len(self._tasks)
 
     def task(self, seed: int, index: int) -> Task:
-        """A stored task; its id is the family's with ``/index``, its grids are views of the file.
+        """Return a stored task, whose id is the family's with ``/index``.
+
+        Its grids are views of the file.
 
         Raises:
-            DataError: this part of the file is damaged, or no task is left.
+            DataError: This part of the file is damaged, or no task is left.
         """
         check_not_empty(self)
         number = int(self._tasks[self._passes.at(seed, index)])
@@ -97,7 +100,11 @@ class PoolSource(Source):
         return Task(f"{family}/{index}", tuple(pairs[:-1]), tuple(pairs[-1:]), source)
 
     def base_tasks(self) -> Sequence[Task]:
-        """The published tasks behind what is kept of the pool, as stored in it."""
+        """Return the published tasks behind the families in use, as the pool stores them.
+
+        Raises:
+            DataError: This part of the file is damaged.
+        """
         return [
             task_from_json(of["id"], of["task"], of["source"])
             for of in self._file.base_tasks()
@@ -105,14 +112,14 @@ class PoolSource(Source):
         ]
 
     def exclude(self, ids: Collection[str]) -> Self:
-        """Less the tasks of these families."""
+        """Return the same pool without the tasks of these families."""
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
         other._keep(self._kept - frozenset(ids))
         return other
 
     def fingerprint(self) -> dict[str, str]:
-        """The file's digest, the families in use and the pairs a task."""
+        """Return the file's digest, the families in use and the number of pairs of a task."""
         everything = len(self._kept) == len(self._families)
         return {
             "pool": self._file.digest,

@@ -1,4 +1,4 @@
-"""Where the 400 RE-ARC generators and verifiers come from: a package, or a clone of their own."""
+"""The 400 RE-ARC generators and verifiers, from a package or from a clone of their repository."""
 
 import builtins
 import functools
@@ -19,7 +19,7 @@ from arcflow.sources.rearc.random_draws import RandomDraws
 BackendName = Literal["reasoning-gym", "clone"]
 INSTALL = "pip install --no-deps reasoning-gym==0.1.25"
 _PACKAGE = "arcflow_rearc_utils"
-"""Name under which the package's RE-ARC part is imported alone."""
+"""The name under which the package's RE-ARC part is imported alone."""
 
 _loading = threading.Lock()
 
@@ -30,12 +30,14 @@ class Backend:
     """Generators and verifiers by task id.
 
     Args:
-        generators: ``generate_<id>``; takes ``(draws, lower, upper)``, or the last two alone
-            where ``draws`` is given.
-        verify: loads the functions ``verify_<id>``, each from an input to its output.
-        version: what the functions are, as a plain string.
-        draws: what the generators draw from already; None where they take it as an argument.
-        difficulties: a list that the generators make longer with every draw.
+        generators: The functions ``generate_<id>``, which take ``(draws, lower, upper)``, or the
+            last two alone if ``draws`` is given.
+        verify: A function that loads the functions ``verify_<id>``, each from an input to its
+            output.
+        version: The version of the functions, as a plain string.
+        draws: The random numbers that the generators already use, or None if they take them as an
+            argument.
+        difficulties: A list to which the generators append with every random number, if they do.
     """
 
     def __init__(
@@ -51,7 +53,15 @@ class Backend:
         self._verify, self._difficulties = verify, difficulties
 
     def generate(self, task_id: str, lower: float, upper: float) -> Mapping[str, _Cells]:
-        """``{"input": rows, "output": rows}`` from :attr:`draws`; may be no grids, may raise."""
+        """Return ``{"input": rows, "output": rows}`` made with the random numbers of :attr:`draws`.
+
+        The rows may be no valid grids, and the generator may raise any error.
+
+        Args:
+            task_id: The id of the task.
+            lower: The lower end of the difficulty, 0 to 1.
+            upper: The upper end of the difficulty, 0 to 1.
+        """
         made: Mapping[str, _Cells]
         if self._given:
             made = self.generators[task_id](self.draws, lower, upper)
@@ -63,20 +73,20 @@ class Backend:
 
     @functools.cached_property
     def verifiers(self) -> Mapping[str, Callable[[Any], Any]]:
-        """Task id -> from an input, a tuple of tuples, to the output that the rule gives it."""
+        """The rule of each task: a function from an input, a tuple of tuples, to its output."""
         return self._verify()
 
 
 @functools.cache
 def load_backend(name: BackendName, clone: str = "") -> Backend:
-    """The generators, imported once a process.
+    """Return the generators, which are imported once in a process.
 
     Args:
-        name: "reasoning-gym", the package; or "clone".
-        clone: for "clone", the folder of the repository michaelhodel/re-arc.
+        name: "reasoning-gym" for the package, or "clone".
+        clone: For "clone", the folder of the repository github.com/michaelhodel/re-arc.
 
     Raises:
-        ConfigError: not there, or without generators.
+        ConfigError: The package or clone is missing, or has no generators.
     """
     with _loading:  # the second of two threads must not find half a package
         return _load_clone(clone) if name == "clone" else _load_package()
@@ -111,9 +121,9 @@ def _load_package() -> Backend:
 
 
 def _import_alone(folder: Path) -> str:
-    """Import the folder as a package of its own; its name, or "" where that does not work.
+    """Import the folder as a package of its own and return its name, or "" if that fails.
 
-    It needs nothing else of reasoning_gym, whose import takes 1.5 s and 100 MB.
+    The folder needs nothing else of reasoning_gym, whose import takes 1.5 s and 100 MB.
     """
     file = folder / "__init__.py"
     if _PACKAGE in sys.modules:
@@ -165,11 +175,11 @@ def _load_clone(clone: str) -> Backend:
 
 
 class _CloneModules:
-    """Modules of a clone, which draw from the module ``random``: here they get one of their own.
+    """The modules of a clone, for which ``random`` means random numbers of our own.
 
-    They are in no one's ``sys.modules`` and their folder is on no one's path, so that names
-    such as ``utils`` mean what they meant before. What they import only to draw pictures is
-    replaced by nothing.
+    They are not in ``sys.modules`` and their folder is not on the path, so that names such as
+    ``utils`` keep their meaning elsewhere. What they import only to plot is replaced by an empty
+    module.
     """
 
     def __init__(self, folder: Path, draws: RandomDraws) -> None:
@@ -180,7 +190,7 @@ class _CloneModules:
         self._loaded: dict[str, ModuleType] = {"random": self._random}
 
     def load(self, name: str) -> ModuleType:
-        """A file of the clone as a module."""
+        """Return a file of the clone as a module."""
         if name not in self._loaded:
             path = self._folder / f"{name}.py"
             module = ModuleType(name)
@@ -207,7 +217,7 @@ class _CloneModules:
 
 
 class _Nothing(ModuleType):
-    """A module whose every name is None."""
+    """A module of which every attribute is None."""
 
     def __getattr__(self, name: str) -> None:
         if name.startswith("__"):

@@ -1,4 +1,4 @@
-"""Where the code of a RE-ARC generator draws colours: read from its source, not by running it."""
+"""The places at which a RE-ARC generator chooses colours, found in its source without a run."""
 
 import ast
 import functools
@@ -25,14 +25,15 @@ _parsing = threading.Lock()
 
 @dataclass(frozen=True)
 class ColorSites:
-    """Where a generator draws colours that hold for a whole pair.
+    """The places at which a generator chooses colours that hold for a whole pair.
 
     Attributes:
-        code: of the generator.
-        at: place of a call in ``code`` (a frame's ``f_lasti``) -> number of the site. Sites are
-            the calls of ``choice`` and ``sample``, counted from 0 as the source has them.
-        background: site and place among its colours of what the source calls the background,
-            ``bgc``; None where it draws nothing of this name.
+        code: The code of the generator.
+        at: The number of the site by the place of its call in ``code`` (a frame's ``f_lasti``).
+            Sites are the calls of ``choice`` and ``sample``, counted from 0 in the order of the
+            source.
+        background: The site of the background colour, ``bgc`` in the source, and its index among
+            the colours chosen there; None if the source chooses nothing of this name.
     """
 
     code: CodeType
@@ -42,14 +43,14 @@ class ColorSites:
 
 @functools.cache
 def color_sites(generator: Callable[..., Any]) -> ColorSites:
-    """The sites of a generator at which it draws colours for a whole pair.
+    """Return the sites of a generator at which it chooses colours for a whole pair.
 
-    Not those within loops, which colour cells or objects, nor samples of varying number, which
-    colour noise: drawn again, they would make the pairs of a task more alike than the originals'
-    are. None where there is no source to read.
+    Calls within loops, which colour cells or objects, and samples of varying number, which colour
+    noise, are left out: choosing the same colours again there would make the pairs of a task more
+    alike than the originals' are. Without source to read there are no sites.
 
     Raises:
-        ConfigError: Python was told to compile without columns.
+        ConfigError: Python was told to compile without column numbers.
     """
     code = generator.__code__
     if all(column is None for _, _, column, _ in code.co_positions()):
@@ -93,7 +94,7 @@ def color_sites(generator: Callable[..., Any]) -> ColorSites:
 
 
 def _draws(function: ast.FunctionDef) -> Iterator[tuple[ast.Call, bool]]:
-    """Calls that draw, in the order of the source, and whether they are within a loop."""
+    """Return the calls that sample, in the source's order, and whether they are within a loop."""
 
     def walk(node: ast.AST, in_loop: bool) -> Iterator[tuple[ast.Call, bool]]:
         if isinstance(node, ast.Call) and _name(node) in _DRAWS:
@@ -107,7 +108,7 @@ def _draws(function: ast.FunctionDef) -> Iterator[tuple[ast.Call, bool]]:
 
 
 def _background(function: ast.FunctionDef, sites: set[int]) -> tuple[int, int] | None:
-    """Where ``bgc`` is drawn; the last place, if there are several."""
+    """Return the site and index at which ``bgc`` is chosen, the last one if there are several."""
     numbers = {call: number for number, (call, _) in enumerate(_draws(function))}
     found = None
     for node in ast.walk(function):
@@ -122,12 +123,12 @@ def _background(function: ast.FunctionDef, sites: set[int]) -> tuple[int, int] |
 
 
 def _is_fixed(call: ast.Call) -> bool:
-    """Whether it always draws the same number."""
+    """Return whether a call always samples the same number of items."""
     return bool(call.args) and all(isinstance(arg, ast.Constant) for arg in call.args[1:])
 
 
 def _name(call: ast.Call) -> str:
-    """Of what is called: the last part of ``rng.choice``."""
+    """Return the name of the called function, e.g. ``choice`` for ``rng.choice``."""
     function = call.func
     if isinstance(function, ast.Attribute):
         return function.attr
@@ -135,7 +136,7 @@ def _name(call: ast.Call) -> str:
 
 
 def _color_names(function: ast.FunctionDef) -> set[str]:
-    """Variables that hold several colours."""
+    """Return the names of the variables that hold several colours."""
     assigned = [
         (target.id, node.value)
         for node in ast.walk(function)
@@ -152,7 +153,7 @@ def _color_names(function: ast.FunctionDef) -> set[str]:
 
 
 def _is_colors(node: ast.AST, names: set[str]) -> bool:
-    """Whether an expression's value is made of colours: it comes from 0..9 or 1..9."""
+    """Return whether an expression's value is made of colours, that is, comes from 0..9 or 1..9."""
     if isinstance(node, ast.Name):
         return node.id in names
     if isinstance(node, ast.Call):

@@ -1,4 +1,4 @@
-"""Which difficulty gives a RE-ARC task's pairs the sizes of the original's."""
+"""The difficulty at which a RE-ARC task's pairs have the sizes of the original's."""
 
 import time
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ Range = tuple[float, float]
 Sides = tuple[int, int, int, int]
 
 USUAL: Range = (0.0, 0.4)
-"""What gives the originals' lengths over all tasks together."""
+"""The range that gives the originals' lengths over all tasks together."""
 
 RANGES: tuple[Range, ...] = (
     USUAL,
@@ -28,28 +28,33 @@ RANGES: tuple[Range, ...] = (
     (0.8, 1.0),
     (0.0, 1.0),
 )
-"""To choose from. None is narrower than a fifth of the scale: an original whose grids all have
-one size is to be varied all the same."""
+"""The ranges to choose from.
+
+None is narrower than a fifth of the scale, so that an original whose grids all have one size is
+varied nevertheless.
+"""
 
 GAIN = 0.05
-"""By how much nearer a range must be than the usual one, in the unit of :func:`apart`."""
+"""The least gain, in the unit of :func:`apart`, for which a range replaces the usual one."""
 
 MOST_MS = 8.0
-"""Milliseconds a pair beyond which a range is not taken unless the usual one is as slow: some
-generators rarely find room for what they draw when much is asked of them."""
+"""The milliseconds for a pair beyond which a range is refused unless the usual one is as slow.
+
+Some generators rarely find room for their objects at high difficulty.
+"""
 
 _SPREAD = np.array([6.1, 6.1, 164.0, 147.0])
-"""Standard deviations of the columns of sizes over the 400 originals' pairs."""
+"""The standard deviations of the columns of sizes over the 400 originals' pairs."""
 
 
 def original_difficulty(backend: Backend, original: Task, samples: int, seed: int = 0) -> Range:
-    """The range of :data:`RANGES` whose pairs have sizes most like the original's.
+    """Return the range of :data:`RANGES` whose pairs have sizes most like the original's.
 
     Args:
-        backend: the generators.
-        original: the published task.
-        samples: pairs to draw of each range.
-        seed: of the samples.
+        backend: The generators.
+        original: The published task.
+        samples: The number of pairs to sample for each range.
+        seed: The seed of the samples.
     """
     goal = [
         (*pair.input.shape, *pair.output.shape)
@@ -79,19 +84,20 @@ def original_difficulty(backend: Backend, original: Task, samples: int, seed: in
 
 
 def apart(pairs: Sequence[Sides], others: Sequence[Sides]) -> float:
-    """How far the sizes of pairs are from those of others: first Wasserstein distances of input
-    rows, input columns, input cells and output cells, in standard deviations of the originals',
-    averaged.
+    """Return how far the sizes of some pairs are from those of others.
+
+    The distance is the mean of the first Wasserstein distances of input rows, input columns, input
+    cells and output cells, each in standard deviations of the originals'.
 
     Args:
-        pairs: rows and columns of the input and of the output, of each pair; at least one.
-        others: as ``pairs``.
+        pairs: Rows and columns of the input and of the output, for each of at least one pair.
+        others: The pairs to compare with, in the same form.
     """
     a, b = (_sizes(given) for given in (pairs, others))
     return float(np.mean([distance(a[:, j], b[:, j]) / _SPREAD[j] for j in range(len(_SPREAD))]))
 
 
 def _sizes(pairs: Sequence[Sides]) -> NDArray[np.float64]:
-    """Shape (n, 4)."""
+    """Return input rows, columns and cells and output cells of each pair, of shape (n, 4)."""
     rows = [(high, wide, high * wide, h * w) for high, wide, h, w in pairs]
     return np.array(rows, dtype=np.float64)

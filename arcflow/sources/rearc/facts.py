@@ -1,4 +1,4 @@
-"""Facts about the 400 RE-ARC tasks: which colours their rules name, how their originals look."""
+"""Measured facts about the 400 RE-ARC tasks, such as the colours that their rules name."""
 
 import functools
 import json
@@ -12,26 +12,27 @@ FILE = "facts.json"
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """What was measured of one task; ``python -m arcflow.tools.rearc_facts`` does it anew.
+    """What was measured of one task; ``python -m arcflow.tools.rearc_facts`` measures it again.
 
     Attributes:
-        train_pairs: how many train pairs the original task has.
-        fixed_colors: colours that the rule names, so that no other may stand for them.
-        background: the colour of which most of the original inputs have the most cells; None
-            where no colour has that in more than half of them.
-        background_draw: where the generator draws the background: number of the site (as in
-            ``rearc_sites``) and place among the colours drawn there; None where it does not.
-        swap: whether a pair's background, drawn there or else its input's main colour, may
-            change places with ``background``, which is not fixed.
-        ties: whether the verifier decides some ties by the numbers of the colours, so that an
-            exchange is to be verified each time.
-        bad: share of samples that the verifier does not accept, difficulty 0 to 1.
-        identity: share of samples whose output is their input, difficulty 0 to 1.
-        generate_ms: median time to generate a pair, difficulty 0 to 1, in milliseconds.
-        verify_ms: median time to verify one, in milliseconds.
-        solves_original: whether the verifier solves all pairs of the original.
-        difficulty: lower and upper end on the generators' own scale that give pairs the
-            original's sizes, of the ranges in ``rearc_difficulty``.
+        train_pairs: The number of train pairs of the original task.
+        fixed_colors: The colours that the rule names, so that no other may stand for them.
+        background: The colour that has the most cells in more than half of the original's inputs;
+            None if no colour has.
+        background_draw: The place at which the generator chooses the background: the number of the
+            site (see :class:`~arcflow.sources.rearc.color_sites.ColorSites`) and the index among
+            the colours chosen there; None if it chooses none.
+        swap: Whether a pair's background, chosen there or else its input's main colour, may change
+            places with ``background``, which is not fixed.
+        ties: Whether the verifier decides some ties by the numbers of the colours, so that each
+            exchange has to be verified.
+        bad: The share of samples that the verifier refuses, at difficulty 0 to 1.
+        identity: The share of samples whose output is their input, at difficulty 0 to 1.
+        generate_ms: The median time to generate a pair, at difficulty 0 to 1, in milliseconds.
+        verify_ms: The mean time to verify a pair, in milliseconds.
+        solves_original: Whether the verifier solves all pairs of the original.
+        difficulty: The lower and upper end, on the generators' own scale, of the range in
+            :data:`~arcflow.sources.rearc.difficulty.RANGES` that gives pairs the original's sizes.
     """
 
     train_pairs: int
@@ -50,13 +51,13 @@ class TaskFacts:
 
 @functools.cache
 def load_facts() -> dict[str, TaskFacts]:
-    """Task id -> what was measured, for the generators of reasoning-gym 0.1.25."""
+    """Return the facts by task id, measured with the generators of reasoning-gym 0.1.25."""
     with resources.as_file(resources.files("arcflow.sources.rearc") / FILE) as path:
         return read_facts(path)
 
 
 def read_facts(path: Path) -> dict[str, TaskFacts]:
-    """Read what :func:`write_facts` wrote."""
+    """Return the facts that :func:`write_facts` wrote, by task id."""
     read: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     found = {}
     for task_id, facts in read.items():
@@ -69,6 +70,6 @@ def read_facts(path: Path) -> dict[str, TaskFacts]:
 
 
 def write_facts(path: Path, facts: dict[str, TaskFacts]) -> None:
-    """Write facts, a line for each task."""
+    """Write facts as JSON, with a line for each task."""
     lines = (f"{json.dumps(task_id)}: {json.dumps(asdict(facts[task_id]))}" for task_id in facts)
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Measures the facts about a RE-ARC task, and what its adapted pairs are worth."""
+"""Measurement of the facts about a RE-ARC task, and of the quality of its adapted pairs."""
 
 import itertools
 import statistics
@@ -25,30 +25,34 @@ from arcflow.sources.rearc.pairs import (
 )
 
 FIXED = 0.3
-"""Share of exchanges with a colour that a verifier refuses, from which on it counts as fixed:
-nearly all where the rule names it, few where a tie is decided by the colours' order."""
+"""The share of refused exchanges from which a colour counts as named by the rule.
+
+A verifier refuses nearly all exchanges of a colour that the rule names, and few if only ties are
+decided by the order of colours.
+"""
 
 EXCHANGES = 8
-"""How many pairs to try each exchange on."""
+"""The number of pairs on which each exchange of colours is tried."""
 
 LOST = 0.1
-"""Share of pairs lost by exchanging the background from which on it is left as it is."""
+"""The share of pairs lost by exchanging the background from which it is left as it is."""
 
 AGREES = 0.5
-"""Share of inputs of which a drawn colour must have the most cells to count as background."""
+"""The share of inputs in which a chosen colour must have the most cells to count as background."""
 
 
 def measure(
     backend: Backend, original: Task, samples: int, seed: int = 0, known: TaskFacts | None = None
 ) -> TaskFacts:
-    """The facts of one task.
+    """Return the facts of one task.
 
     Args:
-        backend: the generators and verifiers.
-        original: the published task.
-        samples: how many pairs of difficulty 0 to 1 to look at; half as many easy ones.
-        seed: of the samples.
-        known: what was measured before; ties that were found then stay, rare as they are.
+        backend: The generators and verifiers.
+        original: The published task.
+        samples: The number of pairs of difficulty 0 to 1 to look at; half as many easy ones are
+            added.
+        seed: The seed of the samples.
+        known: What was measured before; ties that were found then stay, as they are rare.
     """
     task_id = original.id
     raw = Adaptation(difficulty=(0.0, 1.0), background=False, roles=False)
@@ -106,7 +110,7 @@ def measure(
 
 
 def _lost(generator: Generator, samples: int, seed: int) -> float:
-    """Share of exchanged pairs that follow their rule no more, though they did before."""
+    """Return the share of pairs that follow their rule before the exchange but not after it."""
     lost = 0
     for number in range(samples):
         try:
@@ -120,7 +124,7 @@ def _lost(generator: Generator, samples: int, seed: int) -> float:
 
 
 def original_background(task: Task) -> int | None:
-    """The colour with the most cells in more than half of a task's inputs, None without one."""
+    """Return the colour with the most cells in more than half of a task's inputs, or None."""
     pairs = (*task.train, *task.test)
     counted = Counter(main_color(grid_key(pair.input)) for pair in pairs)
     color, count = counted.most_common(1)[0]
@@ -128,14 +132,15 @@ def original_background(task: Task) -> int | None:
 
 
 def fixed_colors(generator: Generator, pairs: Sequence[Made]) -> tuple[int, ...]:
-    """The colours that no other can stand for.
+    """Return the colours that no other can stand for.
 
-    Two colours that a rule does not name may change places: the verifier makes the exchanged
-    output of the exchanged input. Of those that may not, the fewest that explain it are fixed.
+    Two colours that a rule does not name may change places: the verifier then makes the exchanged
+    output of the exchanged input. Of the colours that may not, the fewest that explain it are
+    fixed.
 
     Args:
-        generator: of the task.
-        pairs: that its verifier accepts.
+        generator: The generator of the task.
+        pairs: Pairs that the task's verifier accepts.
     """
     refused: dict[tuple[int, int], float] = {}
     for one, other in itertools.combinations(range(10), 2):
@@ -162,7 +167,15 @@ def fixed_colors(generator: Generator, pairs: Sequence[Made]) -> tuple[int, ...]
 def background_draw(
     backend: Backend, task_id: str, pairs: Sequence[Made]
 ) -> tuple[int, int] | None:
-    """Site and element of the background: named so in the source, or most often the main colour."""
+    """Return site and index of the background colour, or None if the generator chooses none.
+
+    It is the colour that the source calls so, or else the one that is most often the main colour.
+
+    Args:
+        backend: The generators.
+        task_id: The id of the task.
+        pairs: Pairs that the task's verifier accepts.
+    """
     named = color_sites(backend.generators[task_id]).background
     if named is not None:
         return named
@@ -183,7 +196,7 @@ def background_draw(
 
 
 def served_background(made: Made, facts: TaskFacts) -> int:
-    """The background of a pair: what was drawn as such, else its input's main colour."""
+    """Return the background of a pair: the colour chosen as such, or its input's main colour."""
     drawn = None
     if facts.background_draw is not None:
         drawn = drawn_color(made.drawn, facts.background_draw)
@@ -199,12 +212,13 @@ class Check:
     """Counts over the adapted pairs of a task.
 
     Attributes:
-        pairs: served, with backgrounds and roles.
-        accepted: of these, by the verifier.
-        plain_pairs: generated at the same difficulty without either.
-        plain_accepted: of these, by the verifier.
-        lost: served pairs that are not accepted though they were before their colours changed.
-        background: served inputs whose background was drawn or exchanged to the original's.
+        pairs: The number of served pairs, with backgrounds and roles adapted.
+        accepted: The number of these that the verifier accepts.
+        plain_pairs: The number of pairs generated at the same difficulty without adaptation.
+        plain_accepted: The number of these that the verifier accepts.
+        lost: The number of served pairs that the verifier accepts only before their colours
+            changed.
+        background: The number of served inputs that have the original's background.
     """
 
     pairs: int = 0
@@ -222,19 +236,20 @@ def check(
     prompts: int,
     seed: int = 0,
 ) -> Check:
-    """Verify adapted pairs, before and after their colours changed, and pairs not adapted.
+    """Count how many pairs of a task its verifier accepts, adapted and not adapted.
 
-    All are of the task's own difficulty.
+    Adapted pairs are verified before and after their colours changed. All pairs are of the task's
+    own difficulty.
 
     Args:
-        backend: the generators and verifiers.
-        task_id: the task.
-        facts: of the task.
-        prompts: how many, each of as many pairs as the original has train pairs, and one.
-        seed: of the prompts.
+        backend: The generators and verifiers.
+        task_id: The id of the task.
+        facts: The facts of the task.
+        prompts: The number of prompts, each of one pair more than the original has train pairs.
+        seed: The seed of the prompts.
 
     Raises:
-        DataError: the generator gives no good pairs.
+        DataError: The generator gives no good pairs.
     """
     counts = Check()
     adapted = Generator(backend, task_id, facts, Adaptation(facts.difficulty))

@@ -1,4 +1,4 @@
-"""Pairs of one prompt from a RE-ARC generator: tried until good, adapted to the originals."""
+"""The pairs of one prompt from a RE-ARC generator: tried until good, adapted to the originals."""
 
 import functools
 import os
@@ -22,17 +22,20 @@ from arcflow.sources.rearc.facts import TaskFacts
 from arcflow.sources.rearc.random_draws import Drawn, OutOfDrawsError
 
 VERSION = 2
-"""Of what draws and adapts pairs, here and in the other ``rearc_*`` files: raise it when a
-(seed, index) gives another task, so that a run does not go on with other tasks unawares."""
+"""The version of the sampling and adaptation of pairs in this folder.
+
+It has to be raised when a (seed, index) gives another task, so that a resumed run does not silently
+continue with other tasks.
+"""
 
 ATTEMPTS = 100
-"""How often a pair is tried; the second half of it without the first pair's colours."""
+"""The number of attempts for a pair, of which the second half ignores the first pair's colours."""
 
 MAX_DRAWS = 50_000
-"""In one attempt."""
+"""The number of random numbers that one attempt may use."""
 
 MAX_SECONDS = 60.0
-"""Of one attempt, in seconds of this process's time on the processor."""
+"""The time limit of one attempt, in seconds of this process's processor time."""
 
 _COLORS = bytes(range(N_COLORS))
 
@@ -50,13 +53,13 @@ os.register_at_fork(after_in_child=_begin_fork)
 
 @dataclass(frozen=True)
 class Adaptation:
-    """How pairs are made.
+    """How pairs are generated and adapted.
 
     Attributes:
-        difficulty: lower and upper end of the generators' own scale, 0 to 1.
-        background: whether the background takes the original's colour.
-        roles: whether the pairs of a prompt share the first one's colours.
-        verify: whether only pairs that the task's verifier accepts are taken.
+        difficulty: The lower and upper end on the generators' own scale, 0 to 1.
+        background: Whether the background takes the original's colour.
+        roles: Whether the pairs of a prompt share the first one's colours.
+        verify: Whether only pairs that the task's verifier accepts are taken.
     """
 
     difficulty: tuple[float, float] = (0.0, 0.4)
@@ -67,13 +70,13 @@ class Adaptation:
 
 @dataclass(frozen=True)
 class Made:
-    """A pair with sides 1..30 and cells 0..9 as the generator gave it and as it is served.
+    """A pair with valid grids, as the generator gave it and as it is served.
 
     Attributes:
-        input, output: as served.
-        raw_input, raw_output: before the background was swapped.
-        swapped: the two colours that changed places; None where none did.
-        drawn: the colours of the generator's sites.
+        input, output: The grids as they are served.
+        raw_input, raw_output: The grids before the background was exchanged.
+        swapped: The two colours that changed places, or None if none did.
+        drawn: The colours that were chosen at the generator's sites.
     """
 
     input: GridKey
@@ -85,17 +88,17 @@ class Made:
 
 
 class BadPairError(Exception):
-    """A generator's pair that is not served; says why."""
+    """An error for a generated pair that cannot be served, which says why."""
 
 
 class Generator:
     """One task's generator with its adaptation.
 
     Args:
-        backend: where the generator is.
-        task_id: the task.
-        facts: of the task; None where nothing is known, and its background stays.
-        adaptation: how pairs are made.
+        backend: The backend that has the generator.
+        task_id: The id of the task.
+        facts: The facts of the task, or None if nothing is known and its background has to stay.
+        adaptation: How pairs are generated and adapted.
     """
 
     def __init__(
@@ -108,20 +111,24 @@ class Generator:
         self._swapped = facts if facts and facts.swap and adaptation.background else None
 
     def pairs(self, n: int, seed: int, index: int) -> list[Pair]:
-        """``n`` pairs with different inputs: a pure function of its arguments.
+        """Return ``n`` pairs with different inputs, a pure function of the arguments.
 
         Args:
-            n: how many.
-            seed: the run's seed.
-            index: of the prompt.
+            n: The number of pairs.
+            seed: The run's seed.
+            index: The number of the prompt.
 
         Raises:
-            DataError: no good pair in :data:`ATTEMPTS` attempts, or the generator hangs.
+            DataError: A pair fails in all of :data:`ATTEMPTS` attempts, or the generator hangs.
         """
         return [Pair(_grid(made.input), _grid(made.output)) for made in self.prompt(n, seed, index)]
 
     def prompt(self, n: int, seed: int, index: int) -> list[Made]:
-        """As :meth:`pairs`, with how each pair came about."""
+        """Return the pairs of :meth:`pairs` with how each came about.
+
+        Raises:
+            DataError: A pair fails in all of :data:`ATTEMPTS` attempts, or the generator hangs.
+        """
         made: dict[GridKey, Made] = {}
         first: Drawn | None = None
         with _time_limit(self.task_id) as start_clock:
@@ -156,15 +163,17 @@ class Generator:
         replay: Drawn | None = None,
         difficulty: tuple[float, float] | None = None,
     ) -> Made:
-        """One pair. Threads take turns, as the backend's generators share their draws.
+        """Return one pair.
+
+        Threads take turns, as the backend's generators share their random numbers.
 
         Args:
-            seed: of all its draws.
-            replay: colours to draw again.
-            difficulty: in the place of the adaptation's.
+            seed: The seed of all random numbers of the pair.
+            replay: The colours to choose again.
+            difficulty: The range to use in place of the adaptation's.
 
         Raises:
-            BadPairError: it is none, or not one to learn from.
+            BadPairError: The generator gives no pair, or one that cannot be served.
         """
         with _drawing:
             return self._attempt(seed, replay, difficulty or self._adaptation.difficulty)
@@ -194,7 +203,12 @@ class Generator:
         return made
 
     def accepts(self, of: GridKey, output: GridKey) -> bool:
-        """Whether the task's verifier makes this output of this input."""
+        """Return whether the task's verifier makes this output of this input.
+
+        Args:
+            of: The input.
+            output: The output.
+        """
         try:
             answer = self._backend.verifiers[self.task_id](_rows(of))
             return bool(answer == _rows(output))
@@ -204,10 +218,10 @@ class Generator:
             return False
 
     def _swap(self, raw_input: GridKey, drawn: Drawn) -> tuple[int, int] | None:
-        """The colours that change places so that the background gets the original's.
+        """Return the two colours to exchange so that the background is the original's, or None.
 
         Raises:
-            BadPairError: the rule names the colour that was drawn, so that it has to stay.
+            BadPairError: The rule names the background's colour, which therefore has to stay.
         """
         facts = self._swapped
         if facts is None or facts.background is None:
@@ -235,7 +249,7 @@ class Generator:
 
 
 def drawn_color(drawn: Drawn, place: tuple[int, int]) -> int | None:
-    """The colour that was drawn at (site, place among its colours) last; None if none was."""
+    """Return the colour that was last chosen at (site, index), or None if none was."""
     site, element = place
     visit = 0
     while (site, visit + 1) in drawn:
@@ -245,12 +259,12 @@ def drawn_color(drawn: Drawn, place: tuple[int, int]) -> int | None:
 
 
 def main_color(grid: GridKey) -> int:
-    """The colour with the most cells; of several, the lowest."""
+    """Return the colour with the most cells, the lowest of several."""
     return max(range(N_COLORS), key=lambda color: (grid[2].count(color), -color))
 
 
 def exchanged(grid: GridKey, colors: tuple[int, int]) -> GridKey:
-    """The grid with two colours in each other's place."""
+    """Return the grid with two colours exchanged."""
     return grid[0], grid[1], grid[2].translate(_table(colors))
 
 
@@ -261,10 +275,10 @@ def _table(colors: tuple[int, int]) -> bytes:
 
 
 def _cells(rows: Sequence[Sequence[Any]]) -> GridKey:
-    """Rows as ints 0..9, checked.
+    """Return rows as a checked grid.
 
     Raises:
-        BadPairError: they are no grid.
+        BadPairError: The rows are no valid grid.
     """
     height, widths = len(rows), set(map(len, rows))
     if len(widths) != 1 or not (1 <= height <= MAX_SIDE and 1 <= min(widths) <= MAX_SIDE):
@@ -292,12 +306,12 @@ def _grid(cells: GridKey) -> Grid:
 
 @contextmanager
 def _time_limit(task_id: str) -> Iterator[Callable[[], None]]:
-    """End what computes for longer than :data:`MAX_SECONDS` after the last call of what it gives.
+    """Yield a function that starts a limit of :data:`MAX_SECONDS` anew at each call.
 
-    A safety net for a generator that hangs without drawing. It ends the work instead of trying
-    again, as a stream that depended on a clock would be another one on another machine. For the
-    same reason it counts time on the processor: a process that waits is not stopped. In threads
-    other than the main one, which get no signals, there is none.
+    The limit is a safety net for a generator that hangs without using random numbers. Exceeding it
+    ends the work instead of trying again, as a stream that depended on a clock would differ between
+    machines. For the same reason it counts processor time: a process that waits is not stopped. In
+    threads other than the main one, which get no signals, there is no limit.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None

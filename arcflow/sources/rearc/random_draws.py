@@ -1,4 +1,4 @@
-"""Draws: the random numbers of one RE-ARC generator, counted, and its colours remembered."""
+"""RandomDraws: the random numbers of one RE-ARC generator, counted, with its colours recorded."""
 
 import random
 import sys
@@ -9,22 +9,22 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 
 Drawn = dict[tuple[int, int], tuple[Any, ...]]
-"""(site, number of the visit) -> the colours drawn there; sites as in ``rearc_sites``."""
+"""The colours chosen at each (site, number of the visit); for sites see ``color_sites``."""
 
 
 class OutOfDrawsError(Exception):
-    """A generator drew more often than it may: it would not have come to an end soon."""
+    """An error for a generator that used more random numbers than it may, and might never end."""
 
 
 class RandomDraws(random.Random):
-    """What a generator takes for a ``random.Random``; one object serves many pairs.
+    """A replacement for the ``random.Random`` of the generators; one object serves many pairs.
 
-    Its numbers are those of ``random.Random.random`` alone, so that they do not change with the
-    methods of another Python's standard library. Drawing is counted, which limits a generator's
-    time alike on every machine. What is drawn at known places of the generator's code is
-    remembered, and drawn again where it was given to :meth:`start`.
+    Its numbers come from ``random.Random.random`` alone, so that they do not change with the
+    methods of another Python's standard library. Random numbers are counted, which limits a
+    generator's time alike on every machine. Colours that are chosen at known places of the
+    generator's code are recorded, and chosen again if they are given to :meth:`start`.
 
-    Not for several threads at once.
+    The object must not be used by several threads at once.
     """
 
     def __init__(self) -> None:
@@ -40,14 +40,15 @@ class RandomDraws(random.Random):
         sites: Mapping[int, int] | None = None,
         replay: Drawn | None = None,
     ) -> None:
-        """Begin anew.
+        """Begin a new sequence of random numbers.
 
         Args:
-            seed: of all draws.
-            budget: how many draws before :class:`OutOfDrawsError`.
-            code: of the generator.
-            sites: place of a call in ``code`` (a frame's ``f_lasti``) -> number of the site.
-            replay: colours to draw again, where they are on offer.
+            seed: The seed of all random numbers.
+            budget: The number of random numbers after which :class:`OutOfDrawsError` is raised.
+            code: The code of the generator.
+            sites: The number of each site by the place of its call in ``code`` (a frame's
+                ``f_lasti``).
+            replay: The colours to choose again, if they are among the options.
         """
         super().seed(seed)
         self.left = budget
@@ -57,24 +58,32 @@ class RandomDraws(random.Random):
         self._visits: dict[int, int] = {}
 
     def random(self) -> float:
-        """A float in [0, 1)."""
+        """Return a float in [0, 1).
+
+        Raises:
+            OutOfDrawsError: The budget is used up.
+        """
         self.left -= 1
         if self.left < 0:
             raise OutOfDrawsError
         return self._next()
 
     def uniform(self, a: float, b: float) -> float:
-        """A float between a and b."""
+        """Return a float between a and b."""
         return a + (b - a) * self.random()
 
     def randint(self, a: int, b: int) -> int:
-        """An integer of a..b, both included."""
+        """Return an integer in a..b, both included."""
         if b < a:
             raise ValueError(f"no integer in {a}..{b}")
         return a + int(self.random() * (b - a + 1))
 
     def choice(self, seq: Sequence[Item]) -> Item:  # type: ignore[override]
-        """One item of a sequence that is not empty."""
+        """Return one item of a sequence that is not empty.
+
+        Raises:
+            OutOfDrawsError: The budget is used up.
+        """
         if not len(seq):
             raise IndexError("no item to choose from")
         frame = sys._getframe(1)
@@ -89,7 +98,11 @@ class RandomDraws(random.Random):
         return seq[int(self._next() * len(seq))]
 
     def sample(self, population: Sequence[Item], k: int) -> list[Item]:  # type: ignore[override]
-        """``k`` items of a sequence, in random order."""
+        """Return ``k`` items of a sequence, in random order.
+
+        Raises:
+            OutOfDrawsError: The budget is used up.
+        """
         frame = sys._getframe(1)
         if frame.f_code is self._code:
             site = self._sites.get(frame.f_lasti)
@@ -98,7 +111,7 @@ class RandomDraws(random.Random):
         return self._sample(population, k)
 
     def shuffle(self, x: MutableSequence[Any]) -> None:
-        """Bring a list into random order."""
+        """Bring a list into random order, in place."""
         for last in range(len(x) - 1, 0, -1):
             other = int(self.random() * (last + 1))
             x[last], x[other] = x[other], x[last]
@@ -122,7 +135,7 @@ class RandomDraws(random.Random):
         return chosen
 
     def _colors(self, site: int, options: Sequence[Any], k: int) -> tuple[Any, ...]:
-        """Draw at a site: first what was drawn there before, the rest at random."""
+        """Return the colours for a site: first those chosen there before, the rest at random."""
         visit = self._visits.get(site, 0)
         self._visits[site] = visit + 1
         again = [color for color in self._replay.get((site, visit), ()) if color in options][:k]

@@ -1,4 +1,4 @@
-"""ReARC: tasks without end from the 400 RE-ARC generators, drawn as ARC would have drawn them."""
+"""ReARC: an endless source of variations made by the 400 RE-ARC generators, adapted to ARC."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -20,41 +20,42 @@ _RANGE = "0 <= lower <= upper <= 1, or original"
 
 
 class ReARC(Source):
-    """Variations of the 400 training tasks of ARC-AGI-1, each with pairs of its own.
+    """Variations of the 400 training tasks of ARC-AGI-1, with new pairs each time.
 
-    The generators draw backgrounds, colours and sizes as the originals do not; ``difficulty``,
-    ``background`` and ``roles`` bring them near. Pairs whose grids are none, whose output is
-    their input or whose input the prompt has already are drawn again. Every pass over the
-    tasks gives each of them once, with new pairs. A task has one test pair.
+    Backgrounds, colours and sizes of the generators are unlike those of the originals;
+    ``difficulty``, ``background`` and ``roles`` bring them near. Pairs are generated again if a
+    grid is not valid, if the output equals the input, or if the prompt already has the input. Every
+    pass over the tasks gives each of them once, with new pairs. A task has one test pair.
 
-    Source of the generators: Michael Hodel, "Addressing the Abstraction and Reasoning Corpus
-    via Procedural Example Generation", 2024 (arXiv:2404.07353).
+    The generators are by Michael Hodel, "Addressing the Abstraction and Reasoning Corpus via
+    Procedural Example Generation", 2024 (arXiv:2404.07353).
 
     Args:
-        ids: these of the 400 tasks only; empty takes all. YAML takes digits alone for a number:
-            quote such an id, '00576224'.
-        exclude: leave these tasks out.
-        fraction: of what is left so far, the share of tasks to draw at random by their ids, as
-            everywhere, over 0 and up to 1; at least one task. A smaller share's tasks are among
-            a larger share's.
-        fraction_seed: of the draw of ``fraction``.
-        pairs: train pairs of a task, 1 to 20; or "original", as many as the original has.
-        difficulty: "original", for each task the range that gives its original's sizes; or lower
-            and upper end of the generators' own scale, 0 to 1, on which sizes and numbers of
-            things grow, for all tasks. 0 to 0.4 gives the originals' lengths over all tasks;
-            the generators' own is 0 to 1, and pairs come from it where a task has none in a
-            narrower range.
-        background: give the background the colour that it has in the original, by exchanging
-            two colours, where the rule names neither of them; false leaves it random.
-        roles: draw the first pair's colours again in the later pairs of a task, wherever the
-            generator draws a colour for a whole pair; false draws them anew for each pair.
-        verify: take only pairs that the task's verifier accepts, which more than doubles the
-            time. Without, some 1 % of the pairs do not follow their rule.
-        backend: "reasoning-gym", the package; or "clone", the repository michaelhodel/re-arc.
-        clone: folder of the clone, for backend "clone".
+        ids: The only ones of the 400 tasks to use; empty takes all. YAML reads digits alone as a
+            number: quote such an id, '00576224'.
+        exclude: The tasks to leave out.
+        fraction: The share of tasks to sample at random by their ids, of what is left so far, over
+            0 and up to 1; at least one task is kept. A smaller share's tasks are among a larger
+            share's.
+        fraction_seed: The seed by which ``fraction`` samples.
+        pairs: The number of train pairs of a task, 1 to 20; or "original", as many as the original
+            has.
+        difficulty: The lower and upper end of the generators' own scale, 0 to 1, on which sizes and
+            numbers of objects grow, for all tasks; or "original", for each task the range that
+            gives its original's sizes. 0 to 0.4 gives the originals' lengths over all tasks; the
+            generators' own range is 0 to 1, and is used for a pair if a narrower range gives none.
+        background: Whether the background gets the colour that it has in the original, by
+            exchanging two colours if the rule names neither of them; otherwise it is random.
+        roles: Whether the later pairs of a task take the first pair's colours, wherever the
+            generator chooses a colour for a whole pair; otherwise each pair has its own.
+        verify: Whether only pairs that the task's verifier accepts are taken, which more than
+            doubles the time. Without it, some 1 % of the pairs do not follow their rule.
+        backend: "reasoning-gym" for the package; or "clone" for the repository
+            github.com/michaelhodel/re-arc.
+        clone: The folder of the clone, for backend "clone".
 
     Raises:
-        ConfigError: bad options, unknown ids, or no generators.
+        ConfigError: An option is bad, an id is unknown, or the generators are missing.
     """
 
     name = "re-arc"
@@ -106,10 +107,10 @@ class ReARC(Source):
         return len(self._ids)
 
     def task(self, seed: int, index: int) -> Task:
-        """A variation of one task; its id is ``re-arc-<original id>-<index>``.
+        """Return a variation of one task, whose id is ``re-arc-<original id>-<index>``.
 
         Raises:
-            DataError: its generator gives no good pairs, or there is no task at all.
+            DataError: The generator gives no good pairs, or the source has no task.
         """
         if not self._ids:
             raise DataError(
@@ -137,19 +138,19 @@ class ReARC(Source):
         )
 
     def base_tasks(self) -> Sequence[Task]:
-        """The ARC-AGI-1 training tasks that it varies."""
+        """Return the ARC-AGI-1 training tasks that this source varies."""
         ids = set(self._ids)
         return [task for task in load_split("arc-agi-1/training") if task.id in ids]
 
     def exclude(self, ids: Collection[str]) -> "ReARC":
-        """Less the variations of these tasks."""
+        """Return the same source without the variations of these tasks."""
         other = ReARC.__new__(ReARC)
         other.__setstate__(self.__getstate__())
         other._take([task_id for task_id in self._ids if task_id not in ids])
         return other
 
     def fingerprint(self) -> dict[str, str]:
-        """The tasks, the generators' release, and how pairs are made by which version of it."""
+        """Return the tasks and their facts, the generators' version and how pairs are made."""
         facts = load_facts()
         given = self._adaptation.difficulty
         used = repr([(task_id, facts.get(task_id)) for task_id in self._ids])
