@@ -1,1 +1,1 @@
-"""LightningModules."""
+"""The LightningModule, its language model, adapters, loss, optimizer and exports."""

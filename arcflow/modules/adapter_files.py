@@ -39,11 +39,11 @@ def export_adapter(
     a plain one of twice the rank: the trained matrices beside the negated first ones.
 
     Args:
-        model: carries the adapter.
-        folder: made where missing; files of these names are replaced.
-        config: the adapter's shape.
-        record: from :func:`arcflow.modules.fingerprint.identity`.
-        name: which adapter.
+        model: The model that carries the adapter.
+        folder: The folder to write, which is made if it is missing; files are replaced.
+        config: The adapter's shape.
+        record: The run's fingerprint, from :func:`arcflow.modules.fingerprint.make_fingerprint`.
+        name: The adapter's name.
 
     Returns:
         The folder.
@@ -57,12 +57,19 @@ def export_adapter(
 def plain_adapter(
     state: State, config: LoRAConfig, start: State | None
 ) -> tuple[State, LoRAConfig]:
-    """The same change to the original base weights, as an adapter that changes them no further.
+    """Return an adapter of the original base weights that means the same as the given one.
+
+    If the init moved part of the base weights into the adapter (PiSSA, OLoRA), its first values
+    have been taken out of them: W' = W - s B0 A0. The trained model W' + s B A is then
+    W + s [B | -B0] [A ; A0], an adapter of twice the rank on the original W.
 
     Args:
-        state: the adapter's tensors.
-        config: its shape.
-        start: its first values, where its init moved part of the base weights into itself.
+        state: The adapter's tensors.
+        config: The adapter's shape.
+        start: The adapter's first values, if its init changed the base weights; otherwise None.
+
+    Returns:
+        The tensors and the shape of the plain adapter.
     """
     if not config.changes_base or start is None:
         return state, config
@@ -81,11 +88,11 @@ def write_adapter(
     """Write an adapter's tensors as a folder that PEFT and vLLM load unchanged.
 
     Args:
-        state: tensors by name, see :data:`arcflow.modules.lora.adapters.State`.
-        folder: made where missing; files of these names are replaced.
-        config: the adapter's shape; its init must not change the base (:func:`plain_adapter`).
-        base_name: name or folder of the base model, for PEFT's config; may be empty.
-        record: the run's identity; None writes no arcflow record.
+        state: The tensors by name, see :data:`arcflow.modules.lora.adapters.State`.
+        folder: The folder to write, which is made if it is missing; files are replaced.
+        config: The adapter's shape; its init must not change the base (:func:`plain_adapter`).
+        base_name: The name or folder of the base model, for PEFT's config; it may be empty.
+        record: The run's fingerprint; None writes no arcflow record.
 
     Returns:
         The folder.
@@ -103,26 +110,33 @@ def write_adapter(
 
 
 def write_record(record: Fingerprint, folder: Path) -> None:
-    """Write the arcflow record of what is exported into a folder."""
+    """Write a fingerprint into the folder of an export.
+
+    Args:
+        record: The fingerprint of what is exported.
+        folder: The folder, which exists.
+    """
     (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
 def read_adapter(
     folder: str | Path, model: PreTrainedModel, config: LoRAConfig, wanted: Fingerprint
 ) -> dict[str, Tensor]:
-    """The tensors of an adapter folder, after checking that it belongs to this model.
+    """Read the tensors of an adapter folder and check that it belongs to this model.
 
     Args:
-        folder: written by :func:`export_adapter` or by PEFT.
-        model: the base model (names only; tensors are checked when they are loaded).
-        config: the LoRA options of this run; rank, alpha, rslora and dora must agree.
-        wanted: the record of this run.
+        folder: A folder that :func:`export_adapter` or PEFT wrote.
+        model: The base model.
+        config: The LoRA options of this run; rank, alpha, rslora and dora must agree.
+        wanted: The fingerprint of this run.
 
     Returns:
-        State for :func:`arcflow.modules.lora.adapters.load_adapter_state`.
+        The tensors, for :func:`arcflow.modules.lora.adapters.load_adapter_state`, which checks
+        their names and shapes.
 
     Raises:
-        CheckpointError: not an adapter, for another base model, or of another shape.
+        CheckpointError: If the folder holds no adapter, or one for another base model or of
+            another shape.
     """
     folder = Path(folder)
     what = f"adapter {folder}"
@@ -194,6 +208,7 @@ def _check_options(what: str, theirs: dict[str, Any], config: LoRAConfig) -> Non
 
 
 def _widen(state: State, start: State) -> dict[str, Tensor]:
+    """Return [A ; A0] and [B | -B0] for each layer; see :func:`plain_adapter`."""
     wide = {}
     for key, tensor in state.items():
         if ".lora_A." in key:

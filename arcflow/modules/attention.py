@@ -1,4 +1,12 @@
-"""Attention that keeps the samples of a packed row apart, registered with transformers."""
+"""Attention that keeps the samples of a packed row apart, registered with transformers.
+
+Where state is kept, and why: transformers calls the attention of every layer and hands it only
+its own arguments. What is found once for a forward pass (the segments, and the tokens whose
+outputs are used) is therefore kept as attributes of the ``position_ids`` tensor, the one object
+that every layer is given; it goes when that tensor goes, and the segments are found again if the
+tensor is changed in place. Which layer is the last is an attribute of the layer, set once by
+:func:`mark_last`. There is no global state but the registration itself.
+"""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -24,7 +32,7 @@ _LAST = "_arcflow_last"
 
 
 def register() -> None:
-    """Make ``attn_implementation="arcflow_segments"`` known to transformers; may be repeated."""
+    """Register ``attn_implementation="arcflow_segments"`` with transformers; may be repeated."""
     AttentionInterface.register(NAME, segment_attention)
     AttentionMaskInterface.register(NAME, segment_mask)
 
@@ -38,10 +46,21 @@ def segment_mask(
     attention_mask: Tensor | None = None,
     **options: Any,
 ) -> Tensor | None:
-    """None for whole sequences without padding, packed or not; otherwise transformers' mask.
+    """Return no mask for whole sequences without padding, and otherwise transformers' own.
 
-    No (T, T) mask is made for a packed row: :func:`segment_attention` reads its segments from
-    the positions. Padding and steps with a key-value cache get the mask that sdpa would.
+    No (T, T) mask is made for a packed row, because :func:`segment_attention` reads its segments
+    from the positions. Padding and steps with a key-value cache get the mask of sdpa.
+
+    Args:
+        q_length: The number of queries.
+        kv_length: The number of keys.
+        q_offset: The position of the first query.
+        kv_offset: The position of the first key.
+        attention_mask: A mask (B, kv_length), 0 at padding, or None without padding.
+        options: Further arguments of transformers' ``sdpa_mask``.
+
+    Returns:
+        None, or a bool mask (B, 1, q_length, kv_length).
     """
     whole = q_length == kv_length and kv_offset == 0 and int(q_offset) == 0
     if whole and attention_mask is None:
@@ -69,27 +88,29 @@ def segment_attention(
     position_ids: Tensor | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Causal attention within each segment; a segment begins where positions do not go on by 1.
+    """Compute causal attention within each segment of the rows.
+
+    A new segment begins wherever a position is not its predecessor plus 1. With a mask, that is
+    with padding or a cache, this is transformers' sdpa attention.
 
     Args:
-        module: the attention layer; its class is named when it does not tell the positions.
-        query: (B, H, T, D).
-        key: (B, H_kv, T_kv, D), H a multiple of H_kv.
-        value: as ``key``.
-        attention_mask: transformers' mask where there is padding or a cache: then this is its
-            sdpa attention.
-        dropout: probability of a dropped weight.
-        scaling: factor of the scores; None for 1 / sqrt(D).
-        sliding_window: tokens that each token sees, itself included; None for all before it.
-        position_ids: (B, T) or (1, T).
-        options: passed on to transformers' sdpa attention.
+        module: The attention layer.
+        query: The queries, shape (B, H, T, D).
+        key: The keys, shape (B, H_kv, T_kv, D), H a multiple of H_kv.
+        value: The values, of the shape of ``key``.
+        attention_mask: The mask that :func:`segment_mask` returned.
+        dropout: The probability of dropping an attention weight.
+        scaling: The factor of the scores; None takes 1 / sqrt(D).
+        sliding_window: How many tokens each token sees, itself included; None means all before it.
+        position_ids: The positions, shape (B, T) or (1, T).
+        options: Further arguments of transformers' sdpa attention.
 
     Returns:
-        (B, T, H, D), and None for the weights.
+        The output, shape (B, T, H, D), and None in place of the attention weights.
 
     Raises:
-        ConfigError: a model that does not hand its positions to the attention, in which samples
-            would see each other unnoticed.
+        ConfigError: If the model does not hand its positions to the attention; its samples would
+            see each other unnoticed.
     """
     batch, heads, tokens, _ = query.shape
     if attention_mask is not None or key.shape[2] != tokens or tokens == 1:
@@ -98,12 +119,7 @@ def segment_attention(
         )
         return out, None
     if position_ids is None or position_ids.ndim != 2:
-        raise ConfigError(
-            f"attention {NAME}: {type(module).__name__} does not tell the positions of its tokens",
-            value=None if position_ids is None else tuple(position_ids.shape),
-            expected="position_ids of shape (batch, tokens)",
-            next_step="Use attention: sdpa with packing: padded for this model.",
-        )
+        raise _no_positions(module, position_ids)
     segments = _segments(position_ids, batch)
     if batch > 1:
         query, key, value = _one_row(query), _one_row(key), _one_row(value)
@@ -121,20 +137,34 @@ def segment_attention(
     return out.reshape(batch, tokens, heads, -1), None
 
 
+def _no_positions(module: nn.Module, position_ids: Tensor | None) -> ConfigError:
+    return ConfigError(
+        f"attention {NAME}: {type(module).__name__} does not tell the positions of its tokens",
+        value=None if position_ids is None else tuple(position_ids.shape),
+        expected="position_ids of shape (batch, tokens)",
+        next_step="Use attention: sdpa with packing: padded for this model.",
+    )
+
+
 def mark_last(layer: nn.Module) -> None:
-    """Note on an attention layer that it is the last: the one :func:`ask_from_first_read` means."""
+    """Mark an attention layer as the model's last, the one :func:`ask_from_first_read` is about.
+
+    Args:
+        layer: The attention layer, which is changed in place.
+    """
     setattr(layer, _LAST, True)
 
 
 def ask_from_first_read(position_ids: Tensor, read: Tensor) -> None:
-    """Let the last attention layer answer only from each segment's first read token on.
+    """Let the last attention layer compute outputs only from each segment's first read token on.
 
-    Nobody uses its other outputs: they become 0. Every token is still
-    seen. Holds for forward passes that are given this very ``position_ids`` tensor.
+    Its other outputs, which are not used, become 0; every token is still seen as a key. This
+    holds for forward passes that are given this very ``position_ids`` tensor.
 
     Args:
-        position_ids: (1, T), a tensor of the caller's own.
-        read: bool, (T,), the tokens whose output is used.
+        position_ids: The positions of a packed row, shape (1, T), in a tensor object that belongs
+            to the caller alone; it is marked.
+        read: The tokens whose outputs are used, bool of shape (T,); at least one of them.
     """
     lengths = _segments(position_ids, 1).lengths
     segment = torch.repeat_interleave(torch.tensor(lengths, device=read.device))
@@ -151,12 +181,12 @@ def ask_from_first_read(position_ids: Tensor, read: Tensor) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RowSegments:
-    """What :func:`segment_attention` would do with a packed row.
+    """The segments of a packed row, and the tokens whose outputs are computed (that "ask").
 
     Attributes:
-        lengths: of the segments, in tokens.
-        asking: how many of each one's last tokens are to be answered.
-        places: of those tokens in the row, in ascending order; None where all are.
+        lengths: The length of each segment, in tokens.
+        asking: How many of each segment's last tokens ask.
+        places: The indices of these tokens in the row, ascending; None if all tokens ask.
     """
 
     lengths: list[int]
@@ -164,7 +194,14 @@ class RowSegments:
     places: Tensor | None
 
     def asked_of(self, lengths: Sequence[int]) -> list[int]:
-        """How many tokens ask in each part of the row; ``lengths`` of parts, whole segments."""
+        """Return how many tokens ask in each part of the row.
+
+        Args:
+            lengths: The number of tokens of each part, in order; each part has whole segments.
+
+        Returns:
+            The number of asking tokens of each part.
+        """
         if self.places is None:
             return list(lengths)
         segments, asked = zip(self.lengths, self.asking, strict=True), []
@@ -178,7 +215,12 @@ class RowSegments:
 
 
 def packed_row(module: nn.Module, position_ids: Tensor) -> RowSegments:
-    """The segments that an attention layer sees, for ``position_ids`` (1, T)."""
+    """Return the segments that an attention layer sees in a packed row.
+
+    Args:
+        module: The attention layer.
+        position_ids: The positions, shape (1, T), as the layer is given them.
+    """
     lengths = _segments(position_ids, 1).lengths
     read = getattr(position_ids, _READ, None) if getattr(module, _LAST, False) else None
     if read is None:
@@ -188,24 +230,24 @@ def packed_row(module: nn.Module, position_ids: Tensor) -> RowSegments:
 
 @dataclass(frozen=True, slots=True)
 class _Segments:
-    """Where the segments of a batch's rows, one after the other, are."""
+    """The segments of a batch's rows, which are laid one after the other."""
 
     lengths: list[int]
     longest: int
     bounds: Tensor
-    """int32, shape (number of segments + 1,), on the device of the positions."""
+    """Where each segment begins, and the end: int32, shape (segments + 1,), on their device."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The tokens that ask, in ascending order, and their segments: ends of the row's."""
+    """The indices of the tokens that ask, ascending, and their segments: ends of the row's."""
 
     places: Tensor
     segments: _Segments
 
 
 def _segments(position_ids: Tensor, batch: int) -> _Segments:
-    """Found once a forward pass: every layer is given the same tensor, which keeps the answer."""
+    """Return the segments, which are found once per forward pass and kept on the tensor."""
     version = None if position_ids.is_inference() else position_ids._version
     memo = getattr(position_ids, _MEMO, None)
     if memo is not None and memo[0] == (version, batch):
@@ -222,7 +264,7 @@ def _segments(position_ids: Tensor, batch: int) -> _Segments:
 
 
 def _one_row(states: Tensor) -> Tensor:
-    """(B, H, T, D) to (1, H, B T, D)."""
+    """Lay the rows of states (B, H, T, D) one after the other: (1, H, B T, D)."""
     return states.transpose(0, 1).flatten(1, 2)[None]
 
 
@@ -236,10 +278,11 @@ def _loop(
     scaling: float | None,
     dropout: float,
 ) -> Tensor:
-    """One causal call a segment: the cost is the sum of the squares, not the square of the sum."""
+    """Attend with one call per segment, so that the cost is the sum of the lengths' squares."""
     grouped = query.shape[1] != key.shape[1]
     outs = []
-    # split, not slices: its backward pass joins the gradients, each slice's fills a whole row.
+    # split, not slices: its backward pass joins the gradients once, while that of each slice
+    # would fill a whole row with zeros.
     parts = (
         torch.split(query, asking.lengths, dim=2),
         torch.split(key, segments.lengths, dim=2),
@@ -263,14 +306,14 @@ def _loop(
 
 
 def _band(n: int, seen: int, window: int | None, device: torch.device) -> Tensor:
-    """What the last n of ``seen`` tokens see."""
+    """Return the bool mask (n, seen) of what the last n of ``seen`` tokens see."""
     mask = torch.ones(n, seen, dtype=torch.bool, device=device).tril_(seen - n)
     return mask if window is None else mask.triu_(seen - n + 1 - window)
 
 
 @cache
 def _kernel() -> Callable[..., Any] | None:
-    """torch's variable-length attention, where this torch has it with all that is needed here."""
+    """Return torch's variable-length attention, or None if this torch lacks what is needed."""
     try:
         from torch.nn.attention.varlen import varlen_attn
     except ImportError:
@@ -299,7 +342,7 @@ def _varlen(
     window: int | None,
     scaling: float | None,
 ) -> Tensor:
-    """The kernel aligns queries with the ends of their segments, as :func:`_band` does."""
+    """Attend with torch's kernel, which aligns queries with the ends of their segments."""
     kernel = _kernel()
     assert kernel is not None
     q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))

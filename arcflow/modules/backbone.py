@@ -1,4 +1,4 @@
-"""Backbones: causal language models of transformers, from scratch or from saved weights."""
+"""Causal language models of transformers, from random weights or from saved ones."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from arcflow.modules.loss.skip_unscored import watch_last_layer
 from arcflow.text.hub import UNREACHABLE, is_local
 
 TINY = "tiny-qwen2"
-"""The model made in code: no download, trains on two CPU cores."""
+"""The name of a model that is made in code: it needs no download and trains on two CPU cores."""
 
 _TINY_SIZES: dict[str, Any] = {
     "hidden_size": 128,
@@ -40,7 +40,7 @@ Quantization = Literal["none", "nf4", "fp4", "int8"]
 
 @dataclass
 class BackboneConfig:
-    """Which language model, and how it is held in memory.
+    """The language model, and how it is held in memory.
 
     Attributes:
         model: "tiny-qwen2" (a small Qwen2 from random weights), the path of a config.json (that
@@ -73,17 +73,21 @@ class BackboneConfig:
 
 
 def load_backbone(config: BackboneConfig, vocab_size: int, seed: int = 0) -> PreTrainedModel:
-    """Build or load the model, in training mode.
+    """Build or load the language model.
 
     Args:
-        config: what to load.
-        vocab_size: number of ids the tokenizer can write: the size of a from-scratch model's
-            embedding; a saved model's embedding must be at least as large.
-        seed: random weights are a function of (config, vocab_size, seed); the global random
+        config: The options of the model.
+        vocab_size: The number of ids that the tokenizer can write. It is the number of embedding
+            rows of a model from random weights; a saved model must have at least as many.
+        seed: Random weights are a function of (config, vocab_size, seed); the global random
             state is neither read nor changed.
 
+    Returns:
+        The model, in training mode.
+
     Raises:
-        ConfigError: there is no such model, it cannot be quantized, or the vocabulary does not fit.
+        ConfigError: If there is no such model, if it cannot be quantized, or if its vocabulary is
+            too small.
     """
     if config.attention == SEGMENTS:
         register()
@@ -97,7 +101,7 @@ def load_backbone(config: BackboneConfig, vocab_size: int, seed: int = 0) -> Pre
             next_step="Use the tokenizer that belongs to this model (leave model.tokenizer empty).",
         )
     if config.gradient_checkpointing:
-        # The re-entrant form needs inputs that carry gradients, which LoRA models lack.
+        # The re-entrant form needs inputs with gradients, which those of LoRA models lack.
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.config.use_cache = False
     watch_last_layer(model)
@@ -175,7 +179,7 @@ def _saved(config: BackboneConfig) -> PreTrainedModel:
         raise _missing(name, "no such folder")
     local = is_local(name)
     try:
-        # Asked first and alone: a wrong name then costs one look-up, not one for every file.
+        # The config is read first and alone: a wrong name then costs one look-up, not one a file.
         AutoConfig.from_pretrained(name, local_files_only=local)
     except (OSError, ValueError, KeyError) as error:
         offline = local and not Path(name).is_dir()
@@ -192,7 +196,7 @@ def _saved(config: BackboneConfig) -> PreTrainedModel:
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise _unloadable(config, _brief(error)) from error
     if report["missing_keys"]:
-        # transformers would go on with random numbers in their place.
+        # transformers would continue with random numbers in their place.
         raise _unloadable(config, f"no weights for {sorted(report['missing_keys'])[0]}")
     for layer in model.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
@@ -203,7 +207,7 @@ def _saved(config: BackboneConfig) -> PreTrainedModel:
 
 
 def _quantized(config: BackboneConfig) -> dict[str, Any]:
-    """Arguments of ``from_pretrained`` that load the weights in 4 or 8 bits."""
+    """Return the arguments of ``from_pretrained`` that load the weights in 4 or 8 bits."""
     if config.quantization == "none":
         return {}
     try:

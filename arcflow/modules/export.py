@@ -1,4 +1,4 @@
-"""A full model folder: adapters merged into the weights, quantization undone."""
+"""The export of a whole model: adapters merged into the weights, quantization undone."""
 
 import copy
 from pathlib import Path
@@ -21,19 +21,21 @@ def merge_and_export(
     tokenizer: Any = None,
     record: Fingerprint | None = None,
 ) -> Path:
-    """Write weights that transformers loads unchanged; the model itself is not touched.
+    """Write a folder of weights that transformers loads unchanged; the model is not changed.
+
+    A quantized base is written dequantized, in its compute dtype: the numbers that were used in
+    training.
 
     Args:
-        model: with the adapter, or without any (then its own weights are written).
-        folder: made where missing.
-        name: the adapter to merge; others are left out.
-        tokenizer: saved beside the weights where given.
-        record: the run's identity; None writes no arcflow record. The folder's own says that all
-            of it are weights: an adapter is in them.
+        model: The model, with the adapter or without any; without, its own weights are written.
+        folder: The folder to write, which is made if it is missing.
+        name: The adapter to merge into the weights; others are left out.
+        tokenizer: The tokenizer to save beside the weights, or None.
+        record: The run's fingerprint; None writes no arcflow record. The record that is written
+            says that the folder has no separate adapter, because it is merged.
 
     Returns:
-        The folder. A quantized base is written in its compute type, as it was in training: its
-        4- or 8-bit numbers spelled out.
+        The folder.
     """
     config = copy.deepcopy(model.config)
     if hasattr(config, "quantization_config"):
@@ -57,7 +59,16 @@ def merge_and_export(
 
 @torch.no_grad()
 def merged_state(model: PreTrainedModel, name: str, dtype: torch.dtype) -> dict[str, Tensor]:
-    """The state dict of the same architecture without adapters and quantization, on the CPU."""
+    """Return the state dict of the same architecture without adapters and quantization.
+
+    Args:
+        model: The model, with or without adapters.
+        name: The adapter to merge into the weights; others are left out.
+        dtype: The dtype of dequantized weights; other weights keep their own.
+
+    Returns:
+        The tensors by name, on the CPU.
+    """
     replaced: dict[str, Tensor] = {}
     for path, module in model.named_modules():
         if ".base_layer" in path:
@@ -91,7 +102,7 @@ def _is_bnb_linear(module: nn.Module) -> bool:
 
 
 def _dequantized(layer: Any) -> Tensor:
-    """The numbers that a bitsandbytes layer multiplies with, float32, shape (out, in)."""
+    """Return the numbers that a bitsandbytes layer multiplies with, float32, shape (out, in)."""
     from peft.utils.integrations import dequantize_bnb_weight
 
     state = getattr(layer, "state", None)
@@ -100,7 +111,11 @@ def _dequantized(layer: Any) -> Tensor:
 
 
 def _merge_linear(layer: Any, weight: Tensor, name: str) -> Tensor:
-    """``weight`` with the update of one adapter added (LoRA), or rescaled by row (DoRA)."""
+    """Return ``weight`` with one adapter's update added and, for DoRA, its rows rescaled.
+
+    LoRA: W + s B A. DoRA: each row of that, divided by its norm and multiplied by the adapter's
+    magnitude of the row.
+    """
     update = layer.lora_B[name].weight.float() @ layer.lora_A[name].weight.float()
     merged = weight + layer.scaling[name] * update.to(weight.device)
     if name in layer.lora_magnitude_vector:

@@ -1,4 +1,4 @@
-"""The identity record: plain data that says what a checkpoint or adapter was trained on."""
+"""The fingerprint of a run: plain data that says what a checkpoint or adapter was trained on."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,24 +11,26 @@ from arcflow.core.errors import CheckpointError
 from arcflow.modules.lora.adapters import LoRAConfig, is_quantized
 
 FORMAT = 1
-"""Version of checkpoints and adapter records; a reader refuses another."""
+"""The format's version of checkpoints and adapter records; readers refuse any other."""
 
 Fingerprint = dict[str, Any]
-"""``{"format", "base_model": {...}, "lora": {...} | None, "text": {...}}``: JSON values only."""
+"""JSON values: ``{"format", "base_model": {...}, "lora": {...} | None, "text": {...}}``."""
 
 _SAMPLES = 32
 
 
 def describe_base(model: PreTrainedModel, name: str) -> dict[str, Any]:
-    """The base model's record, taken before an adapter or training changes it.
+    """Describe a base model, before an adapter or training changes it.
 
     Args:
-        model: without adapters.
-        name: as the user gave it; shown in messages, not compared, since folders move.
+        model: The model, without adapters.
+        name: The name as the user gave it; it is shown in messages, but not compared, because
+            folders move.
 
     Returns:
-        Name, architecture, sizes, and a sample of numbers from the embedding and (unless
-        quantized) from all matrices: the same model in another number type has nearly the same.
+        The name, the architecture, the sizes, and a sample of numbers from the embedding and
+        (unless the model is quantized) from all other matrices. The same model in another dtype
+        has nearly the same numbers.
     """
     config = model.config.get_text_config()
     embedding = model.get_input_embeddings().weight
@@ -60,7 +62,14 @@ def describe_base(model: PreTrainedModel, name: str) -> dict[str, Any]:
 def make_fingerprint(
     base: Mapping[str, Any], lora: LoRAConfig | None, text: Mapping[str, str] | None = None
 ) -> Fingerprint:
-    """The record of a run: base model, LoRA options, and how grids were written."""
+    """Return the fingerprint of a run.
+
+    Args:
+        base: The base model's description, from :func:`describe_base`.
+        lora: The adapter's shape; None if all weights are trained.
+        text: The fingerprint of the text that tasks are written as; None leaves it out, and it is
+            then not compared.
+    """
     return {
         "format": FORMAT,
         "base_model": dict(base),
@@ -70,17 +79,22 @@ def make_fingerprint(
 
 
 def check_fingerprint(what: str, found: object, wanted: Fingerprint) -> None:
-    """Refuse a record that is not the wanted one, naming what differs.
+    """Refuse a record that differs from the wanted one.
 
-    Texts are compared where both records have one; a sample of numbers may differ by the
-    rounding of number types.
+    Texts are compared if both records have one. Sampled numbers may differ by the rounding
+    between dtypes.
+
+    Args:
+        what: What the record belongs to, for messages.
+        found: The record to check.
+        wanted: The record of this run.
 
     Raises:
-        CheckpointError: with the first difference.
+        CheckpointError: If the records differ; the message names the first difference.
     """
     found = check_record(what, found)
     _check_lora(what, found["lora"], wanted["lora"])
-    # Where all weights were trained, those they started from no longer matter.
+    # If all weights were trained, those they started from no longer matter.
     numbers = () if wanted["lora"] is None else ("embedding", "matrices")
     _check_base(what, found["base_model"], wanted["base_model"], numbers)
     if found["text"] and wanted["text"]:
@@ -96,10 +110,17 @@ def check_fingerprint(what: str, found: object, wanted: Fingerprint) -> None:
 
 
 def check_record(what: str, found: object) -> Mapping[str, Any]:
-    """A record of this format with all its fields.
+    """Return the record if it has this format and all its fields.
+
+    Args:
+        what: What the record belongs to, for messages.
+        found: The record to check.
+
+    Returns:
+        ``found`` itself.
 
     Raises:
-        CheckpointError: it is not one.
+        CheckpointError: If it is not such a record.
     """
     keys = ("format", "base_model", "lora", "text")
     whole = isinstance(found, Mapping) and all(key in found for key in keys)
@@ -163,7 +184,7 @@ def _check_lora(
 
 
 def _sample(parameters: list[nn.Parameter]) -> list[float]:
-    """``_SAMPLES`` numbers spread evenly over the parameters; [] for none."""
+    """Return ``_SAMPLES`` numbers spread evenly over the parameters, or [] without any."""
     if not parameters:
         return []
     chosen = []

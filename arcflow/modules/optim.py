@@ -15,7 +15,7 @@ from arcflow.modules.sharding import is_vector
 
 @dataclass
 class OptimizerConfig:
-    """How weights are changed.
+    """The options of the optimizer.
 
     Attributes:
         name: "adamw" (torch's own), or with its state in 8 bits "adamw_8bit", and
@@ -36,7 +36,7 @@ class OptimizerConfig:
 
 @dataclass
 class ScheduleConfig:
-    """How the learning rate moves over trainer.max_steps (test_time.steps) optimizer steps.
+    """The options of the learning rate over trainer.max_steps (test_time.steps) optimizer steps.
 
     Attributes:
         name: shape after the warm-up: "linear" or "cosine" down to min_ratio,
@@ -57,10 +57,20 @@ class ScheduleConfig:
 def build_optimizer(
     model: nn.Module, config: OptimizerConfig, params: list[nn.Parameter] | None = None
 ) -> torch.optim.Optimizer:
-    """An optimizer over ``params`` (default: all of the model's that require a gradient).
+    """Build the optimizer of a model's trainable parameters.
+
+    Args:
+        model: The model; embeddings, norms and biases in it are exempt from weight decay.
+        config: The options of the optimizer.
+        params: The parameters to train, those that require a gradient; None takes all of the
+            model's.
+
+    Returns:
+        The optimizer.
 
     Raises:
-        ConfigError: a number out of range, nothing to train, or bitsandbytes missing.
+        ConfigError: If a number is out of range, if there is nothing to train, or if bitsandbytes
+            is needed and missing.
     """
     _check("optimizer.lr", config.lr, config.lr > 0, "a number above 0")
     _check(
@@ -88,8 +98,8 @@ def build_optimizer(
     if config.name == "adamw":
         # One kernel for all parameters: many small ones cost more in calls than in arithmetic.
         fused = torch.optim.AdamW(groups, fused=True, **kwargs)
-        # It could undo a loss scale itself; Lightning then refuses to clip gradients. Scalers see
-        # to it where this is False.
+        # The fused step could undo a loss scale itself, and Lightning then refuses to clip
+        # gradients. With False the gradient scaler undoes the scale before the step.
         fused._step_supports_amp_scaling = False
         return fused
     try:
@@ -110,7 +120,7 @@ def build_optimizer(
 def _parameter_groups(
     model: nn.Module, weight_decay: float, params: list[nn.Parameter] | None
 ) -> list[dict[str, Any]]:
-    """Two groups, decayed and exempt (embeddings, norms, biases); empty ones are left out."""
+    """Return a decayed and an exempt group (embeddings, norms, biases) without empty ones."""
     wanted = {id(p) for p in (model.parameters() if params is None else params)}
     embeddings = {
         id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()
@@ -133,16 +143,19 @@ def build_schedule(
     total_steps: int,
     option: str = "trainer.max_steps",
 ) -> LambdaLR:
-    """The schedule, stepped once an optimizer step.
+    """Build the learning-rate schedule, which is stepped once per optimizer step.
 
     Args:
-        optimizer: whose learning rate is the peak.
-        config: the shape.
-        total_steps: number of optimizer steps.
-        option: where that number comes from, for messages.
+        optimizer: The optimizer, whose learning rate is the peak.
+        config: The options of the schedule.
+        total_steps: The number of optimizer steps.
+        option: The option that this number comes from, for messages.
+
+    Returns:
+        The schedule.
 
     Raises:
-        ConfigError: a number out of range, or no max_steps.
+        ConfigError: If a number is out of range, or ``total_steps`` is below 1.
     """
     return LambdaLR(optimizer, schedule_ratio(config, total_steps, option))
 
@@ -150,7 +163,19 @@ def build_schedule(
 def schedule_ratio(
     config: ScheduleConfig, total_steps: int, option: str = "trainer.max_steps"
 ) -> Callable[[int], float]:
-    """The learning rate as a share of its peak, by optimizer step (0 is the first)."""
+    """Return the function that gives the learning rate, as a share of its peak, for each step.
+
+    Args:
+        config: The options of the schedule.
+        total_steps: The number of optimizer steps.
+        option: The option that this number comes from, for messages.
+
+    Returns:
+        A function of the optimizer step, of which 0 is the first.
+
+    Raises:
+        ConfigError: If a number is out of range, or ``total_steps`` is below 1.
+    """
     if total_steps < 1:
         raise ConfigError(
             f"{option}: the schedule needs to know where it ends",
@@ -181,7 +206,7 @@ def schedule_ratio(
 
     def ratio(step: int) -> float:
         if step < warmup:
-            return (step + 1) / (warmup + 1)  # the first step learns something too
+            return (step + 1) / (warmup + 1)  # above 0, so that the first step trains too
         done = min(1.0, (step - warmup) / (total_steps - warmup))
         shape = _SHAPES[config.name](done, config.cycles)
         return config.min_ratio + (1 - config.min_ratio) * shape

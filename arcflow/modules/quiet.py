@@ -1,4 +1,4 @@
-"""Other libraries' progress bars, off where they would say nothing to a user."""
+"""Progress bars of other libraries, switched off if they say nothing to a user."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from transformers.utils import logging
 
 @contextmanager
 def no_progress_bars() -> Iterator[None]:
-    """Without transformers' bars; downloads, which take long, keep theirs elsewhere."""
+    """Hide transformers' progress bars inside the block; the hub's downloads keep theirs."""
     if not logging.is_progress_bar_enabled():
         yield
         return

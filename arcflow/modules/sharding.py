@@ -1,6 +1,8 @@
-"""FSDP: which parts of a model are sharded as one, and what its names are without FSDP's own.
+"""FSDP (Zhao et al. 2023, arXiv:2304.11277): which parts of a model are sharded as one unit.
 
-Zhao et al. 2023, arXiv:2304.11277.
+FSDP asks a policy about one module at a time, after it has begun to replace parameters by flat
+shards of them. What must be known of the whole, unsharded model is therefore noted on its modules
+and parameters as attributes, by :func:`mark_units`.
 """
 
 from typing import Any
@@ -15,13 +17,13 @@ _WRAPPER = "_fsdp_wrapped_module."
 
 
 def check_shardable(options: dict[str, bool]) -> None:
-    """Refuse what FSDP cannot shard.
+    """Refuse options that FSDP cannot shard.
 
     Args:
-        options: options of the module that it cannot, and whether they are on.
+        options: The module's options that FSDP cannot shard, and whether each is on.
 
     Raises:
-        ConfigError: one is.
+        ConfigError: If one of them is on.
     """
     for option, on in options.items():
         if on:
@@ -34,11 +36,15 @@ def check_shardable(options: dict[str, bool]) -> None:
 
 
 def mark_units(model: Any) -> None:
-    """Note on a model, before anything is sharded, what :func:`wrap_policy` has to know.
+    """Mark the units of a model, before anything is sharded, for :func:`wrap_policy`.
 
-    Each layer is a unit, of which one at a time is whole on a device. So is each matrix of an
-    adapter: gradients are kept for whole units, and the frozen weights beside it need none; and
-    all numbers of a unit have one type, which a 16-bit base and its adapter have not.
+    Each layer is a unit; one unit at a time is whole on a device. Each matrix of an adapter is a
+    unit of its own, for two reasons: gradients are kept for whole units, and the frozen weights
+    beside the matrix need none; and all numbers of a unit have one dtype, while those of a 16-bit
+    base and its adapter differ.
+
+    Args:
+        model: The model, which gets attributes that :func:`wrap_policy` and :func:`is_vector` read.
     """
     layers = getattr(model.base_model, "layers", None)
     for layer in layers if isinstance(layers, nn.ModuleList) else ():
@@ -52,23 +58,35 @@ def mark_units(model: Any) -> None:
 
 
 def wrap_policy(module: nn.Module, recurse: bool, nonwrapped_numel: int) -> bool:
-    """FSDP's ``auto_wrap_policy`` for models of :class:`arcflow.modules.lora_module.LoRAModule`."""
+    """Return whether FSDP should make a module a unit, or look inside it.
+
+    This is FSDP's ``auto_wrap_policy`` for :class:`arcflow.modules.lora_module.LoRAModule`.
+
+    Args:
+        module: The module.
+        recurse: Whether FSDP asks about looking inside the module, which is always granted.
+        nonwrapped_numel: The number of parameters that are in no unit yet; it is not used.
+    """
     return recurse or getattr(module, _UNIT, False)
 
 
 def is_vector(parameter: Tensor) -> bool:
-    """Whether a parameter has fewer than two dimensions; each process's share of it has one."""
+    """Return whether a parameter has fewer than two dimensions when it is not sharded.
+
+    Under FSDP each process holds a flat share of every parameter, so :func:`mark_units` notes the
+    dimensions beforehand.
+    """
     dimensions: int = getattr(parameter, _DIMENSIONS, parameter.ndim)
     return dimensions < 2
 
 
 def is_sharded(module: object) -> bool:
-    """Whether FSDP holds the module."""
+    """Return whether the module is wrapped by FSDP."""
     from torch.distributed.fsdp import FullyShardedDataParallel
 
     return isinstance(module, FullyShardedDataParallel)
 
 
 def plain_names(named: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same by the names they have without FSDP."""
+    """Return the same tensors by the names that they have without FSDP."""
     return {name.replace(_WRAPPER, ""): value for name, value in named.items()}

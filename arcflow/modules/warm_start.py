@@ -1,4 +1,4 @@
-"""Weights to start from: of another run's checkpoint, or of a model that it exported."""
+"""Weights to start a run from: those of another run's checkpoint, or of its exported model."""
 
 import json
 import warnings
@@ -15,28 +15,28 @@ from arcflow.modules.fingerprint import Fingerprint, check_fingerprint
 from arcflow.modules.lora.adapters import State, check_tensors
 
 CHECKPOINT_RECORD = "arcflow"
-"""Where a checkpoint has its identity record."""
+"""The key of a checkpoint under which its fingerprint is stored."""
 
 _OPTION = "model.start_from"
 _EXPECTED = "a checkpoint of arcflow fit, or a folder that it exported (adapter or model)"
 
 
 def is_adapter(path: str | Path) -> bool:
-    """Whether an adapter was exported here."""
+    """Return whether the path is the folder of an exported adapter."""
     return (Path(path) / PEFT_CONFIG).is_file()
 
 
 def load_start(path: str | Path, trained: State, wanted: Fingerprint) -> None:
-    """Copy another run's trained weights into this run's.
+    """Copy another run's trained weights into the parameters of this run.
 
     Args:
-        path: a checkpoint, or the folder of an exported model.
-        trained: this run's trained parameters, by their names in the module.
-        wanted: this run's record.
+        path: A checkpoint, or the folder of an exported model.
+        trained: The parameters that this run trains, by their names in the module.
+        wanted: The fingerprint of this run.
 
     Raises:
-        CheckpointError: nothing is there, or what is there was trained on something else; no
-            weight is changed then.
+        CheckpointError: If nothing is there, or it was trained on something else; then no weight
+            is changed.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -60,10 +60,16 @@ def load_start(path: str | Path, trained: State, wanted: Fingerprint) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint as it lies on the disk; tensors are read when they are used.
+    """Read a checkpoint; its tensors stay on the disk until they are used.
+
+    Args:
+        path: The checkpoint's file.
+
+    Returns:
+        The checkpoint as Lightning wrote it.
 
     Raises:
-        CheckpointError: damaged, or none of Lightning's.
+        CheckpointError: If the file is damaged, or is not one of Lightning's checkpoints.
     """
     try:
         with warnings.catch_warnings():
@@ -71,7 +77,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except PermissionError:
         raise
-    except Exception as error:  # bytes that are no checkpoint raise whatever they hit
+    except Exception as error:  # bytes that are no checkpoint can raise any error
         raise CheckpointError(
             f"{path}: not a checkpoint, or damaged",
             value=f"{type(error).__name__}, {path.stat().st_size} bytes",
@@ -90,7 +96,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _read_model(folder: Path, wanted: Fingerprint) -> tuple[State, object]:
-    """Tensors of an exported model, by the module's names, and its record."""
+    """Return the tensors of an exported model, by the module's names, and its fingerprint."""
     what = f"{_OPTION} {folder}"
     if not (folder / RECORD).is_file():
         raise CheckpointError(

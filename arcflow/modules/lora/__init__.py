@@ -1,1 +1,1 @@
-"""LoRA adapters: attached, saved, loaded; or all weights in their place."""
+"""LoRA adapters that are attached, copied, loaded and removed; or all weights in their place."""

@@ -2,17 +2,13 @@
 
 The model stays the transformers class it was: an adapter replaces some of its linear layers by
 PEFT's, and :func:`remove_adapter` puts the very same layers back.
-
-LoRA: Hu et al. 2021, arXiv:2106.09685. rsLoRA: Kalajdzievski 2023, arXiv:2312.03732. DoRA: Liu et
-al. 2024, arXiv:2402.09353. PiSSA: Meng et al. 2024, arXiv:2404.02948. OLoRA: Büyükakyüz 2024,
-arXiv:2406.01775.
 """
 
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import asdict, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,76 +16,58 @@ from transformers import PreTrainedModel
 
 from arcflow.core.errors import CheckpointError, ConfigError
 from arcflow.core.seeds import derive
+from arcflow.modules.lora.config import (
+    LoRAConfig,
+    check_config,
+    is_adapted,
+    is_quantized,
+    peft_lora_config,
+)
+
+__all__ = [
+    "DEFAULT_ADAPTER",
+    "LoRAConfig",
+    "State",
+    "adapter_names",
+    "adapter_parameters",
+    "adapter_state",
+    "attach_adapter",
+    "check_tensors",
+    "is_quantized",
+    "load_adapter_state",
+    "peft_lora_config",
+    "redraw_adapter",
+    "remove_adapter",
+    "set_active",
+    "temporary_adapter",
+]
 
 DEFAULT_ADAPTER = "default"
 
 State = Mapping[str, Tensor]
-"""Adapter tensors by PEFT's name without the adapter's, e.g.
-``model.layers.0.self_attn.q_proj.lora_A.weight``."""
-
-
-@dataclass
-class LoRAConfig:
-    """A low-rank adapter.
-
-    Attributes:
-        rank: inner dimension of the two matrices.
-        alpha: the update is scaled by alpha / rank (rsLoRA: alpha / sqrt(rank)).
-        dropout: probability of dropping an input of the adapter while training.
-        rslora: scale by alpha / sqrt(rank), which keeps high ranks learning.
-        dora: train the length of each weight row apart from its direction. vLLM refuses it.
-        init: first values. "default" and "gaussian" start as no change, "orthogonal" with
-            orthogonal matrices (even rank); "pissa" and "olora" take the strongest directions
-            out of the base weights.
-        target_modules: "all-linear" (every linear layer but the head), or names of layers, for
-            example [q_proj, v_proj].
-    """
-
-    rank: int = 16
-    alpha: float = 32.0
-    dropout: float = 0.0
-    rslora: bool = False
-    dora: bool = False
-    init: Literal["default", "gaussian", "orthogonal", "pissa", "olora"] = "default"
-    target_modules: list[str] | Literal["all-linear"] = "all-linear"
-
-    def spec(self) -> dict[str, Any]:
-        """What must agree for trained tensors to mean the same; plain data."""
-        targets = self.target_modules
-        return {
-            "rank": self.rank,
-            "alpha": float(self.alpha),
-            "rslora": self.rslora,
-            "dora": self.dora,
-            "init": self.init if self.changes_base else "default",
-            "target_modules": targets if isinstance(targets, str) else sorted(targets),
-        }
-
-    @property
-    def changes_base(self) -> bool:
-        """Whether the initialization moves part of the base weights into the adapter."""
-        return self.init in ("pissa", "olora")
+"""Adapter tensors by their name in PEFT's files, which leaves the adapter's own name out, for
+example ``model.layers.0.self_attn.q_proj.lora_A.weight``."""
 
 
 def attach_adapter(
     model: PreTrainedModel, config: LoRAConfig, name: str = DEFAULT_ADAPTER, seed: int = 0
 ) -> None:
-    """Inject a new adapter, make it the active one and the only one that is trained.
+    """Inject a new adapter and make it the active one and the only one that is trained.
 
     Args:
-        model: changed in place; other adapters stay, frozen and inactive.
-        config: the adapter's shape.
-        name: under which it is found again; must be free.
-        seed: its first values are a function of (config, model, seed); the global random state
+        model: The model, which is changed in place; other adapters stay, frozen and inactive.
+        config: The adapter's shape.
+        name: The adapter's name, which no other adapter of the model may have.
+        seed: The first values are a function of (config, model, seed); the global random state
             is neither read nor changed.
 
     Raises:
-        ConfigError: numbers out of range, or no layer has such a name.
+        ConfigError: If an option is out of range, or the adapter does not fit the model.
     """
     from peft import inject_adapter_in_model
     from peft.tuners.tuners_utils import cast_adapter_dtype
 
-    _check(model, config)
+    check_config(model, config)
     others: dict[str, Any] = model.__dict__.pop("peft_config", {})
     peft_config = peft_lora_config(model.config._name_or_path, config)
     with torch.random.fork_rng(devices=[]):
@@ -125,7 +103,12 @@ def attach_adapter(
 def redraw_adapter(model: PreTrainedModel, name: str, seed: int) -> None:
     """Give an attached adapter the first values that :func:`attach_adapter` draws with ``seed``.
 
-    For inits that leave the base weights alone.
+    Its init must be one that leaves the base weights alone.
+
+    Args:
+        model: The model that carries the adapter.
+        name: The adapter's name.
+        seed: The seed of the first values.
     """
     from peft.tuners.tuners_utils import cast_adapter_dtype
 
@@ -138,37 +121,25 @@ def redraw_adapter(model: PreTrainedModel, name: str, seed: int) -> None:
     cast_adapter_dtype(model, name)
 
 
-def peft_lora_config(base_name: str, config: LoRAConfig) -> Any:
-    """The ``peft.LoraConfig`` that means the same, for a base model of this name."""
-    from peft import LoraConfig as PeftLoraConfig
-
-    targets = config.target_modules
-    return PeftLoraConfig(
-        r=config.rank,
-        lora_alpha=config.alpha if config.alpha % 1 else int(config.alpha),
-        lora_dropout=config.dropout,
-        use_rslora=config.rslora,
-        use_dora=config.dora,
-        init_lora_weights=True if config.init == "default" else config.init,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-        task_type="CAUSAL_LM",
-        base_model_name_or_path=base_name or None,
-    )
-
-
 def set_active(model: nn.Module, name: str | None, trainable: bool = True) -> None:
-    """Answer with adapter ``name`` alone, or with none of them; only it requires gradients."""
+    """Make one adapter the only active one, or none of them.
+
+    Args:
+        model: The model that carries the adapters.
+        name: The adapter to activate; None activates no adapter.
+        trainable: Whether its parameters require gradients; those of other adapters do not.
+    """
     for layer in _adapted_layers(model).values():
         layer.set_adapter([name] if name is not None else [], inference_mode=not trainable)
 
 
 def adapter_names(model: nn.Module) -> list[str]:
-    """Names of the adapters on the model."""
+    """Return the names of the adapters on the model, active or not."""
     return list(getattr(model, "peft_config", {}))
 
 
 def adapter_parameters(model: nn.Module, name: str = DEFAULT_ADAPTER) -> dict[str, nn.Parameter]:
-    """The adapter's own parameters by their name in :data:`State`."""
+    """Return the parameters of one adapter by their names in :data:`State`."""
     found = {}
     for path, layer in _adapted_layers(model).items():
         for key, parameter in layer.named_parameters():
@@ -182,7 +153,7 @@ def adapter_parameters(model: nn.Module, name: str = DEFAULT_ADAPTER) -> dict[st
 
 
 def adapter_state(model: nn.Module, name: str = DEFAULT_ADAPTER) -> dict[str, Tensor]:
-    """A copy of the adapter's tensors on the CPU."""
+    """Return a copy of one adapter's tensors on the CPU, by their names in :data:`State`."""
     return {
         key: parameter.detach().to("cpu", copy=True)
         for key, parameter in adapter_parameters(model, name).items()
@@ -192,8 +163,13 @@ def adapter_state(model: nn.Module, name: str = DEFAULT_ADAPTER) -> dict[str, Te
 def load_adapter_state(model: nn.Module, state: State, name: str = DEFAULT_ADAPTER) -> None:
     """Copy tensors into an adapter that is attached.
 
+    Args:
+        model: The model that carries the adapter.
+        state: The tensors.
+        name: The adapter's name.
+
     Raises:
-        CheckpointError: names or shapes differ; nothing is changed then.
+        CheckpointError: If names or shapes differ; then nothing is changed.
     """
     parameters = adapter_parameters(model, name)
     check_tensors("adapter", state, parameters)
@@ -203,7 +179,16 @@ def load_adapter_state(model: nn.Module, state: State, name: str = DEFAULT_ADAPT
 
 
 def check_tensors(what: str, found: State, wanted: State) -> None:
-    """Refuse tensors whose names or shapes are not the wanted ones, naming the first."""
+    """Refuse tensors whose names or shapes are not the wanted ones.
+
+    Args:
+        what: What the tensors are called in messages.
+        found: The tensors to check.
+        wanted: Tensors with the names and shapes that are wanted.
+
+    Raises:
+        CheckpointError: If a name or shape differs; the message names the first.
+    """
     next_step = "Use the base model and the LoRA options it was trained with."
     for key in sorted(wanted.keys() | found.keys()):
         if key not in found or key not in wanted:
@@ -223,9 +208,13 @@ def check_tensors(what: str, found: State, wanted: State) -> None:
 
 
 def remove_adapter(model: PreTrainedModel, name: str) -> None:
-    """Take an adapter off; layers without any other become again what they were.
+    """Remove an adapter; layers without any other adapter become what they were before.
 
-    None of the remaining adapters is active afterwards: see :func:`set_active`.
+    Afterwards none of the remaining adapters is active; see :func:`set_active`.
+
+    Args:
+        model: The model that carries the adapter.
+        name: The adapter's name.
     """
     _put_back(model, name)
     left = {k: v for k, v in getattr(model, "peft_config", {}).items() if k != name}
@@ -243,25 +232,26 @@ def temporary_adapter(
     seed: int = 0,
     trainable: bool = True,
 ) -> Iterator[list[nn.Parameter]]:
-    """An adapter that is alone active inside the block and leaves no trace after it (law 4).
+    """Attach an adapter for the duration of the block, in which it alone is active (law 4).
 
     Afterwards module types, parameters, ``requires_grad`` flags, active adapters and the
-    ``state_dict`` are, bit for bit, what they were; also when the block raises.
+    ``state_dict`` are, bit for bit, what they were, even if the block raises.
 
     Args:
-        model: with or without other adapters; they rest meanwhile.
-        config: the adapter's shape; of ``start``, where that is given.
-        name: must be free.
-        start: first values, e.g. :func:`adapter_state` of the trained adapter; None draws them.
-        seed: see :func:`attach_adapter`.
-        trainable: whether its parameters require gradients.
+        model: The model, with or without other adapters, which are inactive inside the block.
+        config: The shape of the adapter, and of ``start`` if that is given.
+        name: The adapter's name, which no other adapter of the model may have.
+        start: The first values, for example the :func:`adapter_state` of the trained adapter;
+            None draws them.
+        seed: The seed of the first values, as for :func:`attach_adapter`.
+        trainable: Whether the adapter's parameters require gradients.
 
     Yields:
         The adapter's parameters.
 
     Raises:
-        ConfigError: an init that changes the base weights, with no ``start``.
-        CheckpointError: ``start`` does not fit ``config``.
+        ConfigError: If the init changes the base weights and there is no ``start``.
+        CheckpointError: If ``start`` does not fit ``config``.
     """
     if start is not None:
         config = replace(config, init="default")
@@ -289,73 +279,8 @@ def temporary_adapter(
             parameter.requires_grad_(flag)
 
 
-def _check(model: nn.Module, config: LoRAConfig) -> None:
-    for field, value, right, expected in (
-        ("rank", config.rank, config.rank >= 1, "1 or more"),
-        ("alpha", config.alpha, config.alpha > 0, "a number above 0"),
-        ("dropout", config.dropout, 0 <= config.dropout < 1, "a number from 0 to below 1"),
-        (
-            "rank",
-            config.rank,
-            config.init != "orthogonal" or config.rank % 2 == 0,
-            "an even number with init: orthogonal",
-        ),
-        (
-            "init",
-            config.init,
-            not (config.changes_base and (config.dora or is_quantized(model))),
-            "default, gaussian or orthogonal with DoRA or a quantized model",
-        ),
-        (
-            # PEFT 0.21 drops the scales of 8-bit weights on the CPU when DoRA measures them.
-            "dora",
-            config.dora,
-            not (config.dora and is_quantized(model) and _is_int8_on_cpu(model)),
-            "false with backbone.quantization: int8 on the CPU (nf4 works)",
-        ),
-    ):
-        if not right:
-            raise ConfigError(
-                f"lora.{field}: out of range",
-                value=value,
-                expected=expected,
-                next_step=f"Correct model.lora.{field}.",
-            )
-    targets = config.target_modules
-    if isinstance(targets, str):
-        return
-    names = [path for path, _ in model.named_modules()]
-    for target in targets:
-        if not any(path == target or path.endswith("." + target) for path in names):
-            linear = {
-                path.rpartition(".")[2]
-                for path, module in model.named_modules()
-                if isinstance(module, nn.Linear) or _is_adapted(module)
-            }
-            raise ConfigError(
-                "lora.target_modules: the model has no such layer",
-                value=target,
-                expected='"all-linear" or some of ' + ", ".join(sorted(linear)),
-                next_step="Correct model.lora.target_modules.",
-            )
-
-
-def is_quantized(model: nn.Module) -> bool:
-    """Whether bitsandbytes holds its weights in 4 or 8 bits."""
-    return getattr(model, "hf_quantizer", None) is not None
-
-
-def _is_int8_on_cpu(model: Any) -> bool:
-    method = getattr(model.hf_quantizer.quantization_config, "load_in_8bit", False)
-    return bool(method) and model.device.type == "cpu"
-
-
-def _is_adapted(module: nn.Module) -> bool:
-    return hasattr(module, "base_layer") and hasattr(module, "lora_A")
-
-
 def _adapted_layers(model: nn.Module) -> dict[str, Any]:
-    return {path: module for path, module in model.named_modules() if _is_adapted(module)}
+    return {path: module for path, module in model.named_modules() if is_adapted(module)}
 
 
 def _set_mode(layer: Any, name: str, training: bool) -> None:
@@ -376,7 +301,7 @@ def _put_back(model: nn.Module, name: str) -> None:
         rest = [other for other in layer._all_available_adapter_names() if other != name]
         if rest:
             with warnings.catch_warnings():
-                # PEFT would tell which adapter it activates instead; the caller decides that.
+                # PEFT warns of the adapter that it activates instead; the caller decides that.
                 warnings.filterwarnings("ignore", message=f"Adapter {name} was active")
                 layer.delete_adapter(name)
             layer.set_adapter([])

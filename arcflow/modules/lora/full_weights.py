@@ -1,4 +1,4 @@
-"""All weights of a model, tuned for a while or exchanged for a while, and then as they were."""
+"""All weights of a model, trained or replaced for a while and then restored bit for bit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,14 @@ from arcflow.modules.lora.adapters import State, adapter_names, adapter_paramete
 
 
 def own_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The model's parameters, those of adapters aside, by their name without adapters."""
+    """Return the model's parameters other than those of adapters.
+
+    Args:
+        model: The model, with or without adapters.
+
+    Returns:
+        The parameters, by the names they have in the model without adapters.
+    """
     adapters = {
         id(parameter)
         for name in adapter_names(model)
@@ -25,14 +32,17 @@ def own_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 
 @contextmanager
 def trainable_weights(model: nn.Module) -> Iterator[dict[str, nn.Parameter]]:
-    """All of the model's own weights learn inside the block; after it they are what they were.
+    """Make all of the model's own weights trainable inside the block, and restore them after it.
 
-    Float32 copies learn, since small updates vanish in 16 bits; the tensors themselves are set
-    aside meanwhile and come back bit for bit, with their gradients and flags. An active adapter
-    stays active and does not learn.
+    Float32 copies are trained, since small updates vanish in 16 bits. The tensors themselves are
+    set aside meanwhile and come back bit for bit, with their gradients and flags. An active
+    adapter stays active and is not trained.
+
+    Args:
+        model: The model, with or without adapters.
 
     Yields:
-        The parameters, by name.
+        The parameters, by the names of :func:`own_parameters`.
     """
     own = own_parameters(model)
     before = [(p, p.requires_grad) for p in model.parameters()]
@@ -56,11 +66,11 @@ def trainable_weights(model: nn.Module) -> Iterator[dict[str, nn.Parameter]]:
 
 @contextmanager
 def temporary_weights(model: nn.Module, state: State) -> Iterator[None]:
-    """The model computes with other weights inside the block, in its own number type.
+    """Let the model compute with other weights inside the block, in its own dtype.
 
     Args:
-        model: with or without adapters, which stay as they are.
-        state: by the names of :func:`own_parameters`; weights it does not name stay.
+        model: The model, with or without adapters, which stay as they are.
+        state: Weights by the names of :func:`own_parameters`; weights that it does not name stay.
     """
     own = own_parameters(model)
     tensors = [(own[name], own[name].data) for name in state]
