@@ -37,7 +37,8 @@ def _message(error: BaseException, command: str) -> str | None:
     if isinstance(error, ArcflowError):
         return str(error)
     if isinstance(error, ArgumentError):
-        return f"{option_message(str(error))} See `arcflow {command} --help`."
+        words = "generate inputs" if command == "generate" else command
+        return f"{option_message(str(error))} See `arcflow {words} --help`."
     # Known by name: whoever raises it has imported Lightning, whoever does not need not.
     if type(error).__name__ == "MisconfigurationException":
         return (

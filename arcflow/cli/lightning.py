@@ -262,7 +262,7 @@ def run(argv: Sequence[str], cli: type[ArcflowCLI] = ArcflowCLI) -> None:
         save_config_callback=SaveConfigCallback,
         save_config_kwargs={"overwrite": True},
         # Its errors come out as exceptions: arcflow.cli.main tells them without pages of usage.
-        parser_kwargs={"prog": "arcflow", "exit_on_error": False},
+        parser_kwargs={"prog": "arcflow", "exit_on_error": False, "allow_abbrev": False},
         args=_named_help(argv),
     )
     if torch.distributed.is_available() and torch.distributed.is_initialized():

@@ -7,8 +7,19 @@ from typing import NoReturn
 
 from arcflow import __version__
 
-TOOLS = ("curve", "omniarc", "pool", "sandbox", "score", "show", "study", "vote")
-HOMES = {"study": "arcflow.studies.command"}
+TOOLS = (
+    "completion",
+    "curve",
+    "init",
+    "omniarc",
+    "pool",
+    "sandbox",
+    "score",
+    "show",
+    "study",
+    "vote",
+)
+HOMES = {"completion": "arcflow.cli.completion", "study": "arcflow.studies.command"}
 """Modules of tools that are not in ``arcflow.tools``."""
 RUNS = ("fit", "validate", "test", "predict", "generate")
 USER_ERROR, INTERRUPTED = 2, 130
@@ -19,14 +30,16 @@ HELP = """usage: arcflow COMMAND [options]
 Train, adapt at test time and evaluate language models on ARC.
 
 commands that run a model (LightningCLI; `arcflow COMMAND --help`, `arcflow fit --data.help`)
-  fit        train; `-c a.yaml -c b.yaml` compose, `--ckpt_path last` resumes
+  fit        train; `-c quickstart -c mine.yaml` compose, `--ckpt_path last` resumes
   validate   answer tasks whose solutions are known: one table of measures, a submission
   test       the same on the datamodule's test tasks
   predict    answer tasks whose solutions are hidden: a submission
   generate   `arcflow generate inputs`: sample new inputs of tasks from a model
 
 light tools (`arcflow TOOL --help`)
+  completion print what lets bash or zsh complete commands, options and config names
   curve      show measures against the number of predictions, as table and plot
+  init       copy the configs that come with arcflow into a folder of your own
   omniarc    training tasks solved in code: coverage, and the programs
   pool       generate tasks once, into a file that serves them fast
   sandbox    show which layers the sandbox of programs has here
@@ -64,21 +77,37 @@ def main(argv: Sequence[str] | None = None) -> None:
             import_module(HOMES.get(command, f"arcflow.tools.{command}")).main(words[1:])
         )
     if command not in RUNS:
+        near = import_module("arcflow.tools.run").did_you_mean(command, (*RUNS, *TOOLS))
         print(
             f"arcflow: unknown command {command!r}. Expected one of "
-            f"{', '.join((*RUNS, *TOOLS))}. See `arcflow --help`.",
+            f"{', '.join((*RUNS, *TOOLS))}. {near}See `arcflow --help`.",
             file=sys.stderr,
         )
         raise SystemExit(USER_ERROR)
-    # A console script's path lacks the working directory; a user's plug-ins live there.
-    if "" not in sys.path and "." not in sys.path:
-        sys.path.insert(0, "")
-    module = "arcflow.cli.lightning"
+    _search_working_directory_last()
+    words = words[1:]
     if command == "generate":
-        module, words = "arcflow.cli.generate", words[1:]
         _check_what(words)
+    _run_model(command, words)
+
+
+def _search_working_directory_last() -> None:
+    """Find a user's plug-ins in the working directory, but never a module instead of another's.
+
+    A console script's path lacks the directory, ``python -c`` puts it first: a ``queue.py`` there
+    would be imported in the place of the standard library's.
+    """
+    sys.path[:] = [*(path for path in sys.path if path not in ("", ".")), ""]
+
+
+def _run_model(command: str, words: list[str]) -> NoReturn:
+    """Refuse at once what can be refused; then import what a run needs, and run."""
     try:
-        import_module(module).run(words)
+        words = _prepare(command, words)
+        if command == "generate":
+            import_module("arcflow.cli.generate").run(words)
+        else:
+            import_module("arcflow.cli.lightning").run([command, *words])
     except KeyboardInterrupt:
         _interrupted(command)
     except SystemExit as stop:
@@ -97,8 +126,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     raise SystemExit(0)
 
 
+def _prepare(command: str, words: list[str]) -> list[str]:
+    """Print the help, or check the options; without torch and Lightning.
+
+    Returns:
+        The words with the files of configs that were named.
+    """
+    known = import_module("arcflow.cli.option_index").is_current()
+    if known and {"-h", "--help"} & set(words):
+        print(import_module("arcflow.cli.help_page").help_page(command), end="")
+        raise SystemExit(0)
+    words = import_module("arcflow.cli.config_names").resolve_configs(words)
+    import_module("arcflow.cli.precheck").check(command, words, known)
+    return words
+
+
 def _check_what(words: list[str]) -> None:
     """Take the word after ``generate``; there is one choice so far."""
+    if words in (["-h"], ["--help"]):
+        return
     if not words or words[0] != "inputs":
         print(
             f"arcflow generate: unknown {words[0] if words else None!r}. Expected: inputs. "

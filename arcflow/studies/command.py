@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from arcflow.core.errors import ArcflowError, ConfigError, DataError
+from arcflow.core.shipped_configs import find_config
 from arcflow.studies.plan import StudyRun, parse_settings, plan
 from arcflow.studies.report import Results, csv_text, markdown, read_result, table
 from arcflow.studies.run_folder import DONE, LOG, RunFolderRecord, only_study
@@ -84,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _work(options: argparse.Namespace) -> list[Failure]:
     gc.enable()  # a study takes hours
-    study = _chosen(read_study(find_study(options.study)), options.only, options.seeds)
+    study = _chosen(read_study(_study_file(options.study)), options.only, options.seeds)
     if options.jobs < 1:
         raise ConfigError(
             "--jobs is too small",
@@ -113,6 +114,17 @@ def _work(options: argparse.Namespace) -> list[Failure]:
             print(f"  {line}", file=sys.stderr)
         print(f"  log: {failure.run.folder / LOG}", file=sys.stderr)
     return failures
+
+
+def _study_file(name: str) -> Path:
+    """A file beside the person, else a study that comes with arcflow, in a wheel too."""
+    try:
+        return find_study(name)
+    except ConfigError:
+        shipped = find_config(f"studies/{name}")
+        if shipped is None:
+            raise
+        return shipped
 
 
 def _chosen(study: Study, only: str | None, seeds: str | None) -> Study:

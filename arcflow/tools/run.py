@@ -4,7 +4,8 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from arcflow.core.errors import ArcflowError, ConfigError, DataError
@@ -37,6 +38,11 @@ def run(
         0 for success; 2 after a user's mistake, which is explained in one message on stderr; 1 if
         the reader of the output stopped reading, as ``| head`` does; 130 after an interrupt.
     """
+    try:
+        _check_options(parser, argv)
+    except ConfigError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return USER_ERROR
     options = parser.parse_args(argv)
     collecting = gc.isenabled()
     # Reading a set of tasks makes a million lists and no cycle: the collector would look through
@@ -59,6 +65,47 @@ def run(
         if collecting:
             gc.enable()
     return 0
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the question that a misspelt name calls for.
+
+    Args:
+        name: What the user wrote.
+        known: What there is.
+
+    Returns:
+        ``"Did you mean X? "`` with a space after it, or nothing where no name is near.
+    """
+    near = get_close_matches(name, list(known), 1)
+    return f"Did you mean {near[0]}? " if near else ""
+
+
+def _check_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """Refuse an option that is not spelt out, before argparse asks for what else is missing."""
+    known = _options(parser)
+    for word in argv:
+        name = word.partition("=")[0]
+        if name == "--":
+            return
+        if name.startswith("--") and name not in known:
+            raise ConfigError(
+                "no such option",
+                value=name,
+                expected=f"an option of `{parser.prog}`",
+                next_step=f"{did_you_mean(name, known)}See `{parser.prog} --help`.",
+            )
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    """All options, those of subcommands among them."""
+    known: list[str] = []
+    for action in parser._actions:
+        known += action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                known += _options(inner)
+    return known
 
 
 def load_solutions(where: str) -> dict[str, list[Grid]]:

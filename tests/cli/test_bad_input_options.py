@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from arcflow.cli.config_names import run_configs
 from arcflow.cli.main import main
 from tests.helpers.mistakes import FEW, PART, QUICKSTART, Run, runner
 from tests.helpers.tiny import LIGHTNING_WARNINGS
@@ -30,16 +31,24 @@ def arcflow(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
         ),
         (
             ["--model.backbone.quantization=nf5"],
-            "option model.backbone.quantization: Expected a Literal['none', 'nf4', 'fp4', "
-            "'int8']. Got value: nf5. See `arcflow fit --help`.",
+            "option model.backbone.quantization: got 'nf5'. Expected one of none, nf4, fp4, int8. "
+            "Did you mean nf4? See `arcflow fit --help`.",
         ),
         (
             ["--data.train.max_side=many"],
-            "option data.train.max_side: Expected a int. Given value: many. See `arcflow fit",
+            "option data.train.max_side: got 'many'. Expected a whole number. See `arcflow fit",
         ),
-        (["--test_time.steps=many"], "option test_time.steps: Expected a int. Got value: many."),
+        (
+            ["--data.tokens_per_batch=1.5"],
+            "option data.tokens_per_batch: Expected a int. Given value: 1.5. See `arcflow fit",
+        ),
+        (["--test_time.steps=many"], "option test_time.steps: got 'many'. Expected a whole number"),
         (["--seed_everything=-3"], "seed_everything is out of range: got -3. Expected 0 to 42949"),
-        (["--trainer.max_stepz=3"], "unrecognized arguments: --trainer.max_stepz=3. See"),
+        (
+            ["--trainer.max_stepz=3"],
+            "no such option: got '--trainer.max_stepz'. Expected an option of `arcflow fit`. Did "
+            "you mean --trainer.max_steps? See",
+        ),
         (["--data=my_data.Nope"], "option data: Problem with given class_path 'my_data.Nope'"),
         (["--trainer.max_steps=-3"], "the trainer cannot work so: `max_steps` must be"),
         (["--trainer.val_check_interval=0.5"], "the trainer cannot work so: `val_check_interval`"),
@@ -54,11 +63,19 @@ def test_config_files_that_cannot_be_read(arcflow: Run, tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00a")
     broken.write_text("a: [1,\n b: }")
     assert arcflow("fit", "-c", str(none)) == (
-        f"option config: File does not exist: '{none}'. See `arcflow fit --help`."
+        f"-c: no such config: got '{none}'. Expected a YAML file, or a config that comes with "
+        f"arcflow ({', '.join(run_configs())}). `arcflow init DIR` copies the shipped ones."
     )
-    assert arcflow("fit", "-c", str(tmp_path)).startswith("option config: Path is not a file: ")
-    assert arcflow("fit", "-c", str(binary)).startswith("a config file is not text: got b'\\xff")
-    assert arcflow("fit", "-c", str(broken)).startswith("Problems parsing config: while parsing")
+    assert arcflow("fit", "-c", str(tmp_path)) == (
+        f"-c: the config cannot be read (Is a directory): got '{tmp_path}'. Expected a YAML file. "
+        "Check the path and its permissions."
+    )
+    assert arcflow("fit", "-c", str(binary)).startswith(
+        f"{binary}: a config file is not text: got b'\\xff"
+    )
+    assert arcflow("fit", "-c", str(broken)).startswith(
+        f"{broken}: a config file is not YAML (line 2, column 3): got "
+    )
 
 
 @pytest.mark.parametrize("command", PART)

@@ -1,0 +1,270 @@
+"""What is wrong with words and config files, found before torch and Lightning are imported.
+
+Only what the real parser would refuse too is refused here; it has the last word on all else.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from arcflow.cli.config_names import FLAGS, is_file_name
+from arcflow.cli.option_index import ANYTHING, LINKED, VALUE
+from arcflow.cli.option_tree import class_tree, command_tree, find, meant, object_tree
+from arcflow.core.errors import ConfigError
+from arcflow.tools.run import did_you_mean
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CLASSES = ("model", "data")
+_NUMBERS = {"int": "a whole number", "float": "a number"}
+_BOOLEANS = ("true", "false", "yes", "no", "on", "off", "1", "0", "null", "none")
+
+
+def check(command: str, words: Sequence[str], known: bool) -> None:
+    """Check the options of a command that runs a model.
+
+    Args:
+        command: ``"fit"``, ``"validate"``, ``"test"``, ``"predict"`` or ``"generate"``.
+        words: What follows it, with the files of configs.
+        known: Whether the option index describes the installed libraries; else only the files
+            and the run's folder are looked at.
+
+    Raises:
+        ConfigError: A config that cannot be read, an option that does not exist, a value that
+            cannot be its option's, or a run's folder that cannot be made.
+    """
+    options = list(_options(words))
+    files = {
+        value: read_config(value)
+        for name, value in options
+        if name == "config" and value is not None and is_file_name(value)
+    }
+    if known:
+        chosen = {group: set(_classes(group, options, files)) for group in _CLASSES}
+        checker = _Checker(command, command_tree(command, chosen))
+        for name, value in options:
+            checker.word(name, value)
+        for file, content in files.items():
+            checker.mapping(content, checker.tree, (), file)
+    root = None
+    for name, value in options:
+        if name == "trainer.default_root_dir":
+            root = value
+        elif name == "config" and value in files:
+            trainer = files[value].get("trainer")
+            root = trainer.get("default_root_dir", root) if isinstance(trainer, dict) else root
+    if isinstance(root, str) and not any(name == "print_config" for name, _ in options):
+        check_folder(root)
+
+
+def _options(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """The options among the words, without dashes, and their values."""
+    for i, word in enumerate(words):
+        if word == "--":
+            return
+        name, equals, value = word.partition("=")
+        if name in FLAGS:
+            name = "--config"
+        if not name.startswith("--") or " " in name:
+            continue
+        follows = i + 1 < len(words) and not words[i + 1].startswith("--")
+        yield name[2:], value if equals else words[i + 1] if follows else None
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """Return what a config file says.
+
+    Args:
+        path: Of a YAML file.
+
+    Returns:
+        The mapping in it; an empty one if the file is empty.
+
+    Raises:
+        ConfigError: It is a folder, unreadable, no text, no YAML or no mapping.
+    """
+    try:
+        content = yaml.load(Path(path).expanduser().read_text("utf-8"), Loader=_Loader)
+    except OSError as error:
+        raise ConfigError(
+            f"-c: the config cannot be read ({error.strerror})",
+            value=path,
+            expected="a YAML file",
+            next_step="Check the path and its permissions.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: a config file is not text",
+            value=error.object[error.start : error.start + 4],
+            expected="YAML in UTF-8",
+            next_step="Check the files after -c.",
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise ConfigError(
+            f"{path}: a config file is not YAML{where}",
+            value=getattr(error, "problem", None) or str(error),
+            expected="YAML such as `trainer: {max_steps: 100}`",
+            next_step="Correct the file there.",
+        ) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{path}: a config file without options",
+            value=content,
+            expected="options by name, such as `trainer: {max_steps: 100}`",
+            next_step="Correct the file.",
+        )
+    return content
+
+
+def _classes(
+    group: str,
+    options: Sequence[tuple[str, str | None]],
+    files: Mapping[str, Mapping[str, Any]],
+) -> Iterator[str]:
+    """Every class that is named for a group; what stands for one that cannot be told is empty."""
+    for name, value in options:
+        if name in (group, f"{group}.class_path") and value is not None:
+            yield from _class_of(_value(value))
+    for content in files.values():
+        if group in content:
+            yield from _class_of(content[group])
+
+
+def _class_of(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if "class_path" in value:
+            yield str(value["class_path"])
+    elif value is not None:
+        yield str(value)  # a class, or a file that says which
+
+
+def _value(text: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError):
+        return text
+
+
+class _Checker:
+    """The options of one run."""
+
+    def __init__(self, command: str, tree: dict[str, Any]) -> None:
+        self.command = "generate inputs" if command == "generate" else command
+        self.tree = tree
+
+    def word(self, name: str, text: str | None) -> None:
+        """Check one option of the command line."""
+        node = find(self.tree, name.removesuffix("+"))
+        if node is None:
+            self._refuse("no such option", f"--{name}", name, dashes="--")
+        if text is not None:
+            self.value(_value(text), node, name, "")
+
+    def mapping(
+        self, content: Mapping[Any, Any], node: Any, path: Sequence[str], file: str
+    ) -> None:
+        """Check the keys of a config file, or of a value written as one."""
+        if "class_path" in content and path and path[-1] in _CLASSES and len(path) == 1:
+            node = object_tree(class_tree([str(content["class_path"])]))
+        elif "class_path" in content and not (isinstance(node, dict) and "class_path" in node):
+            return  # a class of the user's own choice
+        for key, value in content.items():
+            *above, last = str(key).removesuffix("+").split(".")
+            name = ".".join((*path, *above, last))
+            below = find(node, ".".join((*above, last))) if node != ANYTHING else ANYTHING
+            if below is None:
+                self._refuse(f"{file}: no such option" if file else "no such option", name, name)
+            self.value(value, below, name, file)
+
+    def value(self, value: Any, node: Any, name: str, file: str) -> None:
+        """Check what can be told from an option's type."""
+        if isinstance(value, dict):
+            if isinstance(node, dict):
+                self.mapping(value, node, name.split("."), file)
+            return
+        if not isinstance(value, str) or node in (ANYTHING, LINKED, VALUE):
+            return
+        near = ""
+        if isinstance(node, list):
+            if value in node:
+                return
+            expected = f"one of {', '.join(node)}"
+            near = did_you_mean(value, node)
+        elif node == "bool":
+            if value.lower() in _BOOLEANS:
+                return
+            expected = "true or false"
+        elif node in _NUMBERS:
+            if _is_number(value):
+                return
+            expected = _NUMBERS[node]
+        else:
+            return
+        raise ConfigError(
+            f"{file}: option {name}" if file else f"option {name}",
+            value=value,
+            expected=expected,
+            next_step=f"{near}See `arcflow {self.command} --help`.",
+        )
+
+    def _refuse(self, what: str, value: str, name: str, dashes: str = "") -> None:
+        plain = name.removesuffix("+")
+        names = [f"{dashes}{one}" for one in meant(self.tree, plain)]
+        if not dashes:
+            # In a file the options of a class stand below init_args.
+            names = [_in_file(one) for one in names]
+        near = f"Did you mean {' or '.join(names)}? " if names else ""
+        raise ConfigError(
+            what,
+            value=value,
+            expected=f"an option of `arcflow {self.command}`",
+            next_step=f"{near}See `arcflow {self.command} --help`.",
+        )
+
+
+def _in_file(name: str) -> str:
+    group, dot, rest = name.partition(".")
+    if group in _CLASSES and dot and rest.split(".")[0] not in ("class_path", "init_args"):
+        return f"{group}.init_args.{rest}"
+    return name
+
+
+def _is_number(text: str) -> bool:
+    if text.lower() in ("null", "none"):
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_folder(root: str) -> None:
+    """Check that a run's folder can be made, without making it.
+
+    Args:
+        root: The value of ``trainer.default_root_dir``.
+
+    Raises:
+        ConfigError: It, or what lies above it, is a file or not writable.
+    """
+    path = Path(os.path.abspath(root))
+    above = next(one for one in (path, *path.parents) if os.path.lexists(one))
+    why = None
+    if not above.is_dir():
+        why = "not a folder" if above == path else "Not a directory"
+    elif not os.access(above, os.W_OK | os.X_OK):
+        why = "not writable" if above == path else "Permission denied"
+    if why is not None:
+        raise ConfigError(
+            f"trainer.default_root_dir: the run's folder cannot be used ({why})",
+            value=root,
+            expected="a folder that can be made and written to",
+            next_step="Choose another --trainer.default_root_dir.",
+        )
