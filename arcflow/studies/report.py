@@ -118,7 +118,7 @@ def cell(found: Spread | None, column: str) -> str:
 
 def heading(column: str) -> str:
     """Return a column's name with its unit."""
-    return f"{column} %" if column in METRICS else column
+    return f"{column} %" if find_metric(column).percent else column
 
 
 def _rows(study: Study, results: Results) -> list[tuple[str, int, list[tuple[str, bool]]]]:
