@@ -182,14 +182,10 @@ def guard(
         evaluation: The tasks to be answered.
         allow: What may stay by name: ids of training or of evaluation tasks, or sources of training
             tasks such as ``"arc-agi-2/training"``.
-        on_conflict: What to do about a conflict: "drop" leaves the training task out, "refuse"
-            raises an error, "allow" keeps the task.
-
-    Returns:
-        The training tasks that are left, with the conflicts that were found.
+        on_conflict: "drop" leaves such a training task out, "refuse" raises, "allow" keeps it.
 
     Raises:
-        DataError: There are conflicts and they are refused, or no task is left to train on.
+        DataError: Conflicts are refused, or no task is left to train on.
     """
     acted: list[Conflict] = []
     allowed: list[Conflict] = []

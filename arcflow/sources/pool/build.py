@@ -96,21 +96,7 @@ def build_pool(
             ``strict``: not all), or a task's original cannot be told from its id.
     """
     path = Path(path).expanduser()
-    for name, value, low in (("tasks", tasks, 1), ("processes", processes, 1), ("seed", seed, 0)):
-        if value < low:
-            raise ConfigError(
-                f"pool: bad number of {name}" if name != "seed" else "pool: bad seed",
-                value=value,
-                expected=f"at least {low}",
-                next_step=f"Correct {name}.",
-            )
-    if path.exists() and not overwrite:
-        raise DataError(
-            f"{path}: there already",
-            value=str(path),
-            expected="a path where nothing is yet",
-            next_step="Choose another path, or replace it with --overwrite.",
-        )
+    _check_target(path, tasks, processes, seed, overwrite)
     check_not_empty(source)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,6 +117,25 @@ def build_pool(
             next_step="Take fewer with --processes; with 1 the source's own error is seen.",
         ) from error
     return Built(**built, bytes=path.stat().st_size)
+
+
+def _check_target(path: Path, tasks: int, processes: int, seed: int, overwrite: bool) -> None:
+    """Refuse numbers out of their range, and a file that exists unless it may be replaced."""
+    for name, value, low in (("tasks", tasks, 1), ("processes", processes, 1), ("seed", seed, 0)):
+        if value < low:
+            raise ConfigError(
+                f"pool: bad number of {name}" if name != "seed" else "pool: bad seed",
+                value=value,
+                expected=f"at least {low}",
+                next_step=f"Correct {name}.",
+            )
+    if path.exists() and not overwrite:
+        raise DataError(
+            f"{path}: there already",
+            value=str(path),
+            expected="a path where nothing is yet",
+            next_step="Choose another path, or replace it with --overwrite.",
+        )
 
 
 def family_of(task_id: str, index: int, base_tasks: Collection[str], where: str = "") -> str:
@@ -231,12 +236,7 @@ def _write(
             if progress is not None:
                 progress(min(CHUNK, tasks - start))
     if not len(writer):
-        raise DataError(
-            f"{source.name}: no task for a pool",
-            value=next(iter(reasons), None),
-            expected="at least one task of two pairs",
-            next_step="Choose another source or other options of it.",
-        )
+        raise _no_task(source, next(iter(reasons), None))
     writer.finish(
         {
             "name": source.name,
@@ -260,6 +260,15 @@ def _write(
         "left_out": left_out,
         "reasons": tuple(reasons),
     }
+
+
+def _no_task(source: Source, reason: str | None) -> DataError:
+    return DataError(
+        f"{source.name}: no task for a pool",
+        value=reason,
+        expected="at least one task of two pairs",
+        next_step="Choose another source or other options of it.",
+    )
 
 
 def _chunks(
