@@ -305,7 +305,7 @@ def screen_keys(task: Task) -> list[int]:
     """
     keys = []
     for pair in (*task.train, *task.test):
-        counts = _counts(pair.input)  # counted once: half of the guard's time is counting
+        counts = _counts(pair.input)  # once, as counting is half of the guard's time
         if pair.output is not None:
             figure = (pair.input, pair.output)
             keys.append(_key(b"pair", figure, [counts, _counts(pair.output)]))

@@ -84,7 +84,7 @@ def curve(
     # Sorted, so that the band does not depend on the order in which tasks were finished.
     tasks = []
     for task_id in sorted(split):
-        word = zlib.crc32(task_id.encode())  # an input's draws do not depend on the other tasks
+        word = zlib.crc32(task_id.encode())  # so that other tasks do not change the draws
         inputs = [
             input_curve(found, output, grid, draws, rng(seed, "curve", word, index))
             for index, (found, output) in enumerate(
@@ -178,7 +178,7 @@ def input_curve(
     if right == 0 or not inner:
         return found
     found[0, : len(inner)] = [pass_n(total, right, n) for n in inner]
-    # One permutation a draw: its first n are the subsample of n.
+    # Each row is one permutation, whose first n entries are the subsample of size n.
     orders = generator.permuted(np.tile(np.arange(total), (draws, 1)), axis=1)
     places = right_places(candidates, key, inner, orders)
     for k, n in enumerate(inner):
@@ -226,7 +226,7 @@ def right_places(
         tied = (voting == own) & (own > 0)
         tied[:, mine] = False
         gap = sums - sums[:, mine, None]
-        # Sums in another order than fsum's differ by less than this: closer ones are looked at.
+        # Rounding changes a sum by less than this bound; closer sums are compared exactly by fsum.
         unsure = tied & (
             np.abs(gap) <= 4 * n * np.finfo(float).eps * (sizes + sizes[:, mine, None])
         )

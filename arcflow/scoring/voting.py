@@ -83,7 +83,7 @@ def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
     for group in groups.values():
         grid = group[0].grid
         if grid is not None:
-            # fsum does not depend on the order: a merged journal ranks as an unmerged one.
+            # fsum does not depend on the order, so a merged journal ranks as an unmerged one.
             mean = math.fsum(candidate.score for candidate in group) / len(group)
             votes.append(Vote(grid, len(group), mean))
     return sorted(votes, key=lambda vote: (-vote.count, -vote.score))

@@ -67,7 +67,7 @@ def _panel(
     if mean is not None:
         panel.axvline(scale * mean.mean, color=_REFERENCE, linestyle="--", linewidth=1, zorder=1)
     if column in METRICS and panel.get_xlim()[1] < 1:
-        panel.set_xlim(-0.5, 10)  # all of them 0, or nearly: no scale of thousandths
+        panel.set_xlim(-0.5, 10)  # a scale of thousandths would mislead
     panel.set_title(f"{column}, nats a token" if column == "loss" else f"{column}, %", fontsize=10)
     panel.grid(axis="both", color="#e4e4e4", linewidth=0.7)
     panel.set_axisbelow(True)

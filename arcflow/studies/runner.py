@@ -179,7 +179,7 @@ def _start(run: StudyRun, progress: Progress) -> _Child | str:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # The child keeps the lock for as long as it lives, also where we do not.
+                # The child keeps the lock for as long as it lives, even if this process dies.
                 pass_fds=[lock.fileno()],
             )
     since = time.monotonic()

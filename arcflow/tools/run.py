@@ -39,8 +39,8 @@ def run(
     """
     options = parser.parse_args(argv)
     collecting = gc.isenabled()
-    # Reading a set of tasks makes a million lists and no cycle: the collector would look through
-    # them in vain, for half of the time that reading takes.
+    # Reading a set of tasks makes a million lists and no cycle; collecting garbage in vain would
+    # take half of the time of reading.
     gc.disable()
     try:
         work(options)
@@ -52,7 +52,7 @@ def run(
         print(f"{parser.prog}: interrupted. {interrupted}".rstrip(), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout once more when it ends, and would complain then.
+        # Python flushes stdout once more at its end, which would raise the error again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:

@@ -176,12 +176,12 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     It has one fixed name until then, so a build that was killed leaves at most one file, which the
     next build takes over.
     """
-    # In the same folder: os.replace is atomic only within one file system.
+    # The same folder, because os.replace is atomic only within one file system.
     temporary = path.parent / f".{path.name}.tmp"
     with os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666), "rb+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had the lock may have put the file in its place since.
+            # The previous holder of the lock may have moved the file to its place.
             mine = os.path.samestat(os.fstat(file.fileno()), temporary.stat())
         except (BlockingIOError, FileNotFoundError):
             mine = False
@@ -281,7 +281,7 @@ def _chunks(
         for start, end in zip(starts, ends, strict=True):
             yield _draw(source, base_tasks, seed, start, end)
         return
-    # Spawned, not forked: a progress bar has a thread.
+    # Processes are spawned, as forking is unsafe with the thread of a progress bar.
     executor = ProcessPoolExecutor(
         min(processes, len(starts)), multiprocessing.get_context("spawn"), _begin, (source, seed)
     )
@@ -342,7 +342,7 @@ def _draw(source: Source, base_tasks: frozenset[str], seed: int, start: int, end
         try:
             family = family_of(task.id, index, base_tasks, source.name)
         except DataError as error:
-            # What the guard could not find must not be in a pool, nor be left out quietly.
+            # A task that the guard could not find must not be in a pool, nor be left out silently.
             chunk.fatal = _fields(error)
             break
         chunk.tasks.append((family, task.source, len(pairs), record))
