@@ -175,7 +175,7 @@ def guard(
     allow: Collection[str] = (),
     on_conflict: Literal["drop", "refuse", "allow"] = "drop",
 ) -> Guarded:
-    """Keep evaluated tasks out of training, and log a warning that says what was done.
+    """Return the training tasks without evaluated ones, and log a warning that says what was done.
 
     Args:
         train: The tasks to learn from.

@@ -237,7 +237,7 @@ def _wrong(where: str, key: str, value: object, expected: str) -> DataError:
 
 
 def read_candidates(path: str | Path, variant: str = "") -> list[Candidate]:
-    """Read all candidates of a file, task after task.
+    """Return all candidates of a file, task after task.
 
     Args:
         path: The file, as for :func:`read_answers`.

@@ -139,7 +139,7 @@ class TaskSelection:
 
 
 def load_tasks(selection: TaskSelection, length: Length | None = None) -> list[Task]:
-    """Load the tasks that ``selection`` names and return those that pass its filters.
+    """Return the tasks that ``selection`` names and that pass its filters.
 
     Args:
         selection: The sources and the filters.

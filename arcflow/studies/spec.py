@@ -121,7 +121,7 @@ def find_study(name: str) -> Path:
 
 
 def read_study(path: Path) -> Study:
-    """Read and check a study file; paths in it are relative to its own folder.
+    """Return the study that a study file describes; paths in it are relative to its own folder.
 
     Raises:
         ConfigError: A key is unknown or missing, a type is wrong, or a stage or config does not

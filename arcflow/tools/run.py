@@ -108,6 +108,11 @@ def _outputs(path: Path, task_id: str, outputs: list[object]) -> list[Grid]:
 def check_number(option: str, value: int, least: int) -> None:
     """Refuse an option's number that is too small.
 
+    Args:
+        option: The name of the option, for the error message.
+        value: The number that was given.
+        least: The smallest allowed number.
+
     Raises:
         ConfigError: The value is below ``least``.
     """

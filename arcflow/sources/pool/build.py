@@ -90,6 +90,9 @@ def build_pool(
             left out.
         progress: A function that is called with the number of tasks made since its last call.
 
+    Returns:
+        What was written, and what was left out.
+
     Raises:
         ConfigError: A number is out of its range.
         DataError: The file exists, the disk is full, a process died, the source gives no task (with

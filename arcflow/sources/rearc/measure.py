@@ -242,7 +242,7 @@ def check(
     prompts: int,
     seed: int = 0,
 ) -> Check:
-    """Count how many pairs of a task its verifier accepts, adapted and not adapted.
+    """Return how many pairs of a task its verifier accepts, adapted and not adapted.
 
     Adapted pairs are verified before and after their colours changed. All pairs are of the task's
     own difficulty.

@@ -126,6 +126,11 @@ class Generator:
     def prompt(self, n: int, seed: int, index: int) -> list[Made]:
         """Return the pairs of :meth:`pairs` with how each came about.
 
+        Args:
+            n: The number of pairs.
+            seed: The run's seed.
+            index: The number of the prompt.
+
         Raises:
             DataError: A pair fails in all of :data:`ATTEMPTS` attempts, or the generator hangs.
         """
