@@ -112,7 +112,7 @@ class Dihedral(Augmentation):
 
     def apply_grid(self, grid: Grid) -> Grid:
         """Return a view of the grid's memory; an odd ``n_rot90`` exchanges height and width."""
-        # Transposing after mirroring is turning once; two mirrorings are turning twice.
+        # A transposition after a mirroring is a quarter turn; two mirrorings are a half turn.
         if self.hflip:
             grid = grid[:, ::-1]
         if self.n_rot90 == 1:
@@ -123,7 +123,7 @@ class Dihedral(Augmentation):
 
     def invert(self, grid: Grid) -> Grid:
         """Return the grid turned back, then mirrored back."""
-        # A mirrored turn is its own inverse.
+        # A turn after a mirroring undoes itself when it is applied twice.
         n = self.n_rot90 if self.hflip else -self.n_rot90 % 4
         return Dihedral(self.hflip, n).apply_grid(grid)
 
@@ -172,7 +172,7 @@ def _table(mapping: Iterable[int]) -> bytes:
 def _translate(grid: Grid, table: bytes) -> Grid:
     """Return a read-only grid in which each cell ``c`` has become ``table[c]``."""
     # bytes.translate is three times as fast as numpy's take, which casts the cells first; tobytes
-    # is slow where the grid is not contiguous.
+    # is slow if the grid is not contiguous.
     cells = np.ascontiguousarray(grid).tobytes().translate(table)
     return np.ndarray(grid.shape, np.int8, cells)
 

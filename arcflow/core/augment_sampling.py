@@ -68,7 +68,7 @@ def order_alone(config: AugmentConfig) -> AugmentConfig:
 
 
 def sample_augmentation(config: AugmentConfig, task: Task, rng: np.random.Generator) -> Chain:
-    """Sample an augmentation for a task and return it without the steps that would change nothing.
+    """Return a random augmentation for a task, without the steps that would change nothing.
 
     Args:
         config: The options of augmentation. Compositions are never sampled here, as they have no

@@ -58,7 +58,7 @@ class Comparison:
 
 
 def compare(sets: Sets, reference: str) -> Comparison:
-    """Compare every set with ``reference``, over the tasks that all of them have.
+    """Return the comparison of every set with ``reference``, over the tasks that all sets have.
 
     Args:
         sets: The grids of each set by task id.

@@ -175,21 +175,17 @@ def guard(
     allow: Collection[str] = (),
     on_conflict: Literal["drop", "refuse", "allow"] = "drop",
 ) -> Guarded:
-    """Keep evaluated tasks out of training, and log a warning that says what was done.
+    """Return the training tasks without evaluated ones, and log a warning that says what was done.
 
     Args:
         train: The tasks to learn from.
         evaluation: The tasks to be answered.
         allow: What may stay by name: ids of training or of evaluation tasks, or sources of training
             tasks such as ``"arc-agi-2/training"``.
-        on_conflict: What to do about a conflict: "drop" leaves the training task out, "refuse"
-            raises an error, "allow" keeps the task.
-
-    Returns:
-        The training tasks that are left, with the conflicts that were found.
+        on_conflict: "drop" leaves such a training task out, "refuse" raises, "allow" keeps it.
 
     Raises:
-        DataError: There are conflicts and they are refused, or no task is left to train on.
+        DataError: Conflicts are refused, or no task is left to train on.
     """
     acted: list[Conflict] = []
     allowed: list[Conflict] = []
@@ -309,7 +305,7 @@ def screen_keys(task: Task) -> list[int]:
     """
     keys = []
     for pair in (*task.train, *task.test):
-        counts = _counts(pair.input)  # counted once: half of the guard's time is counting
+        counts = _counts(pair.input)  # once, as counting is half of the guard's time
         if pair.output is not None:
             figure = (pair.input, pair.output)
             keys.append(_key(b"pair", figure, [counts, _counts(pair.output)]))

@@ -21,7 +21,7 @@ class ArcflowError(ValueError):
 
     def __init__(self, what: str, *, value: object, expected: str, next_step: str) -> None:
         self.what, self.value, self.expected, self.next_step = what, value, expected, next_step
-        shown = re.sub(r"\s*\n\s*", " ", repr(value))  # arrays have several lines
+        shown = re.sub(r"\s*\n\s*", " ", repr(value))  # arrays print as several lines
         if len(shown) > 200:
             shown = shown[:197] + "..."
         super().__init__(f"{what}: got {shown}. Expected {expected}. {next_step}")

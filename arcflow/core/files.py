@@ -16,7 +16,7 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         OSError: The file cannot be written; the previous file is left unchanged.
     """
-    # In the same folder: os.replace is atomic only within one file system.
+    # The same folder, because os.replace is atomic only within one file system.
     temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -75,12 +75,12 @@ def _well_formed(rows: object) -> Grid | None:
         return None
     widths = set(map(len, rows))
     cells = list(chain.from_iterable(rows))
-    # By type: a bool is an int of value 0 or 1.
+    # Types are compared exactly, because a bool is an int of value 0 or 1.
     if len(widths) != 1 or not 1 <= max(widths) <= MAX_SIDE or set(map(type, cells)) != {int}:
         return None
     try:
         data = bytes(cells)
-    except ValueError:  # not 0..255
+    except ValueError:  # a number outside 0..255
         return None
     if data.translate(None, _COLORS):
         return None

@@ -86,7 +86,7 @@ class Interleave:
         block = self._blocks.get(key)
         if block is None:
             block = self._order(seed, number)
-            # A dict of its own: another thread may read the old.
+            # The dict is replaced, not changed, because another thread may be reading it.
             self._blocks = dict([*list(self._blocks.items())[1 - _KEPT :], (key, block)])
         part = int(block.parts[place])
         return part, number * self._turns[part] + int(block.ranks[place])
@@ -106,7 +106,7 @@ class Interleave:
             part = heapq.heappop(ready)[2]
             parts[place], ranks[place] = part, begun[part]
             begun[part] += 1
-            # Its next turn's first place; behind the block for the last one.
+            # The first place of the part's next turn, which lies behind the block after the last.
             waiting[max(place + 1, begun[part] * length // self._turns[part])].append(part)
         return _Block(parts, ranks)
 
@@ -129,12 +129,13 @@ def _turns(weights: Sequence[float]) -> list[int]:
         abs(a - b) < _SAME and bool(a) == bool(b) for a, b in zip(simple, shares, strict=True)
     )
     if near and places <= BLOCK and sum(simple) == 1:
-        places *= BLOCK // places  # long blocks: each is drawn at once
+        places *= BLOCK // places  # long blocks, because a block is made in one go
         return [int(share * places) for share in simple]
     quotas = [share * BLOCK for share in shares]
     turns = [max(math.floor(quota), int(quota > 0)) for quota in quotas]
     left = BLOCK - sum(turns)
-    # What is left goes to those that lost most by rounding; what is too much, from the largest.
+    # Places left over go to the parts that lost most by rounding; an excess is taken from the
+    # largest parts.
     for part in sorted(range(len(turns)), key=lambda i: (turns[i] - quotas[i], i))[: max(0, left)]:
         turns[part] += 1
     for _ in range(-left):

@@ -97,7 +97,7 @@ def parse_json(raw: bytes, where: str, is_line: bool = False) -> object:
             expected=f"valid JSON ({error.msg})",
             next_step="Correct the file, or fetch it again if it was cut short.",
         ) from None
-    except (RecursionError, ValueError) as error:  # nested too deeply, a number of 5,000 digits
+    except (RecursionError, ValueError) as error:  # too deep, or too long a number
         raise DataError(
             f"{where}: cannot be read as JSON",
             value=str(error),

@@ -73,8 +73,15 @@ def plain_object(cls: type[T], fields: Mapping[str, Any], where: str) -> T:
 def check_int(kind: str, field: str, value: object, low: int, high: int | None = None) -> None:
     """Refuse any value but an integer of at least ``low`` and, if given, at most ``high``.
 
+    Args:
+        kind: The kind of object that has the field, for the error message.
+        field: The name of the field, for the error message.
+        value: The value to check.
+        low: The smallest allowed value.
+        high: The largest allowed value, or None for no limit.
+
     Raises:
-        DataError: The value is wrong; the message names ``kind`` and ``field``.
+        DataError: The value is not such an integer.
     """
     if type(value) is not int or value < low or (high is not None and value > high):
         bounds = f">= {low}" if high is None else f"{low}..{high}"
@@ -84,8 +91,13 @@ def check_int(kind: str, field: str, value: object, low: int, high: int | None =
 def check_bool(kind: str, field: str, value: object) -> None:
     """Refuse any value but true and false.
 
+    Args:
+        kind: The kind of object that has the field, for the error message.
+        field: The name of the field, for the error message.
+        value: The value to check.
+
     Raises:
-        DataError: The value is wrong; the message names ``kind`` and ``field``.
+        DataError: The value is neither.
     """
     if type(value) is not bool:
         refuse(kind, field, value, "true or false")
@@ -94,8 +106,14 @@ def check_bool(kind: str, field: str, value: object) -> None:
 def refuse(kind: str, field: str, value: object, expected: str) -> NoReturn:
     """Raise an error that says that a field's value is not allowed.
 
+    Args:
+        kind: The kind of object that has the field.
+        field: The name of the field.
+        value: The offending value.
+        expected: What would have been right.
+
     Raises:
-        DataError: Always.
+        DataError: This is always raised.
     """
     raise DataError(
         f"{kind}: bad {field}",

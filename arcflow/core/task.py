@@ -79,8 +79,7 @@ class Task:
                 yield pair.output
 
     def without_answers(self) -> "Task":
-        """Return the same task with every test output hidden and without programs that would make
-        them.
+        """Return the same task without test outputs and without programs that would make them.
 
         Whatever makes prompts, views or adapters gets a task without answers.
         """

@@ -51,10 +51,10 @@ def curve(
 
     ``pass_n`` is exact: the probability that n of an input's N candidates, sampled without
     replacement, hold a right one (the unbiased estimator of Chen et al. 2021, arXiv:2107.03374).
-    ``vote_k`` is exact up to n = k, where the two are the same; beyond, it is the mean over
+    ``vote_k`` is exact up to n = k, where it equals ``pass_n``; beyond, it is the mean over
     ``draws`` subsamples, each ranked as :func:`~arcflow.scoring.voting.rank_votes` does. An input
-    with fewer than n candidates counts with all it has. At the largest n every metric equals that
-    of :func:`~arcflow.scoring.metrics.task_metrics`.
+    with fewer than n candidates counts with all it has, so at the largest n every metric equals
+    that of :func:`~arcflow.scoring.metrics.task_metrics`.
 
     Args:
         candidates: The candidates of any tasks in ``outputs``, in any grouping.
@@ -63,9 +63,8 @@ def curve(
         seed: The seed of the subsamples and the bootstrap, >= 0.
 
     Returns:
-        For each of :data:`CURVES` its points at n = 1, 2, 4, ... and the largest N. The band spans
-        the 2.5th to 97.5th percentile of the mean over tasks sampled with replacement. It covers
-        the choice of tasks, so it has no width for one task.
+        For each of :data:`CURVES` its points at n = 1, 2, 4, ... and the largest N. The band is the
+        2.5th to 97.5th percentile of the mean over tasks sampled with replacement.
 
     Raises:
         DataError: There are no candidates, or one is for an unknown task or test input.
@@ -79,33 +78,13 @@ def curve(
                 expected=f"an integer >= {least}",
                 next_step="Leave it out for the default.",
             )
-    by_task: dict[str, list[Candidate]] = {task_id: [] for task_id in outputs}
-    for candidate in candidates:
-        if candidate.task_id not in by_task:
-            raise DataError(
-                "a candidate of an unknown task",
-                value=candidate.task_id,
-                expected=f"one of {len(outputs)} tasks whose answers are known",
-                next_step="Check that candidates and tasks belong together.",
-            )
-        by_task[candidate.task_id].append(candidate)
-    split = {
-        task_id: by_test_input(found, task_id, len(outputs[task_id]))
-        for task_id, found in by_task.items()
-    }
-    largest = max((len(found) for inputs in split.values() for found in inputs), default=0)
-    if largest == 0:
-        raise DataError(
-            "no candidates",
-            value=0,
-            expected="at least one",
-            next_step="Check the paths, and the variant.",
-        )
+    split = _split(candidates, outputs)
+    largest = max(len(found) for inputs in split.values() for found in inputs)
     grid = number_grid(largest)
     # Sorted, so that the band does not depend on the order in which tasks were finished.
     tasks = []
     for task_id in sorted(split):
-        word = zlib.crc32(task_id.encode())  # an input's draws do not depend on the other tasks
+        word = zlib.crc32(task_id.encode())  # so that other tasks do not change the draws
         inputs = [
             input_curve(found, output, grid, draws, rng(seed, "curve", word, index))
             for index, (found, output) in enumerate(
@@ -122,6 +101,38 @@ def curve(
         ]
         for i, name in enumerate(CURVES)
     }
+
+
+def _split(
+    candidates: Iterable[Candidate], outputs: Mapping[str, Sequence[Grid]]
+) -> dict[str, list[list[Candidate]]]:
+    """Return the candidates for each test input by task id.
+
+    Raises:
+        DataError: There are no candidates, or one is for an unknown task or test input.
+    """
+    by_task: dict[str, list[Candidate]] = {task_id: [] for task_id in outputs}
+    for candidate in candidates:
+        if candidate.task_id not in by_task:
+            raise DataError(
+                "a candidate of an unknown task",
+                value=candidate.task_id,
+                expected=f"one of {len(outputs)} tasks whose answers are known",
+                next_step="Check that candidates and tasks belong together.",
+            )
+        by_task[candidate.task_id].append(candidate)
+    split = {
+        task_id: by_test_input(found, task_id, len(outputs[task_id]))
+        for task_id, found in by_task.items()
+    }
+    if not any(found for inputs in split.values() for found in inputs):
+        raise DataError(
+            "no candidates",
+            value=0,
+            expected="at least one",
+            next_step="Check the paths, and the variant.",
+        )
+    return split
 
 
 def number_grid(largest: int) -> list[int]:
@@ -168,7 +179,7 @@ def input_curve(
     if right == 0 or not inner:
         return found
     found[0, : len(inner)] = [pass_n(total, right, n) for n in inner]
-    # One permutation a draw: its first n are the subsample of n.
+    # Each row is one permutation, whose first n entries are the subsample of size n.
     orders = generator.permuted(np.tile(np.arange(total), (draws, 1)), axis=1)
     places = right_places(candidates, key, inner, orders)
     for k, n in enumerate(inner):
@@ -216,7 +227,7 @@ def right_places(
         tied = (voting == own) & (own > 0)
         tied[:, mine] = False
         gap = sums - sums[:, mine, None]
-        # Sums in another order than fsum's differ by less than this: closer ones are looked at.
+        # Rounding changes a sum by less than this bound; closer sums are compared exactly by fsum.
         unsure = tied & (
             np.abs(gap) <= 4 * n * np.finfo(float).eps * (sizes + sizes[:, mine, None])
         )

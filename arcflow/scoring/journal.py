@@ -25,7 +25,7 @@ from arcflow.core.json_file import read_bytes
 FORMAT = 1
 
 _START, _MIDDLE, _END = b'{"crc32":"', b'","entry":', b"}"
-_ENTRY = len(_START) + 8 + len(_MIDDLE)  # where the entry begins in its line
+_ENTRY = len(_START) + 8 + len(_MIDDLE)  # the offset of the entry in its line
 
 _ANOTHER_RUN = (
     "Give this run another folder (--trainer.default_root_dir), or start the evaluation anew "
@@ -51,7 +51,7 @@ class Journal:
     def __init__(self, path: Path, handle: int, entries: list[dict[str, Any]], end: int) -> None:
         self.path, self.entries = path, entries
         self._handle, self._end = handle, end
-        # Closed when collected too: a lock that nobody can give back would refuse the next run.
+        # Garbage collection closes it too: a lock that nobody can release would block the next run.
         self._close = weakref.finalize(self, os.close, handle)
         _open.add(self)
 
@@ -109,7 +109,7 @@ class Journal:
         data = b"".join(lines)
         _write(self._handle, self._end, data, self.path, len(self.entries))
         self._end += len(data)
-        # As a reader would get them, whatever the caller does to its own.
+        # Stored as a reader would get them, so that the caller may change its own objects.
         self.entries.extend(json.loads(line[_ENTRY : -len(_END) - 1]) for line in lines)
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ class Journal:
 
 
 def _close_in_child() -> None:
-    # A lock lasts as long as any process has the file open: a loader's worker or an engine that
+    # A lock lasts as long as any process has the file open, so a loader's worker or an engine that
     # outlives a killed evaluation would keep the next one out.
     for journal in list(_open):
         journal.close()
@@ -310,7 +310,7 @@ def _open_locked(path: Path) -> int:
                     "(--trainer.default_root_dir).",
                 ) from None
             _log.warning("%s: its file system has no locks; let only one run write it.", path)
-        # Whoever held the lock may have put another file in this one's place.
+        # The previous holder of the lock may have replaced the file that was opened here.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), os.stat(path)):
                 return handle
@@ -322,11 +322,11 @@ def _write(handle: int, at: int, data: bytes, path: Path, entries: int) -> None:
     written = 0
     try:
         os.ftruncate(handle, at)
-        while written < len(data):  # a disk that fills up takes a part first
+        while written < len(data):  # a disk that fills up writes only a part
             written += os.pwrite(handle, data[written:], at + written)
         os.fsync(handle)
     except BaseException as error:
-        # Where even this fails, a torn line stays, which the next start drops.
+        # If even this fails, a torn line stays, which the next start drops.
         with contextlib.suppress(OSError):
             os.ftruncate(handle, at)
             os.fsync(handle)

@@ -83,7 +83,7 @@ def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
     for group in groups.values():
         grid = group[0].grid
         if grid is not None:
-            # fsum does not depend on the order: a merged journal ranks as an unmerged one.
+            # fsum does not depend on the order, so a merged journal ranks as an unmerged one.
             mean = math.fsum(candidate.score for candidate in group) / len(group)
             votes.append(Vote(grid, len(group), mean))
     return sorted(votes, key=lambda vote: (-vote.count, -vote.score))
@@ -237,7 +237,7 @@ def _wrong(where: str, key: str, value: object, expected: str) -> DataError:
 
 
 def read_candidates(path: str | Path, variant: str = "") -> list[Candidate]:
-    """Read all candidates of a file, task after task.
+    """Return all candidates of a file, task after task.
 
     Args:
         path: The file, as for :func:`read_answers`.

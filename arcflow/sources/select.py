@@ -1,7 +1,7 @@
 """TaskSelection: filters of tasks by id, size, fold, number and share, as options in YAML."""
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -139,7 +139,7 @@ class TaskSelection:
 
 
 def load_tasks(selection: TaskSelection, length: Length | None = None) -> list[Task]:
-    """Load the tasks that ``selection`` names and return those that pass its filters.
+    """Return the tasks that ``selection`` names and that pass its filters.
 
     Args:
         selection: The sources and the filters.
@@ -183,47 +183,10 @@ def select_tasks(
     _check_ids("ids", selection.ids, left)
     _check_ids("exclude", selection.exclude, left)
     total, removed = len(left), list[tuple[int, str]]()
-
-    def keep(kept: list[Task], by: str) -> list[Task]:
+    for by, passing in _filters(selection, length, side or largest_side):
+        kept = passing(left)
         removed.append((len(left) - len(kept), by))
-        return kept
-
-    if selection.ids:
-        wanted = set(selection.ids)
-        left = keep([task for task in left if task.id in wanted], "ids")
-    if selection.exclude:
-        unwanted = set(selection.exclude)
-        left = keep([task for task in left if task.id not in unwanted], "exclude")
-    if selection.max_side is not None:
-        longest, measure = selection.max_side, side or largest_side
-        left = keep([task for task in left if measure(task) <= longest], f"max_side={longest}")
-    if selection.max_tokens is not None:
-        if length is None:
-            raise ConfigError(
-                "selection of tasks: max_tokens where no text is chosen",
-                value=selection.max_tokens,
-                expected="none: without a tokenizer a task has no length in tokens",
-                next_step="Leave max_tokens out, or select by max_side.",
-            )
-        most = selection.max_tokens
-        left = keep([task for task in left if length(task) <= most], f"max_tokens={most}")
-    for part, inside in ((selection.fold, True), (selection.held_out, False)):
-        if part is not None:
-            left = keep(
-                [
-                    task
-                    for task in left
-                    if (fold_of(task.family, selection.folds) == part) == inside
-                ],
-                f"{'fold' if inside else 'held_out'}={part}",
-            )
-    if selection.start or selection.stop is not None:
-        families = list(dict.fromkeys(task.family for task in left))
-        between = set(families[selection.start : selection.stop])
-        left = keep(
-            [task for task in left if task.family in between],
-            f"start={selection.start}, stop={selection.stop}",
-        )
+        left = kept
     if not left:
         filters = [by for n, by in removed if n]
         raise DataError(
@@ -233,6 +196,57 @@ def select_tasks(
             next_step=f"Loosen {' or '.join(filters)}." if filters else "Check the source.",
         )
     return left if selection.fraction == 1 else subsample(left, selection.fraction, selection.seed)
+
+
+def _filters(
+    selection: TaskSelection, length: Length | None, side: Callable[[Task], int]
+) -> Iterator[tuple[str, Callable[[list[Task]], list[Task]]]]:
+    """Yield each filter of a selection: its name, and a function to the tasks that pass it."""
+
+    def where(passes: Callable[[Task], bool]) -> Callable[[list[Task]], list[Task]]:
+        return lambda tasks: [task for task in tasks if passes(task)]
+
+    if selection.ids:
+        wanted = set(selection.ids)
+        yield "ids", where(lambda task: task.id in wanted)
+    if selection.exclude:
+        unwanted = set(selection.exclude)
+        yield "exclude", where(lambda task: task.id not in unwanted)
+    if selection.max_side is not None:
+        longest = selection.max_side
+        yield f"max_side={longest}", where(lambda task: side(task) <= longest)
+    if selection.max_tokens is not None:
+        if length is None:
+            raise ConfigError(
+                "selection of tasks: max_tokens where no text is chosen",
+                value=selection.max_tokens,
+                expected="none: without a tokenizer a task has no length in tokens",
+                next_step="Leave max_tokens out, or select by max_side.",
+            )
+        most = selection.max_tokens
+        yield f"max_tokens={most}", where(lambda task: length(task) <= most)
+    if selection.fold is not None:
+        yield (
+            f"fold={selection.fold}",
+            where(lambda task: fold_of(task.family, selection.folds) == selection.fold),
+        )
+    if selection.held_out is not None:
+        yield (
+            f"held_out={selection.held_out}",
+            where(lambda task: fold_of(task.family, selection.folds) != selection.held_out),
+        )
+    if selection.start or selection.stop is not None:
+        yield (
+            f"start={selection.start}, stop={selection.stop}",
+            lambda tasks: _slice_families(tasks, selection.start, selection.stop),
+        )
+
+
+def _slice_families(tasks: list[Task], start: int, stop: int | None) -> list[Task]:
+    """Return the tasks of the families from number ``start`` up to ``stop``, in their order."""
+    families = list(dict.fromkeys(task.family for task in tasks))
+    between = set(families[start:stop])
+    return [task for task in tasks if task.family in between]
 
 
 def largest_side(task: Task) -> int:

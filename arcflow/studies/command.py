@@ -249,7 +249,7 @@ def _report(study: Study, results: Results, output: Path) -> None:
     (output / "study.md").write_text(markdown(study, results), "utf-8")
     draw(study, results, output / "study.png")
     console = Console()
-    # Into a file or a pipe whole lines; a terminal has its own width.
+    # A file or a pipe gets whole lines, while a terminal has its own width.
     (console if console.is_terminal else Console(width=240)).print(table(study, results))
     print(f"{output}: study.csv, study.md, study.png")
 
@@ -260,7 +260,7 @@ def _writing(output: Path) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise  # whoever read the messages stopped reading
+        raise  # the reader of the messages stopped reading
     except OSError as error:
         raise DataError(
             f"the study cannot go on ({error.strerror})",

@@ -35,9 +35,14 @@ def get(tree: Mapping[str, Any], option: str) -> Any:
 
 
 def put(tree: Tree, option: str, value: Any) -> None:
-    """Set an option such as ``a.b.c``, in place.
+    """Set an option in place.
 
-    A text set where a class with options stands replaces the class's name only.
+    Text given for an option that holds a class replaces the class's name and keeps its options.
+
+    Args:
+        tree: The options.
+        option: The name on the command line, such as ``a.b.c``.
+        value: The new value.
     """
     *path, last = option.split(".")
     for name in path:

@@ -82,7 +82,7 @@ class StudyRun:
         words.append(f"--trainer.default_root_dir={self.folder}")
         fit = self.stage.command == "fit"
         if fit and self.checkpoint.is_file():
-            # All that is trained is in the checkpoint: a start has done its part.
+            # The checkpoint has all trained weights, so those to start from are not loaded again.
             started = self.parent is not None or self.arguments.get(_START) is not None
             words += [f"--{_START}=null"] * started + ["--ckpt_path=last"]
         elif self.parent is not None:
@@ -247,7 +247,7 @@ def _resolved(tree: Mapping[str, Any], option: str, value: Any, where: str) -> A
             expected=f"a number in the stage's configs, for {value} to multiply",
             next_step="Give the value itself.",
         ) from None
-    # Fifteen digits: 0.003 times 0.3 is to be 0.0009.
+    # Rounding to fifteen digits makes 0.003 times 0.3 equal 0.0009.
     scaled = float(f"{base * float(factor[1]):.15g}")
     return round(scaled) if isinstance(base, int) else scaled
 

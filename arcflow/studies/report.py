@@ -39,7 +39,7 @@ Results = Mapping[tuple[str, int], Result]
 
 
 def read_result(path: Path, columns: Sequence[str], seconds: float | None = None) -> Result:
-    """Read an evaluation's results file.
+    """Return the result in an evaluation's results file.
 
     Args:
         path: The file.

@@ -86,55 +86,67 @@ def run_all(
     Yields:
         The failures so far.
     """
-    left, failures = list(runs), list[Failure]()
-    done, bad = set[StudyRun](), set[StudyRun]()
-    children: dict[StudyRun, _Child] = {}
+    under_way = _UnderWay(runs, jobs, progress)
+    try:
+        while under_way.left or under_way.children:
+            under_way.collect()
+            under_way.launch()
+            progress.left = [run.stage.name for run in (*under_way.children, *under_way.left)]
+            yield under_way.failures
+    finally:
+        _stop([child.process for child in under_way.children.values()])
 
-    def failed(failure: Failure) -> None:
-        bad.add(failure.run)
-        failures.append(failure)
-        progress.messages.append(f"{failure.run.name}: failed ({failure.reason})")
 
-    def collect() -> None:
-        for run, child in list(children.items()):
+class _UnderWay:
+    """The runs of a study: those that are left, the children at work, and what has ended."""
+
+    def __init__(self, runs: Sequence[StudyRun], jobs: int, progress: Progress) -> None:
+        self.left, self.failures = list(runs), list[Failure]()
+        self.children: dict[StudyRun, _Child] = {}
+        self._jobs, self._progress = jobs, progress
+        self._done, self._bad = set[StudyRun](), set[StudyRun]()
+
+    def collect(self) -> None:
+        """Take note of the children that have ended."""
+        progress = self._progress
+        for run, child in list(self.children.items()):
             code = child.process.poll()
             if code is None:
                 continue
-            del children[run], progress.current[run.name]
+            del self.children[run], progress.current[run.name]
             seconds = time.monotonic() - child.since
             failure = _ended(run, code, None if child.resumed else seconds)
             if failure is not None:
-                failed(failure)
+                self._fail(failure)
                 continue
-            done.add(run)
+            self._done.add(run)
             if not child.resumed:
                 progress.seconds.setdefault(run.stage.name, []).append(seconds)
             progress.messages.append(f"{run.name}: done in {clock(seconds)}")
 
-    def launch() -> None:
-        for run in list(left):
-            if run.parent in bad:
-                failed(Failure(run, f"its {run.parent.stage.name} failed", []))
-            elif len(children) >= jobs or (run.parent is not None and run.parent not in done):
+    def launch(self) -> None:
+        """Start runs whose parents are done, as long as there are fewer children than jobs."""
+        for run in list(self.left):
+            if run.parent in self._bad:
+                self._fail(Failure(run, f"its {run.parent.stage.name} failed", []))
+            elif len(self.children) >= self._jobs or (
+                run.parent is not None and run.parent not in self._done
+            ):
                 continue
             else:
-                started = _start(run, progress)
+                started = _start(run, self._progress)
                 if isinstance(started, _Child):
-                    children[run] = started
+                    self.children[run] = started
                 elif started == DONE:
-                    done.add(run)
+                    self._done.add(run)
                 else:
                     continue
-            left.remove(run)
+            self.left.remove(run)
 
-    try:
-        while left or children:
-            collect()
-            launch()
-            progress.left = [run.stage.name for run in (*children, *left)]
-            yield failures
-    finally:
-        _stop([child.process for child in children.values()])
+    def _fail(self, failure: Failure) -> None:
+        self._bad.add(failure.run)
+        self.failures.append(failure)
+        self._progress.messages.append(f"{failure.run.name}: failed ({failure.reason})")
 
 
 def _start(run: StudyRun, progress: Progress) -> _Child | str:
@@ -167,7 +179,7 @@ def _start(run: StudyRun, progress: Progress) -> _Child | str:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # The child keeps the lock for as long as it lives, also where we do not.
+                # The child keeps the lock for as long as it lives, even if this process dies.
                 pass_fds=[lock.fileno()],
             )
     since = time.monotonic()

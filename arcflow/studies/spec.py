@@ -106,7 +106,7 @@ def find_study(name: str) -> Path:
     Raises:
         ConfigError: There is no such file or study.
     """
-    # Beside the person first, then beside the package as it lies in a clone.
+    # The working directory comes first, then the clone that holds the package.
     folders = [Path("configs/studies"), Path(__file__).parents[2] / "configs" / "studies"]
     for path in (Path(name).expanduser(), *(folder / f"{name}.yaml" for folder in folders)):
         if path.is_file():
@@ -121,7 +121,7 @@ def find_study(name: str) -> Path:
 
 
 def read_study(path: Path) -> Study:
-    """Read and check a study file; paths in it are relative to its own folder.
+    """Return the study that a study file describes; paths in it are relative to its own folder.
 
     Raises:
         ConfigError: A key is unknown or missing, a type is wrong, or a stage or config does not

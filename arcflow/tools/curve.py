@@ -12,7 +12,7 @@ from arcflow.tools.vote import CANDIDATES_HELP
 
 Curve = Mapping[str, Sequence[Point]]
 
-# Colour-blind safe, and apart in grey too.
+# These colours suit colour-blind readers and differ in grey too.
 _STYLES = {
     "pass_n": ("#0072B2", "o", "pass_n: any of the n is right"),
     "vote_2": ("#D55E00", "s", "vote_2: one of the first two by votes is right"),
@@ -141,13 +141,13 @@ def _plot(path: str, points: Curve, title: str) -> None:
         axes.plot(n, [100 * p.value for p in of], color=color, marker=marker, ms=5, label=label)
     numbers = [p.n for p in points[CURVES[0]]]
     if len(numbers) > 1 and numbers[-1] < 1.3 * numbers[-2]:
-        del numbers[-2]  # their labels would lie on each other
+        del numbers[-2]  # otherwise their labels would overlap
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator(numbers))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([str(n) for n in numbers])
     axes.set_xlim(2**-0.25, 2**0.25 * numbers[-1])
-    # Zero at the bottom, and some height where everything is zero.
+    # The axis begins at zero, and has some height even if all values are zero.
     axes.set_ylim(0, max(axes.get_ylim()[1], 5))
     axes.set_xlabel("predictions for each test input, n")
     axes.set_ylabel("solved, percent (mean over tasks)")

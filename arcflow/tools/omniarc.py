@@ -75,7 +75,7 @@ def _coverage(options: argparse.Namespace) -> None:
     jobs = [(task_id, options.samples, options.seed) for task_id in ids]
     solved = 0
     print(f"{'task':8}  {'pairs':>7}  {'RE-ARC':>6}  program", flush=True)
-    # Ctrl-C goes to all processes of a terminal: these end at once, and say nothing.
+    # Ctrl-C goes to all processes of a terminal; the workers end at once and print nothing.
     ends = (signal.SIGINT, signal.SIG_DFL)
     pool = ProcessPoolExecutor(min(options.jobs, len(ids)), None, signal.signal, ends)
     try:

@@ -47,13 +47,43 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _build(words: Sequence[str]) -> int:
+    if any(word.startswith("--source") for word in words):
+        _import_sources()
+    parser = _build_parser()
+
+    def work(options: Any) -> None:
+        from arcflow.sources.pool.build import build_pool
+
+        source = _made(parser, options)
+        with _progress(f"pool of {source.name}", options.tasks, "tasks") as advance:
+            built = build_pool(
+                options.out,
+                source,
+                options.tasks,
+                seed=options.seed,
+                processes=options.processes or len(os.sched_getaffinity(0)),
+                overwrite=options.overwrite,
+                strict=options.strict,
+                progress=advance,
+            )
+        print(
+            f"{options.out}: {built.tasks:,} tasks, {built.pairs:,} pairs of {built.families} "
+            f"families, {built.bytes / 1e6:,.1f} MB"
+        )
+        if built.left_out:
+            print(f"left out: {built.left_out:,} tasks", file=sys.stderr)
+            for reason in built.reasons:
+                print(f"  {reason}", file=sys.stderr)
+
+    return run(parser, work, words, interrupted="Nothing was written.")
+
+
+def _build_parser() -> Any:
     from jsonargparse import ArgumentParser
     from jsonargparse.typing import NonNegativeInt, PositiveInt
 
     from arcflow.sources.base import Source
 
-    if any(word.startswith("--source") for word in words):
-        _import_sources()
     parser = ArgumentParser(
         prog="arcflow pool build",
         description="Draw tasks from a source and write them as a pool. The same source, seed and "
@@ -86,32 +116,7 @@ def _build(words: Sequence[str]) -> int:
         action="store_true",
         help="stop at the first task that the source cannot give, instead of leaving it out",
     )
-
-    def work(options: Any) -> None:
-        from arcflow.sources.pool.build import build_pool
-
-        source = _made(parser, options)
-        with _progress(f"pool of {source.name}", options.tasks, "tasks") as advance:
-            built = build_pool(
-                options.out,
-                source,
-                options.tasks,
-                seed=options.seed,
-                processes=options.processes or len(os.sched_getaffinity(0)),
-                overwrite=options.overwrite,
-                strict=options.strict,
-                progress=advance,
-            )
-        print(
-            f"{options.out}: {built.tasks:,} tasks, {built.pairs:,} pairs of {built.families} "
-            f"families, {built.bytes / 1e6:,.1f} MB"
-        )
-        if built.left_out:
-            print(f"left out: {built.left_out:,} tasks", file=sys.stderr)
-            for reason in built.reasons:
-                print(f"  {reason}", file=sys.stderr)
-
-    return run(parser, work, words, interrupted="Nothing was written.")
+    return parser
 
 
 def _check(words: Sequence[str]) -> int:

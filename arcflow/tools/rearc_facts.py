@@ -60,7 +60,7 @@ def _work(options: argparse.Namespace) -> None:
         for task in load_split("arc-agi-1/training")
         if options.ids is None or task.id in options.ids
     ]
-    load_backend("reasoning-gym")  # its absence is told once, here
+    load_backend("reasoning-gym")  # so that its absence is reported once, here
     if options.check is None:
         facts = dict(_each(partial(_measure, options.samples, options.seed), tasks, options))
         write_facts(Path(options.output), facts)

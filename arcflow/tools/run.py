@@ -45,8 +45,8 @@ def run(
         return USER_ERROR
     options = parser.parse_args(argv)
     collecting = gc.isenabled()
-    # Reading a set of tasks makes a million lists and no cycle: the collector would look through
-    # them in vain, for half of the time that reading takes.
+    # Reading a set of tasks makes a million lists and no cycle; collecting garbage in vain would
+    # take half of the time of reading.
     gc.disable()
     try:
         work(options)
@@ -58,7 +58,7 @@ def run(
         print(f"{parser.prog}: interrupted. {interrupted}".rstrip(), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout once more when it ends, and would complain then.
+        # Python flushes stdout once more at its end, which would raise the error again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:
@@ -154,6 +154,11 @@ def _outputs(path: Path, task_id: str, outputs: list[object]) -> list[Grid]:
 
 def check_number(option: str, value: int, least: int) -> None:
     """Refuse an option's number that is too small.
+
+    Args:
+        option: The name of the option, for the error message.
+        value: The number that was given.
+        least: The smallest allowed number.
 
     Raises:
         ConfigError: The value is below ``least``.

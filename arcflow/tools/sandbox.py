@@ -31,7 +31,7 @@ def _check(options: argparse.Namespace) -> None:
     from arcflow.sandbox.pool import Sandbox
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the table says it
+        warnings.simplefilter("ignore")  # the table shows the same
         with Sandbox(1, strict=options.strict) as sandbox:
             for layer in sandbox.layers:
                 print(f"{'holds' if layer.holds else 'LACKS'}  {layer.name:13} {layer.detail}")

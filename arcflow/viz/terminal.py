@@ -25,9 +25,9 @@ RGB = (
 )
 """The red, green and blue parts (0 to 255) of colours 0 to 9, as on ARC's own pages."""
 
-_XTERM = (16, 32, 203, 41, 220, 248, 199, 208, 117, 88)  # RGB's nearest of a terminal's 256
+_XTERM = (16, 32, 203, 41, 220, 248, 199, 208, 117, 88)  # the nearest of 256 colours
 _RESET = "\x1b[0m"
-_GAP = 4  # columns between two pairs
+_GAP = 4  # the columns between two pairs
 
 
 def detect_colors(is_tty: bool, environ: Mapping[str, str]) -> Colors:

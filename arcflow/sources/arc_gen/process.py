@@ -53,7 +53,7 @@ class GeneratorProcess:
             try:
                 return self._ask(request, patience)
             except _DeathError as died:
-                # Once by somebody else, for all we know, which must not change the sample.
+                # Somebody else may have killed it, which must not change the sample: try once more.
                 code = died.code
         return {"error": f"its process died with exit code {code}"}
 
@@ -63,7 +63,7 @@ class GeneratorProcess:
         assert child.stdin is not None
         assert child.stdout is not None
         try:
-            if starting:  # which may take long on a busy machine, through no fault of a generator
+            if starting:  # no generator is to blame if starting takes long on a busy machine
                 _read_line(child.stdout.fileno(), time.monotonic() + _START)
             child.stdin.write(json.dumps({**request, "patience": patience}).encode() + b"\n")
             child.stdin.flush()
@@ -73,7 +73,7 @@ class GeneratorProcess:
         except TimeoutError:
             self.stop()
             return {"error": f"it was silent for {patience:g} s and was killed"}
-        except BaseException:  # interrupted half-way: its answer would be taken for the next one's
+        except BaseException:  # its late answer would be taken for that to the next request
             self.stop()
             raise
         if line:
@@ -95,13 +95,13 @@ class GeneratorProcess:
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._child is None:
             self.starts += 1
-            # -P: not beside this package's modules, whose names may be those of the clone's.
+            # -P keeps this folder off the path, as its modules may be named like the clone's.
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-s", str(WORKER), str(self.clone), str(self.memory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                # The order of a set of words must be the same everywhere.
+                # A fixed hash seed makes the order of sets of strings the same everywhere.
                 env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"},
                 cwd=self.clone,
             )
@@ -130,7 +130,7 @@ def _stop(child: "subprocess.Popen[bytes]") -> None:
 def _close(child: "subprocess.Popen[bytes]") -> None:
     for pipe in (child.stdin, child.stdout):
         if pipe is not None:
-            with contextlib.suppress(OSError):  # a request that nobody read is left in it
+            with contextlib.suppress(OSError):  # closing flushes a request that nobody reads
                 pipe.close()
 
 

@@ -58,8 +58,8 @@ class Generators:
     def __init__(self, clone: Path) -> None:
         self.clone = clone
         self.draw = CountedRandom()
-        # Before anything of the clone is loaded: it may take functions out of the module. The
-        # same algorithms give the same numbers, so this is the global generator, but limited.
+        # This happens before any module of the clone is loaded, as these may import functions from
+        # `random` by name. The limited generator gives the same numbers as the global one.
         for name in dir(random):
             if isinstance(getattr(getattr(random, name), "__self__", None), random.Random):
                 setattr(random, name, getattr(self.draw, name))
@@ -113,7 +113,7 @@ class Generators:
 def main() -> None:
     """Answer requests until there are no more."""
     clone, memory = Path(sys.argv[1]), int(sys.argv[2]) << 20
-    # What a generator prints must not come between the answers.
+    # Output that a generator prints must not come between the answers.
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
@@ -133,9 +133,9 @@ def main() -> None:
     for line in requests:
         request = json.loads(line)
         try:
-            # Again and again, for generators that take it for an error of their own.
+            # The signal is repeated, for generators that catch it as an error of their own.
             signal.setitimer(signal.ITIMER_PROF, request["seconds"], 0.1)
-            # Its default is death: nothing hangs on where the parent is no more.
+            # The default action kills the process, so that it cannot outlive its parent and hang.
             signal.setitimer(signal.ITIMER_REAL, request["patience"] + 1)
             answer = json.dumps(generators.answer(request))
         except TooLong as error:

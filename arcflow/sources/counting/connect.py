@@ -97,7 +97,7 @@ def connect_ray(draw: Draw) -> Make:
             canvas.put(full(1, 1, color))
             for color in draw.colors(draw.number(1, most), but=[block])
         ]
-        for axis in (0, 1):  # rays would meet
+        for axis in (0, 1):  # otherwise rays would meet
             if len({dot[axis] for dot in dots}) < len(dots):
                 raise NoRoomError
         sides = [shot(canvas.cells, dots, turns) for turns in range(4)]

@@ -42,7 +42,7 @@ def count_commonest(draw: Draw) -> Make:
             for _ in range(n):
                 canvas.put(draw.blob(color, 1, 4))
         cells = canvas.cells
-        # By cells instead of objects.
+        # The rival colour has the most cells instead of the most objects.
         heavy = max(colors, key=lambda color: np.count_nonzero(cells == color))
         return (
             cells,
@@ -129,7 +129,7 @@ def count_and_grow(draw: Draw) -> Make:
         more = draw.between(0, max(0, cells.size - len(colors) - 1))
         draw.scatter(cells, colors + [draw.pick(colors) for _ in range(more)])
         grown = [np.kron(cells, full(n, n, 1)) for n in (len(colors), 2, 3, 4, 5)]
-        # With black counted as a colour, too.
+        # The last rival counts black as a colour, too.
         return cells, *grown[:4], grown[len(colors)]
 
     return pair

@@ -148,7 +148,11 @@ class Draw:
         return mask
 
     def blob(self, color: int, low: int, high: int) -> Cells:
-        """Return a connected figure of ``low`` to ``high`` cells in one colour."""
+        """Return a connected figure of ``low`` to ``high`` cells in one colour, cropped to its box.
+
+        Raises:
+            NoRoomError: ``high`` is below ``low``.
+        """
         return paint(self.shape(self.between(low, high)), color)
 
 
@@ -170,7 +174,12 @@ class Canvas:
         return self.cells.size
 
     def spot(self, height: int, width: int, gap: int = 1) -> tuple[int, int]:
-        """Reserve a free box, ``gap`` cells away from all others, and return its top and left.
+        """Reserve a free box and return its top and left.
+
+        Args:
+            height: The height of the box in cells.
+            width: The width of the box in cells.
+            gap: The least number of cells between this box and all others.
 
         Raises:
             NoRoomError: No free box was found.
@@ -221,12 +230,12 @@ def stamp(cells: Cells, patch: Cells, top: int, left: int) -> None:
 
 
 def full(height: int, width: int, color: int) -> Cells:
-    """Return a rectangle of one colour."""
+    """Return a rectangle of one colour, of shape (height, width)."""
     return np.full((height, width), color, dtype=np.int8)
 
 
 def frame(height: int, width: int, color: int) -> Cells:
-    """Return a rectangle's outline, one cell thick."""
+    """Return a rectangle's outline, one cell thick, of shape (height, width)."""
     patch = full(height, width, color)
     patch[1:-1, 1:-1] = 0
     return patch

@@ -104,7 +104,7 @@ def fill_to_side(draw: Draw) -> Make:
     def pair() -> tuple[Cells, ...]:
         cells = draw.canvas(5).cells
         n = draw.number(1, min(6, *cells.shape))
-        # No two in one row or column: trails would hide dots.
+        # No two dots share a row or column, as trails would hide dots.
         rows, columns = (draw.some(range(side), n) for side in cells.shape)
         sides = [cells.copy() for _ in range(4)]
         for row, column in zip(rows, columns, strict=True):

@@ -75,7 +75,7 @@ def move_to_wall(draw: Draw) -> Make:
             stamp(out, patch, row, far)
             row += patch.shape[0] + draw.between(1, 2)
         turn = quarter(side)
-        # To the same side always.
+        # The rivals always move to the same side.
         rivals = [turn(out if side == one else cells) for one in range(4)]
         return turn(cells), turn(out), *rivals
 
@@ -135,7 +135,7 @@ def move_one_color(draw: Draw) -> Make:
         for one in [color] * moving + [draw.pick(others) for _ in range(staying)]:
             patch = draw.blob(one, 1, 4)
             height, width = patch.shape
-            # The box it lies in and the one it would move to.
+            # The reserved box has room for the object and for its step.
             top, left = canvas.spot(height + abs(down), width + abs(across))
             top, left = top + (down < 0), left + (across < 0)
             stamp(canvas.cells, patch, top, left)

@@ -172,7 +172,7 @@ def _pairs(family: Family, draw: Draw, n: int) -> list[Pair]:
     """
     left = _DRAWS
     while left > 0:
-        # What holds for the task is drawn anew, too: its palette may be what makes draws fail.
+        # The choices of the whole task are made anew as well, as its palette may make pairs fail.
         left -= 1
         make, made = family.start(draw), list[tuple[Cells, ...]]()
         for _ in range(20 * n):

@@ -73,7 +73,7 @@ def tasks_of(
 
 def _tasks_of_one(obj: object, name: str, source: str, pairs: int) -> list[Task]:
     part = recognise(obj)
-    # An object inside an object is a task, or a task's mistake; so is what nothing fits.
+    # An object inside an object, or a value of no format, is read as a task to report its mistake.
     return _as_part("task" if part in (None, "tasks") else part, obj, name, source, pairs)
 
 

@@ -157,7 +157,7 @@ class JsonLines(Source):
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker reads single lines; what is known of all of them stays at home.
+        # A worker reads single lines and does not need the survey of all of them.
         return {**vars(self), "_survey": None}
 
 

@@ -59,7 +59,7 @@ class LineFile:
         stops = np.concatenate([*ends, np.array([size])]).astype(np.int64)
         starts = np.concatenate([np.zeros(1, np.int64), stops[:-1] + 1])
         self._starts, self._stops, self._map = starts, stops, None
-        short = np.flatnonzero(stops - starts < 8)  # no task is so short: blank, or to be named
+        short = np.flatnonzero(stops - starts < 8)  # blank or bad, as no task is so short
         blank = [i for i in short.tolist() if not self._bytes(i).strip()] if size else [0]
         kept = np.setdiff1d(np.arange(len(stops)), np.array(blank, np.int64))
         self.numbers: NDArray[np.int64] = kept + 1

@@ -60,7 +60,7 @@ def survey(lines: LineFile) -> FileScan:
     if found is None:
         _log.info("Reading %d lines of %s, once.", len(lines), lines.path)
         found = _read(lines)
-        # A folder that cannot be written to costs the reading again, nothing else.
+        # If the folder cannot be written to, the file is merely read again the next time.
         with contextlib.suppress(OSError):
             _save(kept, lines.digest, found)
     return found
@@ -108,7 +108,7 @@ def _load(path: Path, digest: str) -> FileScan | None:
                 return None
             return FileScan(tuple(ids), kept["sides"], kept["keys"], kept["owners"], tuple(errors))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # none, or a damaged one: it is made again
+        return None  # a missing or damaged survey is made again
 
 
 class LineTasks(ScreenedTasks):

@@ -90,27 +90,16 @@ def build_pool(
             left out.
         progress: A function that is called with the number of tasks made since its last call.
 
+    Returns:
+        What was written, and what was left out.
+
     Raises:
         ConfigError: A number is out of its range.
         DataError: The file exists, the disk is full, a process died, the source gives no task (with
             ``strict``: not all), or a task's original cannot be told from its id.
     """
     path = Path(path).expanduser()
-    for name, value, low in (("tasks", tasks, 1), ("processes", processes, 1), ("seed", seed, 0)):
-        if value < low:
-            raise ConfigError(
-                f"pool: bad number of {name}" if name != "seed" else "pool: bad seed",
-                value=value,
-                expected=f"at least {low}",
-                next_step=f"Correct {name}.",
-            )
-    if path.exists() and not overwrite:
-        raise DataError(
-            f"{path}: there already",
-            value=str(path),
-            expected="a path where nothing is yet",
-            next_step="Choose another path, or replace it with --overwrite.",
-        )
+    _check_target(path, tasks, processes, seed, overwrite)
     check_not_empty(source)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,6 +120,25 @@ def build_pool(
             next_step="Take fewer with --processes; with 1 the source's own error is seen.",
         ) from error
     return Built(**built, bytes=path.stat().st_size)
+
+
+def _check_target(path: Path, tasks: int, processes: int, seed: int, overwrite: bool) -> None:
+    """Refuse numbers out of their range, and a file that exists unless it may be replaced."""
+    for name, value, low in (("tasks", tasks, 1), ("processes", processes, 1), ("seed", seed, 0)):
+        if value < low:
+            raise ConfigError(
+                f"pool: bad number of {name}" if name != "seed" else "pool: bad seed",
+                value=value,
+                expected=f"at least {low}",
+                next_step=f"Correct {name}.",
+            )
+    if path.exists() and not overwrite:
+        raise DataError(
+            f"{path}: there already",
+            value=str(path),
+            expected="a path where nothing is yet",
+            next_step="Choose another path, or replace it with --overwrite.",
+        )
 
 
 def family_of(task_id: str, index: int, base_tasks: Collection[str], where: str = "") -> str:
@@ -171,12 +179,12 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     It has one fixed name until then, so a build that was killed leaves at most one file, which the
     next build takes over.
     """
-    # In the same folder: os.replace is atomic only within one file system.
+    # The same folder, because os.replace is atomic only within one file system.
     temporary = path.parent / f".{path.name}.tmp"
     with os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666), "rb+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had the lock may have put the file in its place since.
+            # The previous holder of the lock may have moved the file to its place.
             mine = os.path.samestat(os.fstat(file.fileno()), temporary.stat())
         except (BlockingIOError, FileNotFoundError):
             mine = False
@@ -231,12 +239,7 @@ def _write(
             if progress is not None:
                 progress(min(CHUNK, tasks - start))
     if not len(writer):
-        raise DataError(
-            f"{source.name}: no task for a pool",
-            value=next(iter(reasons), None),
-            expected="at least one task of two pairs",
-            next_step="Choose another source or other options of it.",
-        )
+        raise _no_task(source, next(iter(reasons), None))
     writer.finish(
         {
             "name": source.name,
@@ -262,6 +265,15 @@ def _write(
     }
 
 
+def _no_task(source: Source, reason: str | None) -> DataError:
+    return DataError(
+        f"{source.name}: no task for a pool",
+        value=reason,
+        expected="at least one task of two pairs",
+        next_step="Choose another source or other options of it.",
+    )
+
+
 def _chunks(
     source: Source, seed: int, starts: range, tasks: int, processes: int
 ) -> Generator[_Chunk, None, None]:
@@ -272,7 +284,7 @@ def _chunks(
         for start, end in zip(starts, ends, strict=True):
             yield _draw(source, base_tasks, seed, start, end)
         return
-    # Spawned, not forked: a progress bar has a thread.
+    # Processes are spawned, as forking is unsafe with the thread of a progress bar.
     executor = ProcessPoolExecutor(
         min(processes, len(starts)), multiprocessing.get_context("spawn"), _begin, (source, seed)
     )
@@ -333,7 +345,7 @@ def _draw(source: Source, base_tasks: frozenset[str], seed: int, start: int, end
         try:
             family = family_of(task.id, index, base_tasks, source.name)
         except DataError as error:
-            # What the guard could not find must not be in a pool, nor be left out quietly.
+            # A task that the guard could not find must not be in a pool, nor be left out silently.
             chunk.fatal = _fields(error)
             break
         chunk.tasks.append((family, task.source, len(pairs), record))

@@ -35,7 +35,8 @@ BLOCK = 1 << 18
 """The bytes of a block, which is checked when one of its tasks is first read, in 0.1 ms."""
 
 _MAGIC = b"arcpool\n"
-_START = struct.Struct("<8sIIQQII")  # ..., block, description: where, how long, CRC-32; CRC-32
+# Magic, version, block, offset, length and CRC-32 of the description, and CRC-32 of all these.
+_START = struct.Struct("<8sIIQQII")
 _START_BYTES = 64
 _AGAIN = "Build the pool again with `arcflow pool build`."
 

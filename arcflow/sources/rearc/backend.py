@@ -88,7 +88,7 @@ def load_backend(name: BackendName, clone: str = "") -> Backend:
     Raises:
         ConfigError: The package or clone is missing, or has no generators.
     """
-    with _loading:  # the second of two threads must not find half a package
+    with _loading:  # a second thread must not find a half-loaded package
         return _load_clone(clone) if name == "clone" else _load_package()
 
 

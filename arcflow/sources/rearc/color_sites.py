@@ -14,12 +14,12 @@ from arcflow.core.errors import ConfigError
 
 _DRAWS = ("choice", "sample")
 _LOOPS = (ast.For, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
-# Names that the generators give to the colours they draw from, however they make them.
+# The names that the generators give to lists of colours, however they make them.
 _COLORS = ("cols", "colopts", "fullcols")
-# Functions of the generators' language that give some of the items of an argument.
+# Functions that return some of the items of an argument, and the index of that argument.
 _PARTS = {"remove": 1, "difference": 0, "sfilter": 0, "totuple": 0, "dedupe": 0}
 _PARTS |= {"tuple": 0, "list": 0, "set": 0, "frozenset": 0, "sorted": 0, "intersection": 0}
-# Python 3.11 counts the depth of all threads' parsing in one place, and fails where they meet.
+# Python 3.11 counts the depth of parsing for all threads together and may fail if several parse.
 _parsing = threading.Lock()
 
 
@@ -54,7 +54,7 @@ def color_sites(generator: Callable[..., Any]) -> ColorSites:
     """
     code = generator.__code__
     if all(column is None for _, _, column, _ in code.co_positions()):
-        # Lines alone would name other places, and so make other tasks of the same seed.
+        # Line numbers alone would give other sites, and so other tasks for the same seed.
         raise ConfigError(
             "RE-ARC: its generators are compiled without columns, by which draws are told apart",
             value="code as of PYTHONNODEBUGRANGES or -X no_debug_ranges",
@@ -67,7 +67,7 @@ def color_sites(generator: Callable[..., Any]) -> ColorSites:
     body = lines[first - 1 : max((line for _, _, line in code.co_lines() if line), default=first)]
     end = first - 1 + len(body)
     while end < len(lines) and (not lines[end].strip() or lines[end][0] in " \t)"):
-        body.append(lines[end])  # the last statement's lines that are no instructions
+        body.append(lines[end])  # lines of the last statement without instructions
         end += 1
     try:
         with _parsing:

@@ -74,14 +74,7 @@ def measure(
     bad += len(made) - len(good)
 
     easy = Generator(backend, task_id, None, Adaptation(background=True, roles=False))
-    accepted = list[Made]()
-    for number in range(samples // 2):
-        try:
-            pair = easy.attempt(derive(seed, f"facts easy {task_id}", number))
-        except BadPairError:
-            continue
-        if easy.accepts(pair.input, pair.output):
-            accepted.append(pair)
+    accepted = _accepted(easy, samples // 2, seed)
     background = original_background(original)
     fixed = fixed_colors(easy, accepted)
     draw = background_draw(backend, task_id, accepted)
@@ -107,6 +100,19 @@ def measure(
     lost = _lost(Generator(backend, task_id, facts, Adaptation(roles=False)), 4 * samples, seed)
     ties = lost > 0 or (known is not None and known.ties)
     return replace(facts, swap=lost < LOST, ties=lost < LOST and ties)
+
+
+def _accepted(generator: Generator, samples: int, seed: int) -> list[Made]:
+    """Return those of so many pairs that the task's verifier accepts."""
+    accepted = list[Made]()
+    for number in range(samples):
+        try:
+            pair = generator.attempt(derive(seed, f"facts easy {generator.task_id}", number))
+        except BadPairError:
+            continue
+        if generator.accepts(pair.input, pair.output):
+            accepted.append(pair)
+    return accepted
 
 
 def _lost(generator: Generator, samples: int, seed: int) -> float:
@@ -236,7 +242,7 @@ def check(
     prompts: int,
     seed: int = 0,
 ) -> Check:
-    """Count how many pairs of a task its verifier accepts, adapted and not adapted.
+    """Return how many pairs of a task its verifier accepts, adapted and not adapted.
 
     Adapted pairs are verified before and after their colours changed. All pairs are of the task's
     own difficulty.

@@ -39,13 +39,13 @@ MAX_SECONDS = 60.0
 
 _COLORS = bytes(range(N_COLORS))
 
-# Held while a generator draws: all of a backend draw from one object.
+# Held while a generator runs, as all generators of a backend share their random numbers.
 _drawing = threading.Lock()
 
 
 def _begin_fork() -> None:
     global _drawing
-    _drawing = threading.Lock()  # the thread that may have held it is not in this process
+    _drawing = threading.Lock()  # its holder may not exist in this process
 
 
 os.register_at_fork(after_in_child=_begin_fork)
@@ -126,6 +126,11 @@ class Generator:
     def prompt(self, n: int, seed: int, index: int) -> list[Made]:
         """Return the pairs of :meth:`pairs` with how each came about.
 
+        Args:
+            n: The number of pairs.
+            seed: The run's seed.
+            index: The number of the prompt.
+
         Raises:
             DataError: A pair fails in all of :data:`ATTEMPTS` attempts, or the generator hangs.
         """
@@ -136,7 +141,7 @@ class Generator:
                 for attempt in range(ATTEMPTS):
                     start_clock()
                     replay = first if attempt < ATTEMPTS // 2 else None
-                    # A narrow range has no good pair of some tasks: a run must not end for it.
+                    # A narrow range has no good pair of some tasks, which must not end a run.
                     whole = attempt >= 3 * ATTEMPTS // 4
                     try:
                         pair = self.attempt(
@@ -184,7 +189,7 @@ class Generator:
         try:
             rows = self._backend.generate(self.task_id, *difficulty)
             raw_input, raw_output = _cells(rows["input"]), _cells(rows["output"])
-        except DataError:  # the time limit
+        except DataError:  # raised by the time limit
             raise
         except OutOfDrawsError:
             raise BadPairError(f"more than {MAX_DRAWS} draws") from None
@@ -212,7 +217,7 @@ class Generator:
         try:
             answer = self._backend.verifiers[self.task_id](_rows(of))
             return bool(answer == _rows(output))
-        except DataError:  # the time limit
+        except DataError:  # raised by the time limit
             raise
         except Exception:  # noqa: BLE001 (of 400 verifiers by others: any)
             return False
@@ -288,7 +293,7 @@ def _cells(rows: Sequence[Sequence[Any]]) -> GridKey:
     cells = list(chain.from_iterable(rows))
     try:
         data = bytes(cells)
-    except ValueError:  # not 0..255
+    except ValueError:  # a number outside 0..255
         raise BadPairError(f"cells {min(cells)} to {max(cells)}") from None
     if data.translate(None, _COLORS):
         raise BadPairError(f"a cell {max(cells)}")

@@ -167,7 +167,7 @@ class ReARC(Source):
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        # Generators are code; whoever unpickles imports them anew.
+        # Generators are code, which the process that unpickles imports again.
         return {name: value for name, value in vars(self).items() if name != "_generators"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
