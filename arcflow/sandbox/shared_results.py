@@ -56,8 +56,7 @@ class SharedResults:
 
         Returns:
             The answers in order, and the time since when the next program has been running, in
-            seconds
-            of the monotonic clock.
+            seconds of the monotonic clock.
         """
         done, since = _HEAD.unpack_from(self._shared)
         found: list[bytes] = []
