@@ -1,1 +1,1 @@
-"""Omni-ARC: the ARC training tasks solved in code, each by one readable program."""
+"""Omni-ARC: ARC training tasks solved in code, each by one readable program."""

@@ -1,4 +1,4 @@
-"""Whether a program counts: all pairs of its task, and fresh RE-ARC pairs of it."""
+"""The check of a program on all pairs of its task and on fresh RE-ARC pairs of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from arcflow.sources.rearc.source import ReARC
 
 SAMPLES = 100
 NEEDED = 0.95
-"""Share of RE-ARC pairs that a program has to solve."""
+"""The share of the RE-ARC pairs that a program has to solve, from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a program does with the pairs of its task.
+    """The results of a program on the pairs of its task.
 
     Attributes:
-        original: for each train and test pair of the original "" or what is wrong.
-        rearc: the same for fresh RE-ARC pairs.
-        style: what is wrong with its text.
-        reason: why RE-ARC's pairs do not fit, as the program says; empty where they should.
+        original: For each train and test pair of the original, what is wrong; "" if nothing is.
+        rearc: The same for fresh RE-ARC pairs.
+        style: The problems of the program's text, one string each.
+        reason: The program's reason why RE-ARC's pairs do not fit; empty if they should fit.
     """
 
     original: tuple[str, ...]
@@ -37,28 +37,45 @@ class Verdict:
 
     @property
     def rearc_share(self) -> float:
-        """Of the RE-ARC pairs, those it solves; 1 where none were asked for."""
+        """The solved share of the RE-ARC pairs, from 0 to 1; 1 if there are no pairs."""
         return sum(not wrong for wrong in self.rearc) / len(self.rearc) if self.rearc else 1.0
 
     @property
     def counts(self) -> bool:
-        """Whether the task is solved."""
+        """Whether the program counts as a solution of its task."""
         enough = bool(self.reason) or self.rearc_share >= NEEDED
         return not any(self.original) and not self.style and enough
 
 
 def run_program(program: Program, grid: Grid) -> Grid:
-    """The output of a program of the registry, which is trusted.
+    """Run a program of the registry, which is trusted, on one grid.
+
+    Exceptions of the program are passed on.
+
+    Args:
+        program: The program to run.
+        grid: The input, shape (H, W).
+
+    Returns:
+        The output, a read-only int8 array of shape (H, W).
 
     Raises:
-        DataError: the result is no grid. What the program raises is passed on.
+        DataError: If the result is not a grid.
     """
     result = program.function(grid)
     return make_grid(np.asarray(result), f"program {program.name}")
 
 
 def problem(program: Program, pair: Pair) -> str:
-    """What is wrong with a program's answer to one pair, in a few words; "" where it is right."""
+    """Describe what is wrong with a program's answer to one pair.
+
+    Args:
+        program: A program of the registry.
+        pair: The pair to try.
+
+    Returns:
+        A few words, or "" if the answer is right.
+    """
     before = pair.input.tobytes()
     try:
         found = run_program(program, pair.input)
@@ -72,7 +89,15 @@ def problem(program: Program, pair: Pair) -> str:
 
 
 def difference(found: Grid, wanted: NDArray[np.int8] | None) -> str:
-    """How an answer differs from the right one, in a few words; "" where it does not."""
+    """Describe how an answer differs from the right one.
+
+    Args:
+        found: The answer, shape (H, W).
+        wanted: The right output, or None if it is hidden.
+
+    Returns:
+        A few words, or "" if there is no difference or no right output.
+    """
     if wanted is None:
         return ""
     if found.shape != wanted.shape:
@@ -82,12 +107,15 @@ def difference(found: Grid, wanted: NDArray[np.int8] | None) -> str:
 
 
 def rearc_pairs(task_id: str, n: int, seed: int = 0) -> list[Pair]:
-    """Fresh pairs of one task, adapted.
+    """Generate fresh RE-ARC pairs of one task, in the form that arcflow adapts them to.
 
     Args:
-        task_id: of an ARC-AGI-1 training task.
-        n: how many.
-        seed: other pairs.
+        task_id: The id of an ARC-AGI-1 training task.
+        n: The number of pairs.
+        seed: The seed of the pairs.
+
+    Returns:
+        The pairs, at most ``n``.
     """
     source = ReARC(ids=[task_id], pairs=1)
     pairs: list[Pair] = []
@@ -98,7 +126,14 @@ def rearc_pairs(task_id: str, n: int, seed: int = 0) -> list[Pair]:
 
 
 def original_pairs(task_id: str) -> Sequence[Pair]:
-    """Train and test pairs of an ARC-AGI-1 training task."""
+    """Return the train pairs and then the test pairs of a training task.
+
+    Args:
+        task_id: The id of an ARC-AGI-1 training task.
+
+    Returns:
+        The pairs, with all outputs.
+    """
     task = next(task for task in load_split("arc-agi-1/training") if task.id == task_id)
     return (*task.train, *task.test)
 
@@ -107,9 +142,12 @@ def check(program: Program, samples: int = SAMPLES, seed: int = 0) -> Verdict:
     """Try a program on everything that it has to solve.
 
     Args:
-        program: of the registry.
-        samples: RE-ARC pairs to try.
-        seed: of these.
+        program: A program of the registry.
+        samples: The number of RE-ARC pairs to try.
+        seed: The seed of the RE-ARC pairs.
+
+    Returns:
+        The results on all pairs.
     """
     return Verdict(
         tuple(problem(program, pair) for pair in original_pairs(program.task_id)),

@@ -1,4 +1,4 @@
-"""Compositions: two programs, the second on what the first makes, as one text."""
+"""Compositions of two programs, the second applied to the output of the first, as one text."""
 
 import ast
 
@@ -9,11 +9,14 @@ _TASK = "task"
 
 
 def composition(first: Program, second: Program) -> str:
-    """One program of two, each a function by its own name.
+    """Return the text of a program that applies two programs one after the other.
 
     Args:
-        first: whose output the second is given.
-        second: another one.
+        first: The program that is applied to the input.
+        second: The program that is applied to the output of the first.
+
+    Returns:
+        A text with a function for each program, by its own name, and ``task(grid)``.
     """
     return (
         f"{_named(first)}\n\n{_named(second)}\n\n"
@@ -22,7 +25,7 @@ def composition(first: Program, second: Program) -> str:
 
 
 def _named(program: Program) -> str:
-    """The program's text with its function, and its calls of itself, by its own name."""
+    """Return the program's text with its function, and its calls of itself, under its own name."""
     text = Text(program.source)
     own = [n for n in ast.walk(text.tree) if isinstance(n, ast.Name) and n.id == _TASK]
     named = text.with_edits([text.replace(node, program.name) for node in own])

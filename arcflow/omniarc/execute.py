@@ -1,7 +1,7 @@
-"""Running our own programs, and texts made of them, in this process: quickly, but not for ever.
+"""Running arcflow's own programs, and texts made of them, quickly in this process.
 
-A made text may loop without end, or grow its grids. Work is counted, not timed, so that what
-becomes of a text is the same on every machine.
+A made text may loop without end, or grow its grids. Work is counted, not timed, so that the
+result of a text is the same on every machine.
 """
 
 import ast
@@ -22,18 +22,24 @@ from arcflow.omniarc import dsl
 from arcflow.sandbox.outputs import FILE
 
 MAX_WORK = 1_000_000
-"""Of one run: 1 for a turn of a loop or a call of the program's own functions, 10 and more for a
-call of a primitive, by the cells that it is given; about 0.2 s. The program that needs most for
-its own task needs half of it, all but three need less than a tenth of that."""
+"""The largest amount of work of one run, about 0.2 s.
+
+A turn of a loop or a call of the program's own functions counts 1; a call of a primitive counts
+10 and more, by the number of cells that it is given. The program that needs most for its own task
+needs half of this; all but three need less than a tenth of that.
+"""
 
 MADE_WORK = 50_000
-"""The same for what was made of a program: where it needs more, another one is made sooner."""
+"""The largest amount of work of a text that was made of a program.
+
+It is smaller than :data:`MAX_WORK` because making another text is faster than waiting.
+"""
 
 MAX_CELLS = 500_000
-"""Of an array that a primitive is given or gives."""
+"""The largest number of cells of an array that a primitive is given or returns."""
 
 MAX_SECONDS = 30.0
-"""Of this process's time on the processor for one run: a safety net behind the counted work."""
+"""The CPU time of this process for one run, in seconds: a safety net behind the counted work."""
 
 _KEPT = 1024
 _STEP = "_step"
@@ -41,48 +47,55 @@ _state = threading.local()
 
 
 class EndlessError(BaseException):
-    """More work than a program may do. No ``except`` of a program catches it."""
+    """More work than a program may do; no ``except`` of a program catches it."""
 
 
 class _HangsError(BaseException):
-    """More time than a task may take."""
+    """More CPU time than a task may take."""
 
 
 def run(text: str, grid: Grid, work: int = MAX_WORK) -> Grid | None:
-    """A program's output; None where it raises, works for too long or gives no grid.
+    """Return a program's output for one grid.
 
     Args:
-        text: defines ``task(grid)``: ours, as it is not held back from anything.
-        grid: the input, read-only: a program that writes into it raises.
-        work: that it may do at most.
+        text: A text of arcflow's own that defines ``task(grid)``; it is not restricted in any way.
+        grid: The input, shape (H, W); it is read-only, so a program that writes into it raises.
+        work: The largest amount of work that the program may do.
+
+    Returns:
+        The output, int8 of shape (H, W), or None if the program raises, does too much work or
+        returns something other than a grid.
     """
     try:
         found = np.asarray(call(text, grid, work))
-    except (Exception, EndlessError):  # noqa: BLE001 (of programs that nobody wrote: any)
+    except (Exception, EndlessError):  # noqa: BLE001 (a generated program may raise anything)
         return None
     return _as_grid(found)
 
 
 def call(text: str, grid: Grid, work: int = MAX_WORK) -> Any:
-    """What a program returns; what it raises is passed on.
+    """Return whatever a program returns; exceptions of the program are passed on.
 
     Args:
-        text: see :func:`run`.
-        grid: what it is given.
-        work: that it may do at most.
+        text: A text as in :func:`run`.
+        grid: The input, shape (H, W).
+        work: The largest amount of work that the program may do.
+
+    Returns:
+        The value that ``task(grid)`` returns.
 
     Raises:
-        EndlessError: it would do more.
+        EndlessError: If the program would do more work.
     """
     _state.left = work
-    if getattr(_state, "net", False):  # RE-ARC's generators, which have a net too, end this one
+    if getattr(_state, "net", False):  # RE-ARC's generators set the same timer and end ours
         signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS)
     return compiled(text)(grid)
 
 
 @functools.lru_cache(maxsize=_KEPT)
 def compiled(text: str) -> Callable[[Grid], Any]:
-    """The function ``task`` of a text, its work counted."""
+    """Return the function ``task`` of a text, with its work counted."""
     tree = ast.fix_missing_locations(_Counted().visit(ast.parse(text)))
     space = dict(_names())
     exec(compile(tree, FILE, "exec"), space)
@@ -92,17 +105,17 @@ def compiled(text: str) -> Callable[[Grid], Any]:
 
 @contextmanager
 def limits(where: str) -> Iterator[None]:
-    """Around the runs of one task: warnings are errors, and what hangs all the same ends.
+    """Run the programs of one task with warnings as errors and a limit of CPU time.
 
-    Python is stopped; a single call of numpy or a builtin is waited for.
+    Python code is stopped at the limit; a single call of numpy or of a builtin is waited for.
 
     Args:
-        where: names the task, for the message.
+        where: The name of the task, for the message.
 
     Raises:
-        DataError: more than :data:`MAX_SECONDS` of computing. It ends the run instead of another
-            try, as tasks that depended on a clock would be others on another machine. Threads
-            other than the main one get no signals and have no such net.
+        DataError: If more than :data:`MAX_SECONDS` of CPU time are used. This ends the run instead
+            of starting another try, since tasks that depended on a clock would differ between
+            machines. Only the main thread gets signals; other threads have no such limit.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -132,7 +145,7 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
 
 
 def _as_grid(found: Any) -> Grid | None:
-    """A copy, frozen; None where it is no grid."""
+    """Return a frozen copy of an array, or None if it is not a grid."""
     if found.ndim != 2 or found.dtype.kind not in "iu" or not found.size:
         return None
     if max(found.shape) > MAX_SIDE or found.min() < 0 or found.max() >= N_COLORS:
@@ -148,7 +161,10 @@ def _step(work: int = 1) -> bool:
 
 
 class _Counted(ast.NodeTransformer):
-    """A step before every turn of a loop, in a comprehension too, and in every function."""
+    """A transformer that puts a step before every turn of a loop and into every function.
+
+    Loops within comprehensions are counted too.
+    """
 
     def visit_For(self, node: ast.For) -> ast.AST:
         return self._body(node)
@@ -181,7 +197,7 @@ def _call() -> ast.Call:
 
 @functools.cache
 def _names() -> dict[str, Any]:
-    """What a program may use: numpy and the DSL, each call of it counted."""
+    """Return the names that a program may use: numpy and the DSL, whose calls are counted."""
     names: dict[str, Any] = {"np": np, _STEP: _step}
     for name in dsl.__all__:
         of = getattr(dsl, name)
@@ -193,7 +209,7 @@ def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         first = args[0] if args else None
-        # Most take an array first; work grows with its cells.
+        # The first argument is mostly an array, and work grows with its cells.
         _step(10 + _cells(first) // 20)
         result = function(*args, **kwargs)
         _cells(result)

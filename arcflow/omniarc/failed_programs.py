@@ -1,4 +1,4 @@
-"""Attempts: right programs broken, with what is wrong with them, to learn corrections from."""
+"""Failed programs: right programs with a mistake, and feedback, to learn corrections from."""
 
 import ast
 import builtins
@@ -20,7 +20,7 @@ from arcflow.omniarc.variations import change
 from arcflow.text.recent import Recent
 
 VARIANTS = 32
-"""Broken versions of each program."""
+"""The number of broken versions of each program."""
 
 _COMPARED: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Lt: ("<", "<="),
@@ -33,37 +33,41 @@ _COMPARED: dict[type[ast.cmpop], tuple[str, str]] = {
 
 T = TypeVar("T")
 Break = Callable[[str, np.random.Generator], str | None]
-"""Breaks a program in one way; None where it has nothing of the sort."""
+"""A function that breaks a program in one way, or returns None if that way does not apply to it."""
 
 
 def broken(text: str, random: np.random.Generator) -> str:
-    """A program with one mistake, as people and models make them; it may be right all the same.
+    """Return a program with one mistake of the kind that people and models make.
 
-    One of: a constant with another meaning (:func:`~arcflow.omniarc.variations.change`), a number
-    that is off by one, another primitive of the same type, a statement that is missing, two
-    arguments that have changed places, a name that does not exist.
+    The mistake is one of these: a constant with another meaning
+    (:func:`~arcflow.omniarc.variations.change`), a number that is off by one, another primitive of
+    the same type, a missing statement, two exchanged arguments, a name that does not exist. The
+    program may still be right.
 
     Args:
-        text: defines ``task(grid)``.
-        random: draws the mistake.
+        text: A text that defines ``task(grid)``.
+        random: The generator that chooses the mistake.
+
+    Returns:
+        The changed text.
     """
     shares = np.array([share for _, share in _BREAKS])
     order = random.choice(len(_BREAKS), size=len(_BREAKS), replace=False, p=shares / shares.sum())
-    for place in order.tolist():
-        found = _BREAKS[place][0](text, random)
+    for index in order.tolist():
+        found = _BREAKS[index][0](text, random)
         if found is not None and found != text:
             return found
     raise AssertionError(f"a program without any name: {text!r}")
 
 
 class FailedPrograms:
-    """Broken versions of programs with their feedback; the same for the same arguments.
+    """Broken versions of programs with feedback, which are equal for equal arguments.
 
-    What takes time is remembered: the broken texts, and what comes of them on each pair. It is
-    sent to other processes empty.
+    The broken texts and the feedback on each pair are cached, since they take time to make. The
+    cache does not travel to other processes.
 
     Args:
-        variants: broken versions of each program, at least 1.
+        variants: The number of broken versions of each program, at least 1.
     """
 
     def __init__(self, variants: int = VARIANTS) -> None:
@@ -72,16 +76,16 @@ class FailedPrograms:
         self._feedback: Recent[tuple[str, GridKey, GridKey], str] = Recent(65_536)
 
     def attempt(self, task: Task, random: np.random.Generator) -> FailedProgram | None:
-        """A broken version of the task's program, and what is wrong with it.
+        """Choose a broken version of a task's program that fails one of its train pairs.
 
-        Told is the first of the train pairs that it fails, as in an evaluation.
+        The feedback is about the first train pair that it fails, as in an evaluation.
 
         Args:
-            task: with a program, and train pairs that it solves.
-            random: draws the version.
+            task: A task with a program, whose train pairs the program solves.
+            random: The generator that chooses the version.
 
         Returns:
-            None where no version fails a pair.
+            The broken program with its feedback, or None if no version fails a pair.
         """
         assert task.code is not None
         code = task.code
@@ -104,7 +108,7 @@ class FailedPrograms:
 
 
 def _removed(text: str, random: np.random.Generator) -> str | None:
-    """Without one of its statements."""
+    """Return the program without one of its statements."""
     program = Text(text)
     found = [
         statement
@@ -119,7 +123,10 @@ def _removed(text: str, random: np.random.Generator) -> str | None:
 
 
 def _may_be_missing(statement: ast.stmt) -> bool:
-    """Whether a program without it may still run: not what gives a name, or the result."""
+    """Return whether a program may still run without a statement.
+
+    It may not without a statement that binds a new name or returns the result.
+    """
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
             return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(value))
@@ -132,7 +139,7 @@ def _may_be_missing(statement: ast.stmt) -> bool:
 
 
 def _swapped(text: str, random: np.random.Generator) -> str | None:
-    """With two arguments in each other's place."""
+    """Return the program with two arguments exchanged."""
     program = Text(text)
     found = [
         (one, other)
@@ -150,7 +157,7 @@ def _swapped(text: str, random: np.random.Generator) -> str | None:
 
 
 def _misnamed(text: str, random: np.random.Generator) -> str | None:
-    """With a name that does not exist."""
+    """Return the program with a name that does not exist."""
     program = Text(text)
     names = [node for node in ast.walk(program.tree) if isinstance(node, ast.Name)]
     known = {node.id for node in names} | {*dsl.__all__, *dir(builtins), "np"}
@@ -168,7 +175,7 @@ def _misnamed(text: str, random: np.random.Generator) -> str | None:
 
 
 def _misspelt(name: str) -> list[str]:
-    """What a name might be remembered as."""
+    """Return names that somebody might use in mistake for the right one."""
     parts = name.split("_")
     shorter = ["_".join(parts[:i] + parts[i + 1 :]) for i in range(len(parts)) if len(parts) > 1]
     number = name[:-1] if name.endswith("s") else f"{name}s"
@@ -176,7 +183,7 @@ def _misspelt(name: str) -> list[str]:
 
 
 def _mistaken(text: str, random: np.random.Generator) -> str | None:
-    """With another primitive of the same type in the place of one."""
+    """Return the program with one primitive replaced by another of the same type."""
     program = Text(text)
     found: list[Edit] = []
     for node in ast.walk(program.tree):
@@ -187,7 +194,7 @@ def _mistaken(text: str, random: np.random.Generator) -> str | None:
 
 
 def _off_by_one(text: str, random: np.random.Generator) -> str | None:
-    """With a number one more or less, or a comparison that draws its line beside."""
+    """Return the program with a number that is one more or less, or with a shifted comparison."""
     program = Text(text)
     found: list[Edit] = []
     for node in ast.walk(program.tree):
@@ -207,7 +214,7 @@ def _off_by_one(text: str, random: np.random.Generator) -> str | None:
 
 
 def _bodies(tree: ast.Module) -> list[list[ast.stmt]]:
-    """The blocks of statements within the functions."""
+    """Return the blocks of statements within the functions."""
     found = []
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module):
@@ -239,4 +246,4 @@ _BREAKS: tuple[tuple[Break, float], ...] = (
     (_swapped, 1.0),
     (_misnamed, 1.0),
 )
-"""Ways to break a program, and how often each is tried first."""
+"""The ways to break a program, and how often each of them is tried first."""

@@ -1,7 +1,7 @@
-"""What is wrong with a program, in a few words: what a model reads before it corrects one.
+"""Feedback: what is wrong with a program, in a few words that a model reads to correct it.
 
 Pairs are never numbered: a prompt may show them in another order, or leave some out. Nothing
-depends on the run (addresses are left out), so equal mistakes have equal words.
+depends on the run (addresses are left out), so equal mistakes give equal words.
 """
 
 import re
@@ -23,19 +23,22 @@ from arcflow.sandbox.results import (
 )
 
 SHOWN_CELLS = 5
-"""Cells that differ, of which at most so many are named."""
+"""The largest number of wrong cells that are named."""
 MESSAGE = 120
-"""Longest error message, in characters."""
+"""The largest length of an error message in characters."""
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
 
 
 def error_feedback(kind: str, message: str = "", line: int = 0) -> str:
-    """An error: ``"IndexError in line 3: index 5 is out of bounds"``.
+    """Describe an error, for example ``"IndexError in line 3: index 5 is out of bounds"``.
 
     Args:
-        kind: the exception's class.
-        message: its text; the first line of it is shown, in ASCII.
-        line: of the program's text, from 1; 0 where it has none.
+        kind: The class of the exception.
+        message: The text of the exception, of which the first line is shown, in ASCII.
+        line: The line of the program's text, from 1; 0 if there is none.
+
+    Returns:
+        One line of text.
     """
     lines = message.strip().splitlines() or [""]
     words = lines[0].encode("ascii", "replace").decode("ascii")
@@ -44,17 +47,20 @@ def error_feedback(kind: str, message: str = "", line: int = 0) -> str:
 
 
 def grids_feedback(found: Sequence[Grid], wanted: Sequence[Grid]) -> str:
-    """How outputs differ from the right ones; "" where none does.
+    """Describe how outputs differ from the right ones.
 
-    The first one that differs is told, by its size or by its first cells that differ::
+    The first output that differs is described, by its size or by its first cells that differ::
 
         In an output 2 of 9 cells are wrong.
         row 1, column 2: 3, should be 4
         row 3, column 1: 0, should be 4
 
     Args:
-        found: what the program returned.
-        wanted: the outputs of the same pairs.
+        found: The grids that the program returned, each of shape (H, W).
+        wanted: The right outputs of the same pairs, in the same order.
+
+    Returns:
+        The description, or "" if no output differs.
     """
     for grid, right in zip(found, wanted, strict=True):
         if grid.shape != right.shape:
@@ -72,11 +78,14 @@ def grids_feedback(found: Sequence[Grid], wanted: Sequence[Grid]) -> str:
 
 
 def result_feedback(result: Result, wanted: Sequence[Grid]) -> str:
-    """What is wrong with what came of a program in the sandbox; "" where nothing is.
+    """Describe what is wrong with the result of a program in the sandbox.
 
     Args:
-        result: of the program on the inputs of some pairs.
-        wanted: the outputs of these pairs.
+        result: The result of the program on the inputs of some pairs.
+        wanted: The right outputs of these pairs, in the same order.
+
+    Returns:
+        The description, or "" if nothing is wrong.
     """
     match result:
         case Grids(outputs):

@@ -1,7 +1,7 @@
-"""What comes of our own programs in this process, told as the sandbox tells it: fast, unprotected.
+"""Running arcflow's own programs in this process, with the results that the sandbox would give.
 
-For texts that arcflow wrote: programs of the registry and what is made of them. What a model or a
-user wrote belongs into the sandbox.
+This is fast and unprotected. It is for texts that arcflow wrote: programs of the registry and what
+is made of them. What a model or a user wrote must run in the sandbox.
 """
 
 import warnings
@@ -23,13 +23,16 @@ from arcflow.sandbox.results import (
 
 
 def run_in_process(text: str, grid: Grid) -> Result:
-    """What comes of a program on one grid: its grid, or how it fails.
+    """Run a program on one grid in this process.
 
-    Work is counted in place of time, so that the answer is the same on every machine.
+    Work is counted instead of time, so that the result is the same on every machine.
 
     Args:
-        text: defines ``task(grid)``; by arcflow's own hand.
-        grid: the input; the program gets a copy.
+        text: A text that arcflow itself wrote and that defines ``task(grid)``.
+        grid: The input, shape (H, W); the program gets a copy.
+
+    Returns:
+        The result, with one grid or the way in which the program failed.
     """
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Inputs for programs: the originals' in other turns and colours, or RE-ARC's."""
+"""Inputs for programs: the original ones with other symmetries and colours, or RE-ARC's."""
 
 import ast
 import functools
@@ -24,12 +24,15 @@ Augment = Literal["task", "pair", "none"]
 
 @dataclass(frozen=True)
 class InputWeights:
-    """How often a task's inputs come from where; only the proportions count.
+    """How often the inputs of a task come from each origin; only the proportions count.
 
     Attributes:
-        original: the published task's own inputs.
-        rearc: RE-ARC's generator of the task, adapted, or the pool where one is named; our own
-            generator where RE-ARC's inputs do not fit the rule.
+        original: The weight of the published task's own inputs.
+        rearc: The weight of RE-ARC's generator of the task, adapted, or of the pool if there is
+            one; arcflow's own generator takes its place if RE-ARC's inputs do not fit the rule.
+
+    Raises:
+        ConfigError: If a weight is negative, or if all of them are 0.
     """
 
     original: float = 1.0
@@ -40,13 +43,13 @@ class InputWeights:
 
 
 class Inputs:
-    """Draws the inputs of tasks.
+    """A generator of the inputs of tasks.
 
     Args:
-        weights: where they come from.
-        augment: what happens to original inputs.
-        pairs: how many a task has, less one; or "original".
-        pool: a file of RE-ARC tasks; "" lets the generators draw.
+        weights: How often inputs come from each origin.
+        augment: The change of the original inputs: one for each task, one for each pair, or none.
+        pairs: The number of train pairs of a task, or "original" for as many as the original has.
+        pool: The path of a file of RE-ARC tasks; with "" RE-ARC's generators are run.
     """
 
     def __init__(
@@ -71,15 +74,20 @@ class Inputs:
         random: np.random.Generator,
         exchange: tuple[int, int] | None = None,
     ) -> list[Grid]:
-        """Different inputs of one task.
+        """Draw different inputs of one task.
 
         Args:
-            task_id: whose.
-            named: colours that the program names, see :func:`named_colors`: they stay.
-            seed: of what RE-ARC draws.
-            visit: which of RE-ARC's draws, from 0.
-            random: of all else.
-            exchange: two colours that may change places all the same, in half of the tasks.
+            task_id: The id of the task.
+            named: The colours that the program names, which stay as they are; see
+                :func:`named_colors`.
+            seed: The seed of RE-ARC's generator.
+            visit: The index of the sample of RE-ARC's generator, from 0.
+            random: The generator of all other choices.
+            exchange: Two colours that may be exchanged nevertheless, in half of the tasks; None for
+                none.
+
+        Returns:
+            The inputs, each of shape (H, W), at most one more than the number of train pairs.
         """
         if self._rearc_share and random.random() < self._rearc_share:
             if task_id in OWN_INPUTS:
@@ -97,7 +105,7 @@ class Inputs:
         if self._augment == "task":
             view = _view(named, exchange, random)
             return [view.apply_grid(known[i]) for i in order[:n]]
-        # By turns, so that none comes again before all have come.
+        # In rotation, so that no input repeats before all have been used.
         drawn = [
             _view(named, exchange, random).apply_grid(known[order[i % len(known)]])
             for i in range(n)
@@ -105,11 +113,27 @@ class Inputs:
         return _different(drawn)
 
     def plain(self, task_id: str) -> list[Grid]:
-        """The original inputs as they are, those of the train pairs first."""
+        """Return the original inputs of a task unchanged.
+
+        Args:
+            task_id: The id of the task.
+
+        Returns:
+            The inputs, those of the train pairs first, each of shape (H, W).
+        """
         return list(original_inputs()[task_id][: self._wanted(task_id)])
 
     def fingerprint(self, ids: Collection[str]) -> dict[str, str]:
-        """Of what RE-ARC gives; the originals' hash is the source's affair."""
+        """Return what the inputs depend on, as plain strings by name.
+
+        The hash of the original tasks is left out, since the source adds it.
+
+        Args:
+            ids: The ids of the tasks in use.
+
+        Returns:
+            The value of each entry by its name.
+        """
         found = {"augment": self._augment, "RE-ARC's share of inputs": repr(self._rearc_share)}
         if self._rearc_share:
             source = self._pool or ReARC(ids=sorted(ids), pairs=self._pairs)
@@ -143,13 +167,13 @@ class Inputs:
 
 @functools.cache
 def base_tasks() -> dict[str, Task]:
-    """Id -> task, of the ARC-AGI-1 training tasks."""
+    """Return the ARC-AGI-1 training tasks by id."""
     return {task.id: task for task in load_split("arc-agi-1/training")}
 
 
 @functools.cache
 def original_inputs() -> dict[str, list[Grid]]:
-    """Id -> different inputs, those of the train pairs first."""
+    """Return the different inputs of each training task by id, those of the train pairs first."""
     return {
         task.id: _different([p.input for p in (*task.train, *task.test)])
         for task in base_tasks().values()
@@ -158,7 +182,14 @@ def original_inputs() -> dict[str, list[Grid]]:
 
 @functools.lru_cache(maxsize=4096)
 def named_colors(text: str) -> frozenset[int]:
-    """The numbers 0 to 9 that a program's text has: any of them may be a colour that it means."""
+    """Return the numbers 0 to 9 in a program's text, each of which may stand for a colour.
+
+    Args:
+        text: The program's text.
+
+    Returns:
+        The numbers.
+    """
     constants = {n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant)}
     return frozenset(c for c in constants if type(c) is int and 0 <= c < N_COLORS)
 
@@ -170,7 +201,10 @@ def _different(grids: Sequence[Grid]) -> list[Grid]:
 def _view(
     named: Set[int], exchange: tuple[int, int] | None, random: np.random.Generator
 ) -> Augmentation:
-    """A turn and a permutation of the colours that the program does not name, black apart."""
+    """Return a random symmetry and a permutation of the colours that the program does not name.
+
+    Black stays black.
+    """
     flip, turns = divmod(int(random.integers(8)), 4)
     parts: list[Augmentation] = [Dihedral(bool(flip), turns)]
     if exchange is not None and random.random() < 0.5:

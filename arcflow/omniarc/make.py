@@ -1,4 +1,4 @@
-"""Making one version of a task: drawn, checked for being well-posed, drawn again if it is not."""
+"""Making one version of a task, which is drawn again until it is well-posed."""
 
 import functools
 from collections.abc import Callable, Sequence, Set
@@ -17,27 +17,30 @@ from arcflow.omniarc.registry import Program, programs
 from arcflow.omniarc.variations import variation
 
 ATTEMPTS = 4
-"""How often a task's own inputs are drawn."""
+"""The number of times that a task's own inputs are drawn."""
 CHANGES = 8
-"""How often a program is changed."""
+"""The number of times that a program is changed."""
 PARTNERS = 16
-"""How many second programs a composition tries: most fail on the first input."""
+"""The number of second programs that a composition tries: most fail on the first input."""
 LEAST = 3
-"""Pairs of a task, with the test pair."""
+"""The smallest number of pairs of a task, the test pair included."""
 
 _APART = 2**32
-"""Between RE-ARC's draws for one attempt and for the next: versions take those of each in order."""
+"""The distance between the indices of RE-ARC's samples for one attempt and for the next one.
+
+It is so large that the versions take the samples of each attempt in order.
+"""
 
 Solve = Callable[[Grid], Grid | None]
 
 
 class Maker:
-    """Makes versions of tasks, each a pure function of (kind, unit, seed, version).
+    """A maker of versions of tasks, each a pure function of (kind, unit, seed, version).
 
     Args:
-        name: of the source.
-        ids: of the tasks whose programs and inputs are used.
-        inputs: draws these.
+        name: The name of the source.
+        ids: The ids of the tasks whose programs and inputs are used.
+        inputs: The generator of the inputs.
     """
 
     def __init__(self, name: str, ids: Sequence[str], inputs: Inputs) -> None:
@@ -45,13 +48,16 @@ class Maker:
         self._held_out = frozenset(bare_texts()) - {bare_text(task_id) for task_id in ids}
 
     def make(self, kind: str, unit: str, seed: int, version: int) -> Task:
-        """One version; the plain task where none of its kind is found.
+        """Make one version of a task, or the plain task if none of its kind is found.
 
         Args:
             kind: "task", "variation", "composition" or "primitive".
-            unit: a task's id; a primitive's name.
-            seed: of the run.
-            version: from 0.
+            unit: The id of a task, or the name of a primitive.
+            seed: The seed of the run.
+            version: The index of the version, from 0.
+
+        Returns:
+            The task with its program.
         """
         made: Task | None = None
         if kind == "variation":
@@ -74,7 +80,7 @@ class Maker:
             if pairs is not None:
                 break
         else:
-            # As published, where an output may be its input.
+            # The published inputs, for which an output may equal its input.
             grids = self._inputs.plain(program.task_id)
             outputs = [run(program.source, grid) for grid in grids]
             pairs = [Pair(a, b) for a, b in zip(grids, outputs, strict=True) if b is not None]
@@ -82,7 +88,7 @@ class Maker:
 
     def _variation(self, program: Program, seed: int, version: int) -> Task | None:
         task_id = program.task_id
-        tried = set(bare_texts())  # another task's program, which may be held out
+        tried = set(bare_texts())  # other programs of the registry, which may be held out
         for attempt in range(CHANGES):
             random = rng(seed, f"omni-arc variation {task_id}", version, attempt)
             text = variation(program.source, random)
@@ -93,11 +99,11 @@ class Maker:
             tried.add(text)
             before, named = named_colors(program.source), named_colors(text)
             gone, new = before - named, named - before
-            # Where it looks for another colour, it should find that in half of its tasks.
+            # A variation that looks for another colour should find it in half of its tasks.
             alone = len(gone) == len(new) == 1 and 0 not in gone | new
             exchange = (min(gone), min(new)) if alone else None
             grids = self._draw(task_id, named, seed, version, attempt // 2, random, exchange)
-            # The first train pair has to tell it from the program that it varies: a quick look.
+            # A quick check: the first train pair has to differ from the original program.
             output = run(text, grids[0], MADE_WORK)
             if output is None or _agrees(program.source, [Pair(grids[0], output)]):
                 continue
@@ -155,10 +161,17 @@ class Maker:
 
 
 def solved(grids: Sequence[Grid], solve: Solve) -> list[Pair] | None:
-    """Pairs of inputs and what a program makes of them; None where they are no good task.
+    """Pair inputs with the outputs of a program, if they make a good task.
 
-    A good one has three pairs or more, no output that is its input, and outputs that are not all
-    the same.
+    A good task has three pairs or more, no output that equals its input, and train outputs that are
+    not all equal.
+
+    Args:
+        grids: The inputs, each of shape (H, W); the last one is that of the test pair.
+        solve: The program, which returns None if it fails.
+
+    Returns:
+        The pairs, or None if they do not make a good task.
     """
     if len(grids) < LEAST:
         return None
@@ -168,13 +181,13 @@ def solved(grids: Sequence[Grid], solve: Solve) -> list[Pair] | None:
         if output is None or _same(output, grid):
             return None
         pairs.append(Pair(grid, output))
-    # The last is the test pair: what the others show has to tell the outputs apart.
+    # The last pair is the test pair, so the outputs of the others have to differ.
     outputs = {grid_key(pair.output) for pair in pairs[:-1] if pair.output is not None}
     return pairs if len(outputs) > 1 else None
 
 
 def _both(first: str, second: str, grid: Grid) -> Grid | None:
-    """The output of two programs; None where the one or the other does nothing."""
+    """Return the output of two programs, or None if one of them fails or changes nothing."""
     middle = run(first, grid, MADE_WORK)
     if middle is None or _same(middle, grid):
         return None
@@ -184,13 +197,20 @@ def _both(first: str, second: str, grid: Grid) -> Grid | None:
 
 @functools.cache
 def bare_texts() -> frozenset[str]:
-    """All programs of the registry, docstrings and comments left out."""
+    """Return all programs of the registry without docstrings and comments."""
     return frozenset(map(bare_text, programs()))
 
 
 @functools.cache
 def bare_text(task_id: str) -> str:
-    """A program's text, docstring and comments left out."""
+    """Return the text of a task's program without docstring and comments.
+
+    Args:
+        task_id: The id of the task.
+
+    Returns:
+        The shortened text.
+    """
     return without_docstring(programs()[task_id].source)
 
 
@@ -204,7 +224,7 @@ def _same(one: Grid, other: Grid) -> bool:
 
 
 def _agrees(text: str, pairs: Sequence[Pair]) -> bool:
-    """Whether a program makes all these outputs too."""
+    """Return whether a program also gives all these outputs."""
     for pair in pairs:
         output = run(text, pair.input)
         if output is None or pair.output is None or not _same(output, pair.output):

@@ -1,9 +1,9 @@
-"""What the constants of a program mean: colours, directions, counts, connectivities, axes.
+"""The meanings of a program's constants: colours, directions, counts, connectivities, axes.
 
-A constant's meaning follows from where it stands: an argument of a primitive, by the primitive's
-signature; a value that cells are compared with, or that they become; a size that is compared.
-Names carry meanings between where they are bound and where they are used. What cannot be known
-is left out.
+The meaning of a constant follows from its context: it may be an argument of a primitive, whose
+signature tells the meaning; a value that cells are compared with, or that they become; or a size
+that is compared. Names carry meanings between where they are bound and where they are used.
+Constants whose meaning cannot be known are left out.
 """
 
 import ast
@@ -22,7 +22,7 @@ _SAME_CELLS = frozenset(
     maximum minimum transpose delete unique ravel zeros_like ones_like full_like
     """.split()  # noqa: SIM905
 )
-"""Functions of numpy that give cells where their first argument is some."""
+"""Functions of numpy that return cells if their first argument consists of cells."""
 _SAME = frozenset({"sorted", "reversed", "list", "tuple", "set", "max", "min", "int", "next"})
 _CELL_METHODS = frozenset({"copy", "max", "min", "ravel", "flatten", "tolist", "reshape", "item"})
 _CELLS = frozenset({"patch", "color", "colors"})
@@ -32,15 +32,15 @@ _PASSES = 5
 
 @dataclass(eq=False)
 class ProgramConstant:
-    """A part of a program whose meaning is known.
+    """A constant of a program whose meaning is known.
 
     Attributes:
         meanings: "read" for a colour that cells are compared with, "written" for one that they
             become, both for one that is used in both ways; or one of "direction", "count",
             "switch", "axis".
-        node: the expression; where a switch is left to its default, the call.
-        value: a number, a direction's name, a truth value, or one of an axis' choices.
-        parameter: whose argument it is, if it is one.
+        node: The expression; for a switch that is left to its default, the call.
+        value: A number, the name of a direction, a truth value, or one of the choices of an axis.
+        parameter: The parameter whose argument it is, or None if it is not an argument.
     """
 
     meanings: set[str]
@@ -50,10 +50,13 @@ class ProgramConstant:
 
 
 def find_constants(tree: ast.Module) -> list[ProgramConstant]:
-    """The places of a program whose meaning is known, in the order of its text.
+    """Find the constants of a program whose meaning is known.
 
     Args:
-        tree: of a text that defines ``task(grid)``.
+        tree: The syntax tree of a text that defines ``task(grid)``.
+
+    Returns:
+        The constants in the order of the text.
     """
     reader = _Reader()
     for _ in range(_PASSES):
@@ -61,26 +64,28 @@ def find_constants(tree: ast.Module) -> list[ProgramConstant]:
         reader.read(tree)
         if reader.known() == before:
             break
-    places = [p for p in reader.places.values() if len(p.meanings - {"read", "written"}) < 2]
-    places = [p for p in places if not (p.meanings & {"read", "written"}) or 0 <= p.value <= 9]
-    return sorted(places, key=lambda place: (place.node.lineno, place.node.col_offset))
+    constants = [c for c in reader.constants.values() if len(c.meanings - {"read", "written"}) < 2]
+    constants = [
+        c for c in constants if not (c.meanings & {"read", "written"}) or 0 <= c.value <= 9
+    ]
+    return sorted(constants, key=lambda constant: (constant.node.lineno, constant.node.col_offset))
 
 
 @dataclass
 class _Reader:
-    """What is known of a program so far; reads it again until nothing new is found."""
+    """What is known of a program so far; the program is read again until nothing new is found."""
 
     kinds: dict[str, str] = field(default_factory=lambda: {"grid": "cells"})
     wanted: dict[str, set[str]] = field(default_factory=dict)
-    places: dict[ast.expr, ProgramConstant] = field(default_factory=dict)
+    constants: dict[ast.expr, ProgramConstant] = field(default_factory=dict)
 
     def known(self) -> tuple[int, int, int]:
-        """Grows with all that is found."""
+        """Return numbers that grow with everything that is found."""
         wanted = sum(map(len, self.wanted.values()))
-        return len(self.kinds), wanted, sum(len(p.meanings) for p in self.places.values())
+        return len(self.kinds), wanted, sum(len(c.meanings) for c in self.constants.values())
 
     def read(self, tree: ast.AST) -> None:
-        """All of a program once."""
+        """Read the whole program once."""
         for node in ast.walk(tree):
             match node:
                 case ast.Assign(targets=[target], value=value):
@@ -91,7 +96,7 @@ class _Reader:
                 ):
                     self._iterate(target, values)
                 case ast.Return(value=ast.expr() as value):
-                    # That of a function within as well, where it is a choice among cells.
+                    # Returns of inner functions count as well if they choose among cells.
                     if isinstance(value, ast.Call | ast.Name):
                         self._mark(value, "written")
                     if isinstance(value, ast.Name):
@@ -101,7 +106,7 @@ class _Reader:
                 case ast.Compare():
                     self._compare(node)
                 case ast.Name(id=name, ctx=ast.Load()) if name in DIRECTIONS or name in STEPS:
-                    self._place(node, "direction", name)
+                    self._add_constant(node, "direction", name)
 
     def _bind(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, ast.Name):
@@ -136,7 +141,7 @@ class _Reader:
                         if own_one is not None:
                             self._bind(one, own_one)
             case _:
-                # What a row of cells holds are cells.
+                # The items of a row of cells are cells.
                 self._bind(target, values)
 
     def _call(self, node: ast.Call) -> None:
@@ -147,7 +152,7 @@ class _Reader:
                 if value is not None:
                     self._argument(parameter, value)
                 elif parameter.meaning == "switch" and isinstance(parameter.default, bool):
-                    self._place(node, "switch", parameter.default, parameter)
+                    self._add_constant(node, "switch", parameter.default, parameter)
         elif name in ("np.where", "np.select", "np.isin") and len(node.args) > 1:
             if name == "np.isin":
                 if self._kind(node.args[0]) == "cells":
@@ -176,27 +181,27 @@ class _Reader:
                         self._mark(side, meaning)
 
     def _mark(self, node: ast.expr, meaning: str, parameter: Parameter | None = None) -> None:
-        """An expression has a meaning: find the constants that have it."""
+        """Give a meaning to an expression, and so to the constants in it."""
         match node:
             case ast.Constant(value=bool(value)):
                 if meaning == "switch":
-                    self._place(node, meaning, value, parameter)
+                    self._add_constant(node, meaning, value, parameter)
             case ast.Constant(value=int(value)):
                 if meaning not in ("switch", "direction", "mapping"):
-                    self._place(node, meaning, value, parameter)
+                    self._add_constant(node, meaning, value, parameter)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(value))):
                 if meaning == "count":
-                    self._place(node, meaning, -value, parameter)
+                    self._add_constant(node, meaning, -value, parameter)
             case ast.Constant(value=str(value)):
                 if parameter is not None and value in parameter.choices:
-                    self._place(node, "axis", value, parameter)
+                    self._add_constant(node, "axis", value, parameter)
             case ast.Name(id=name):
                 self.wanted.setdefault(name, set()).add(meaning)
             case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Set(elts=parts):
                 for part in parts:
                     self._mark(part, meaning, parameter)
             case ast.Dict(keys=keys, values=parts):
-                # What a dictionary gives has the meaning; its keys are colours in a mapping.
+                # The values of a dictionary have the meaning; in a mapping its keys are colours.
                 for key in keys if meaning == "mapping" else ():
                     if key is not None:
                         self._mark(key, "read")
@@ -230,7 +235,7 @@ class _Reader:
                 self._mark(node.args[1], meaning)
 
     def _kind(self, node: ast.expr) -> str:
-        """Whether an expression gives "cells" (grids, colours), a "count", or "" neither."""
+        """Return "cells" for an expression of grids or colours, "count" for a count, else ""."""
         match node:
             case ast.Name(id=name):
                 return self.kinds.get(name, "")
@@ -269,18 +274,18 @@ class _Reader:
             return self._kind(node.func.value)
         return ""
 
-    def _place(
+    def _add_constant(
         self, node: ast.expr, meaning: str, value: Any, parameter: Parameter | None = None
     ) -> None:
-        place = self.places.get(node)
-        if place is None:
-            self.places[node] = ProgramConstant({meaning}, node, value, parameter)
+        constant = self.constants.get(node)
+        if constant is None:
+            self.constants[node] = ProgramConstant({meaning}, node, value, parameter)
         else:
-            place.meanings.add(meaning)
+            constant.meanings.add(meaning)
 
 
 def _name(function: ast.expr) -> str:
-    """``"crop"``, ``"np.where"``, ``".moved"``."""
+    """Return the name of a function as ``"crop"``, ``"np.where"`` or ``".moved"``."""
     match function:
         case ast.Name(id=name):
             return name
@@ -294,7 +299,7 @@ def _name(function: ast.expr) -> str:
 def _arguments(
     parameters: Sequence[Parameter], call: ast.Call
 ) -> Iterator[tuple[Parameter, ast.expr | None]]:
-    """Each parameter with its argument, None where it is left to its default."""
+    """Yield each parameter with its argument, or with None if it is left to its default."""
     named = {keyword.arg: keyword.value for keyword in call.keywords}
     given = list(call.args)
     if any(isinstance(value, ast.Starred) for value in given) or None in named:
@@ -304,9 +309,9 @@ def _arguments(
             if parameter.name in named:
                 yield parameter, named[parameter.name]
         return
-    for place, parameter in enumerate(parameters):
+    for index, parameter in enumerate(parameters):
         if parameter.rest:
-            for value in given[place:]:
+            for value in given[index:]:
                 yield parameter, value
         else:
-            yield parameter, given[place] if place < len(given) else named.get(parameter.name)
+            yield parameter, given[index] if index < len(given) else named.get(parameter.name)

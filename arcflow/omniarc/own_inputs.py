@@ -1,4 +1,4 @@
-"""Inputs drawn here, for tasks whose RE-ARC inputs do not fit the rule that the originals show."""
+"""Inputs generated here, for tasks whose RE-ARC inputs do not fit the rule of the originals."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,24 +12,45 @@ Random = np.random.Generator
 
 
 def own_input(task_id: str, random: Random) -> Grid:
-    """An input of one of the tasks in :data:`OWN_INPUTS`.
+    """Draw an input of one of the tasks in :data:`OWN_INPUTS`.
 
     Args:
-        task_id: of the task.
-        random: draws it.
+        task_id: The id of the task.
+        random: The generator that draws it.
+
+    Returns:
+        The input, a read-only int8 array of shape (H, W).
     """
     return make_grid(OWN_INPUTS[task_id](random), f"input drawn for {task_id}")
 
 
 def black_squares(random: Random) -> Cells:
-    """6cf79266: noise of black and one colour with some black 3x3 squares that lie apart."""
+    """Draw an input of 6cf79266: noise of black and one colour with black 3x3 squares.
+
+    The squares lie apart from each other.
+
+    Args:
+        random: The generator that draws it.
+
+    Returns:
+        The cells, shape (H, W).
+    """
     cells = _noise(random, int(random.integers(14, 25)), int(random.integers(14, 25)), 1)
     _cut_apart(random, cells, [(3, 3)] * int(random.integers(1, 6)))
     return cells
 
 
 def black_rectangles(random: Random) -> Cells:
-    """a8d7556c: noise of black and one colour with black rectangles of several sizes."""
+    """Draw an input of a8d7556c: noise of black and one colour with black rectangles.
+
+    The rectangles have several sizes.
+
+    Args:
+        random: The generator that draws it.
+
+    Returns:
+        The cells, shape (H, W).
+    """
     cells = _noise(random, int(random.integers(12, 21)), int(random.integers(12, 21)), 2)
     sides = random.integers(2, 6, size=(int(random.integers(2, 6)), 2))
     _cut_apart(random, cells, [(int(height), int(width)) for height, width in sides])
@@ -37,7 +58,14 @@ def black_rectangles(random: Random) -> Cells:
 
 
 def two_pieces(random: Random) -> Cells:
-    """681b3aeb: two pieces of a square, apart from each other, in colours of their own."""
+    """Draw an input of 681b3aeb: two pieces of a square, apart from each other, in two colours.
+
+    Args:
+        random: The generator that draws it.
+
+    Returns:
+        The cells, shape (H, W).
+    """
     side = int(random.integers(3, 5))
     first = _connected_part(random, side)
     cells = np.zeros((random.integers(2 * side + 2, 16), random.integers(2 * side + 2, 16)), int)
@@ -56,7 +84,14 @@ def two_pieces(random: Random) -> Cells:
 
 
 def blank_streets(random: Random) -> Cells:
-    """a64e4611: noise with a blank street from an edge, and streets from it to the sides."""
+    """Draw an input of a64e4611: noise with a blank street from an edge, and side streets.
+
+    Args:
+        random: The generator that draws it.
+
+    Returns:
+        The cells, shape (H, W).
+    """
     height, width = (int(random.integers(22, 31)) for _ in range(2))
     cells = _noise(random, height, width, 3)
     street = int(random.integers(4, 9))
@@ -82,7 +117,10 @@ OWN_INPUTS: Mapping[str, Callable[[Random], Cells]] = {
 
 
 def _noise(random: Random, height: int, width: int, painted: int) -> Cells:
-    """Black and one colour, not the painted one, half and half, without a black square of 2x2."""
+    """Return noise of black and one colour other than the painted one, about half of each.
+
+    It holds no black square of 2x2 cells.
+    """
     color = int(random.choice([c for c in range(1, N_COLORS) if c != painted]))
     cells = np.where(random.random((height, width)) < 0.55, color, 0)
     for row in range(1, height):
@@ -93,7 +131,7 @@ def _noise(random: Random, height: int, width: int, painted: int) -> Cells:
 
 
 def _cut_apart(random: Random, cells: Cells, sizes: list[tuple[int, int]]) -> None:
-    """Blacken rectangles; one that finds no place away from the others is left out."""
+    """Blacken rectangles that lie apart; one that does not fit beside the others is left out."""
     color, free = cells.max(), np.ones(cells.shape, bool)
     for height, width in sizes:
         for _ in range(20):
@@ -109,7 +147,7 @@ def _cut_apart(random: Random, cells: Cells, sizes: list[tuple[int, int]]) -> No
 
 
 def _connected_part(random: Random, side: int) -> NDArray[np.bool_]:
-    """A mask over a square, such that both what it holds and the rest are connected."""
+    """Return a mask of a square of which both the True and the False cells are connected."""
     while True:
         mask = np.zeros((side, side), bool)
         mask[tuple(random.integers(side, size=2))] = True

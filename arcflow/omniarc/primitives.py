@@ -1,4 +1,4 @@
-"""Tasks that teach one primitive each: short programs with drawn arguments."""
+"""Tasks that each teach one primitive: short programs with random arguments."""
 
 import re
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from arcflow.core.grid import N_COLORS, Grid
 PRIMITIVES: dict[str, str] = {
     # Colours
     "recolor": "return recolor(grid, {{COLOR}: {NEW}})",
-    "most_common_color": "return new_grid(*grid.shape, most_common_color(grid, ignore={IGNORED}))",
+    "most_common_color": "return new_grid(*grid.shape, most_common_color(grid, ignore={IGNORED_LABEL}))",
     "least_common_color": "return new_grid({SIDE}, {SIDE}, least_common_color(grid))",
-    "colors_of": "return to_grid([colors_of(grid, ignore={IGNORED})])",
+    "colors_of": "return to_grid([colors_of(grid, ignore={IGNORED_LABEL})])",
     "count_color": "return new_grid(1, count_color(grid, {COLOR}), {COLOR})",
     "positions": (
         "result = new_grid(*grid.shape)\n"
@@ -184,10 +184,11 @@ PRIMITIVES: dict[str, str] = {
     "unique": "return to_grid(unique(grid.tolist()))",
     "same": "return new_grid(1, 1, {NEW} if same(grid, {MIRROR}(grid)) else {COLOR})",
 }
-"""Name of a primitive -> the body of a program that shows what it does.
+"""The body of a program that shows what a primitive does, by the primitive's name.
 
-Words in braces are drawn: COLOR, one that inputs have; NEW, another one; BACKGROUND, the
-commonest; and those of :data:`_CHOICES`. A word that stands twice is drawn once.
+Words in braces are filled in at random: COLOR, a colour that the inputs have; NEW, another one;
+BACKGROUND, the commonest one; and those of :data:`_CHOICES`. A word that occurs twice gets one
+value.
 """
 
 _CHOICES: dict[str, Sequence[str]] = {
@@ -198,7 +199,7 @@ _CHOICES: dict[str, Sequence[str]] = {
     "FLAG": ("True", "False"),
     "HALF": ("0", "-1"),
     "HALVES": ("1", "2"),
-    "IGNORED": ("()", "0"),
+    "IGNORED_LABEL": ("()", "0"),
     "MIRROR": ("flip_left_right", "flip_up_down"),
     "QUALITY": ("size", "color", "height", "width"),
     "SIDE": ("2", "3"),
@@ -209,12 +210,15 @@ _WORD = re.compile(r"\{([A-Z]+)\}")
 
 
 def primitive(name: str, inputs: Sequence[Grid], random: np.random.Generator) -> str:
-    """A program that shows what a primitive does.
+    """Return a program that shows what a primitive does.
 
     Args:
-        name: of :data:`PRIMITIVES`.
-        inputs: one or more that it is for: it names a colour that they have.
-        random: draws the arguments.
+        name: The name of a primitive in :data:`PRIMITIVES`.
+        inputs: One or more inputs for the program, which names a colour that they have.
+        random: The generator that chooses the arguments.
+
+    Returns:
+        The text of the program.
     """
     counts = np.array([np.bincount(grid.ravel(), minlength=N_COLORS) for grid in inputs])
     shown = (counts > 0).sum(axis=0).tolist()

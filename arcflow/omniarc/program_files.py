@@ -1,4 +1,4 @@
-"""Programs in files that anybody may have written: named for their task, run in the sandbox."""
+"""Programs in files that anybody may have written, named for their task and run in the sandbox."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from arcflow.sandbox import Grids, Limits, Refused, Result, SyntaxProblem
 from arcflow.sources.arc import load_split
 
 LIMITS = Limits(seconds=5.0)
-"""Of a program on one pair."""
+"""The limits of a program on one pair."""
 
 _NAME = re.compile(r"[0-9a-f]{8}\.py")
 _AS_SHOWN = "a file named for its task, such as 00d62c1b.py, that holds a function task(grid)"
@@ -25,12 +25,12 @@ _AS_SHOWN = "a file named for its task, such as 00d62c1b.py, that holds a functi
 
 @dataclass(frozen=True)
 class ProgramFile:
-    """A program to try.
+    """A file with a program to try.
 
     Attributes:
-        path: of the file.
-        task_id: of the ARC-AGI-1 training task that it is named for.
-        text: what is in it.
+        path: The path of the file.
+        task_id: The id of the ARC-AGI-1 training task that the file is named for.
+        text: The content of the file.
     """
 
     path: Path
@@ -39,11 +39,17 @@ class ProgramFile:
 
 
 def find_files(where: str) -> list[ProgramFile]:
-    """The program in a file, or those in all files ``*.py`` of a folder, by name.
+    """Read the program in a file, or those in all files ``*.py`` of a folder.
+
+    Args:
+        where: The path of a file or a folder.
+
+    Returns:
+        The programs, sorted by file name.
 
     Raises:
-        DataError: nothing is there, or a file that is named for no task, is too long for a
-            program, or is no UTF-8 text.
+        DataError: If nothing is there, or if a file is named for no task, is too long for a
+            program, or is not UTF-8 text.
     """
     path = Path(where).expanduser()
     if not os.path.isdir(path):
@@ -60,7 +66,7 @@ def find_files(where: str) -> list[ProgramFile]:
 
 
 def _read(path: Path) -> ProgramFile:
-    is_file = os.path.isfile(path)  # unlike Path, of no path too long or locked away an error
+    is_file = os.path.isfile(path)  # unlike Path.is_file, it never raises
     if os.path.exists(path) and not is_file:
         raise DataError(
             f"{path}: neither a file nor a folder",
@@ -99,13 +105,16 @@ def _read(path: Path) -> ProgramFile:
 def check_file(run: RunPrograms, file: ProgramFile, samples: int, seed: int = 0) -> Verdict:
     """Try a program on everything that it has to solve, each pair by itself.
 
-    RE-ARC's pairs are left out where those of the original are wrong.
+    RE-ARC's pairs are left out if a pair of the original is wrong.
 
     Args:
-        run: the sandbox's, with `LIMITS`.
-        file: the program.
-        samples: RE-ARC pairs to try.
-        seed: of these.
+        run: The sandbox's function to run programs, with :data:`LIMITS`.
+        file: The program.
+        samples: The number of RE-ARC pairs to try.
+        seed: The seed of the RE-ARC pairs.
+
+    Returns:
+        The results on all pairs; a text that is refused has the reason as its only style problem.
     """
     pairs = original_pairs(file.task_id)
     (first,) = run([file.text], [[pairs[0].input]])
@@ -124,7 +133,7 @@ def _problems(run: RunPrograms, text: str, pairs: Sequence[Pair]) -> list[str]:
 
 
 def _problem(result: Result, pair: Pair) -> str:
-    """What is wrong with what came of one pair, in a few words; "" where it is right."""
+    """Describe in a few words what is wrong with the result on one pair; "" if it is right."""
     if isinstance(result, Grids):
         return difference(result.outputs[0], pair.output)
     return result_feedback(result, [])

@@ -1,4 +1,4 @@
-"""The registry: one program for each task that is solved in code."""
+"""The registry of programs, one for each task that is solved in code."""
 
 import functools
 import importlib
@@ -21,17 +21,17 @@ _programs: dict[str, "Program"] = {}
 
 @dataclass(frozen=True)
 class Program:
-    """What solves one ARC-AGI-1 training task.
+    """A program that solves one ARC-AGI-1 training task.
 
     Attributes:
-        task_id: of the task, e.g. ``"00d62c1b"``.
-        name: the function's own name, the rule in a few words.
-        concept: the module it stands in.
-        function: takes an input grid of shape (H, W), gives the output grid.
-        source: the program as text, complete: a function ``task(grid)`` that needs numpy as
-            ``np`` and the DSL's names, nothing else.
-        rearc: why fewer than 95 of 100 RE-ARC pairs fit, where RE-ARC's rule is another one;
-            empty where they do.
+        task_id: The id of the task, for example ``"00d62c1b"``.
+        name: The function's own name, which tells the rule in a few words.
+        concept: The name of the module that holds the function.
+        function: The function from an input grid of shape (H, W) to the output grid.
+        source: The program as a complete text: a function ``task(grid)`` that needs numpy as ``np``
+            and the DSL's names, nothing else.
+        rearc: The reason why fewer than 95 of 100 RE-ARC pairs fit, if RE-ARC's rule is another
+            one; empty if they fit.
     """
 
     task_id: str
@@ -46,11 +46,14 @@ def program(task_id: str, rearc: str = "") -> Callable[[Callable[[Any], Any]], C
     """Register the function below as the program of a task.
 
     Args:
-        task_id: of the task.
-        rearc: see :class:`Program`.
+        task_id: The id of the task.
+        rearc: The reason why RE-ARC's pairs do not fit; see :class:`Program`.
+
+    Returns:
+        A decorator that returns the function unchanged.
 
     Raises:
-        ConfigError: an id that is none, or that has a program already; a function that does not
+        ConfigError: If the id is malformed or has a program already, or if the function does not
             take ``grid`` alone.
     """
 
@@ -64,8 +67,8 @@ def program(task_id: str, rearc: str = "") -> Callable[[Callable[[Any], Any]], C
                 next_step="Correct the id.",
             )
         known = _programs.get(task_id)
-        # A module that is loaded again brings its own once more.
-        if known is not None and _place(known.function) != _place(function):
+        # A module that is loaded again registers its programs again.
+        if known is not None and _location(known.function) != _location(function):
             raise ConfigError(
                 f"{where}: the task has a program",
                 value=task_id,
@@ -95,7 +98,7 @@ def program(task_id: str, rearc: str = "") -> Callable[[Callable[[Any], Any]], C
 
 @functools.cache
 def programs() -> Mapping[str, Program]:
-    """Task id -> program, for all of them, by id."""
+    """Return all programs by task id, sorted by id."""
     package = importlib.import_module(TASKS)
     for module in pkgutil.walk_packages(package.__path__, f"{TASKS}."):
         importlib.import_module(module.name)
@@ -103,10 +106,16 @@ def programs() -> Mapping[str, Program]:
 
 
 def find_program(task_id: str) -> Program:
-    """The program of one task.
+    """Return the program of one task.
+
+    Args:
+        task_id: The id of the task.
+
+    Returns:
+        The program.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: If there is no program of this task.
     """
     known = programs()
     if task_id not in known:
@@ -119,12 +128,12 @@ def find_program(task_id: str) -> Program:
     return known[task_id]
 
 
-def _place(function: Callable[[Any], Any]) -> tuple[str, str]:
+def _location(function: Callable[[Any], Any]) -> tuple[str, str]:
     return function.__module__, function.__qualname__
 
 
 def _source(function: Callable[[Any], Any]) -> str:
-    """The function's text, less its decorator, by the name of ``task``."""
+    """Return the function's text without its decorator, under the name ``task``."""
     lines = textwrap.dedent(inspect.getsource(function)).splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("def "))
     # A program may call itself.

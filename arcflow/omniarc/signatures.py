@@ -1,4 +1,4 @@
-"""What the parameters and results of the primitives mean, as their signatures say it."""
+"""The meanings of the parameters and results of the primitives, read from their signatures."""
 
 import functools
 import inspect
@@ -19,21 +19,21 @@ _READERS = frozenset(
 )
 """Primitives that look for the colour they are given."""
 _NUMBERS = frozenset({"ring_index", "count_neighbors"})
-"""Primitives that give an array of numbers that are no colours."""
+"""Primitives that return an array of numbers that are not colours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of a primitive.
+    """A parameter of a primitive.
 
     Attributes:
-        name: of the parameter.
-        meaning: "cells" for grids, "read" for a colour that is looked for, "written" for one
-            that cells become, "mapping" from the one to the other, "direction", "count",
-            "switch" for a truth value, "axis" for one of few ``choices``; "" for anything else.
-        default: its value where nothing is given; ``inspect.Parameter.empty`` where it has none.
-        choices: the values that an axis may have.
-        rest: whether it takes all further arguments.
+        name: The name of the parameter.
+        meaning: "cells" for grids, "read" for a colour that is looked for, "written" for one that
+            cells become, "mapping" from the one to the other, "direction", "count", "switch" for a
+            truth value, "axis" for one of few ``choices``; "" for anything else.
+        default: The default value, or ``inspect.Parameter.empty`` if there is none.
+        choices: The values that an axis may have.
+        rest: Whether the parameter takes all further arguments.
     """
 
     name: str
@@ -48,10 +48,10 @@ class Primitive:
     """A function of the DSL, or a method of its objects.
 
     Attributes:
-        parameters: in order; a method's without itself.
-        gives: "cells" for grids and colours, "first" for what its first argument is, "count",
+        parameters: The parameters in order, without ``self``.
+        gives: "cells" for grids and colours, "first" for the kind of its first argument, "count",
             or "" for anything else.
-        kind: equal for primitives that may stand in each other's place.
+        kind: A key that is equal for primitives that may replace each other.
     """
 
     parameters: tuple[Parameter, ...]
@@ -61,7 +61,7 @@ class Primitive:
 
 @functools.cache
 def primitives() -> Mapping[str, Primitive]:
-    """All of them by name; methods as ``".recolored"``."""
+    """Return all primitives by name; methods are named like ``".recolored"``."""
     found = {}
     for name in dsl.__all__:
         value = getattr(dsl, name)

@@ -1,4 +1,4 @@
-"""OmniARC: tasks without end whose outputs programs made, each with its program."""
+"""The source OmniARC: endless tasks with programs, whose outputs the programs made."""
 
 import functools
 import hashlib
@@ -30,7 +30,10 @@ _MAKING = tuple(
     )
 )
 MAX_KEPT = 256 * 2**20
-"""Bytes of versions that a process keeps, about; what is made after that is made each time."""
+"""The approximate size in bytes of the versions that a process caches.
+
+Versions beyond it are made again each time.
+"""
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,14 @@ class TaskWeights:
     """How often each kind of task comes; only the proportions count.
 
     Attributes:
-        task: a training task by its own program.
-        variation: by its program with one change: another colour, direction, count and the like.
-        composition: by two programs, the second on what the first makes.
-        primitive: by a short program that shows what one primitive of the DSL does.
+        task: The weight of a training task with its own program.
+        variation: The weight of its program with one change: another colour, direction, count and
+            the like.
+        composition: The weight of two programs, the second applied to the output of the first.
+        primitive: The weight of a short program that shows what one primitive of the DSL does.
+
+    Raises:
+        ConfigError: If a weight is negative, or if all of them are 0.
     """
 
     task: float = 1.0
@@ -60,38 +67,37 @@ class OmniARC(Source):
     """ARC-AGI-1's training tasks in code: new inputs, and the outputs that programs make of them.
 
     Pairs are right by construction, and every task has its program as ``code``. Tasks are
-    well-posed: different inputs, outputs that are not all the same, none that is its input; a
-    variation does something else than its program, and of a composition both parts do something.
-    What is drawn is tried again until it is; after some tries the plain task comes instead. Every
-    pass gives each program once. A task has one test pair.
+    well-posed: the inputs differ, the outputs are not all the same, and no output equals its input;
+    a variation behaves differently from its program, and both parts of a composition have an
+    effect. A task is drawn again until this holds; after some tries the plain task comes instead.
+    Every pass gives each program once. A task has one test pair.
 
     Args:
-        ids: these training tasks' programs only; empty takes all. YAML takes digits alone for a
-            number: quote such an id, '00576224'.
-        exclude: leave these tasks out.
-        fraction: of what is left so far, the share of tasks to draw at random by their ids, as
-            everywhere, over 0 and up to 1; at least one task. A smaller share's tasks are among
-            a larger share's.
-        fraction_seed: of the draw of ``fraction``.
-        tasks: how often a task is a program's own, a variation, a composition or a primitive.
-        inputs: how often inputs are the published ones or RE-ARC's. A generator takes about 5 ms
-            a task, three times as long as most programs; a ``pool`` takes none.
-        augment: what becomes of published inputs before the program makes the outputs: "task"
-            turns and recolours all of a task alike; "pair" each by itself, which also gives more
-            pairs than were published; "none" leaves them. Black and the colours that the program
-            names stay what they are.
-        pairs: train pairs of a task, 2 to 20, where there are as many inputs; or "original", as
-            many as the original has.
-        variants: so many versions of each task, variation and the like are made, then they come
-            again in another order; null makes new ones without end, some 200 a second. Versions
-            are kept in memory, about 3 KB each, up to 256 MB in a process: what comes again costs
-            next to nothing.
-        pool: a file of RE-ARC tasks that `arcflow pool build` made, for ``inputs.rearc``; tasks
-            that it lacks get published inputs.
+        ids: The training tasks whose programs are used; empty takes all. YAML reads digits alone as
+            a number: quote such an id, '00576224'.
+        exclude: The tasks to leave out.
+        fraction: The share of the remaining tasks to draw at random by their ids, over 0 and up to
+            1; at least one task. The tasks of a smaller share are among those of a larger share.
+        fraction_seed: The seed of the draw of ``fraction``.
+        tasks: How often a task is a program's own, a variation, a composition or a primitive.
+        inputs: How often inputs are the published ones or RE-ARC's. A generator takes about 5 ms a
+            task, three times as long as most programs; a ``pool`` takes no such time.
+        augment: The change of published inputs before the program makes the outputs: "task" turns
+            and recolours all inputs of a task alike; "pair" changes each by itself, which also
+            gives more pairs than were published; "none" leaves them. Black and the colours that the
+            program names are never changed.
+        pairs: The number of train pairs of a task, 2 to 20, if there are as many inputs; or
+            "original", as many as the original has.
+        variants: The number of versions that are made of each task, variation and the like, which
+            then come again in another order; null makes new ones without end, some 200 a second.
+            Versions are kept in memory, about 3 KB each, up to 256 MB in a process: a repeated
+            version costs next to nothing.
+        pool: The path of a file of RE-ARC tasks that `arcflow pool build` made, for
+            ``inputs.rearc``; tasks that it lacks get published inputs.
 
     Raises:
-        ConfigError: bad options, or ids without a program.
-        DataError: a pool that is none.
+        ConfigError: If an option is out of range, or if an id has no program.
+        DataError: If the pool cannot be read.
     """
 
     name = "omni-arc"
@@ -136,17 +142,25 @@ class OmniARC(Source):
         return len(self._ids)
 
     def task(self, seed: int, index: int) -> Task:
-        """A task with its program; of one seed, or with ``variants``, equal ids are equal tasks.
+        """Return a task with its program.
 
-        The id is ``omni-arc-<original id>-<version>``; a variation's has ``-variation`` behind
-        the original's id, a composition's both ids joined by ``+``, a primitive's
-        ``<primitive>-<id whose inputs these are>``.
+        With one seed, or with ``variants``, equal ids stand for equal tasks. The id is
+        ``omni-arc-<original id>-<version>``; a variation has ``-variation`` behind the original's
+        id, a composition both ids joined by ``+``, a primitive ``<primitive>-<id of the task whose
+        inputs are used>``.
+
+        Args:
+            seed: The seed of the run.
+            index: The index of the task, from 0.
+
+        Returns:
+            The task, with one test pair.
 
         Raises:
-            DataError: no task is left, or a program hangs.
+            DataError: If no task is left, or if a program hangs.
         """
         kind, unit, version = self._at(seed, index)
-        # A mixture asks with a seed for each task kind: versions that are kept serve all of them.
+        # A mixture uses one seed for each task kind, and all of them share the cached versions.
         made = seed if self._variants is None else 0
         key = made, kind, unit, version
         task = self._kept.get(key)
@@ -159,22 +173,37 @@ class OmniARC(Source):
         return task
 
     def origin(self, seed: int, index: int) -> str:
-        """The kind of task: ``omni-arc variation``."""
+        """Return the kind of a task, for example ``omni-arc variation``.
+
+        Args:
+            seed: The seed of the run.
+            index: The index of the task, from 0.
+
+        Returns:
+            The name of the source and the kind.
+        """
         return f"{self.name} {self._at(seed, index)[0]}"
 
     def base_tasks(self) -> Sequence[Task]:
-        """The ARC-AGI-1 training tasks whose programs or inputs it uses."""
+        """Return the ARC-AGI-1 training tasks whose programs or inputs are used."""
         return [base_tasks()[task_id] for task_id in self._ids]
 
     def exclude(self, ids: Collection[str]) -> "OmniARC":
-        """Less these tasks, all that is made of their programs, and all that has their inputs."""
+        """Return the source without some tasks, and without all that uses their programs or inputs.
+
+        Args:
+            ids: The ids of the tasks to leave out.
+
+        Returns:
+            A new source.
+        """
         other = OmniARC.__new__(OmniARC)
         other.__dict__.update(vars(self))
         other._take([task_id for task_id in self._ids if task_id not in ids])
         return other
 
     def fingerprint(self) -> dict[str, str]:
-        """The programs, the DSL, the originals, and how tasks are made of them."""
+        """Return what the tasks depend on: programs, DSL, originals, and the making of tasks."""
         texts = hashlib.sha256()
         for task_id in self._ids:
             texts.update(f"{task_id} {programs()[task_id].source}\0".encode())
@@ -206,7 +235,7 @@ class OmniARC(Source):
         return tuple(PRIMITIVES) if kind == "primitive" else self._ids
 
     def _at(self, seed: int, index: int) -> tuple[str, str, int]:
-        """Kind, what it is made for, and which version."""
+        """Return the kind of a task, what it is made for, and its version."""
         if not self._ids:
             raise DataError(
                 "Omni-ARC: no task is left",
@@ -214,11 +243,11 @@ class OmniARC(Source):
                 expected="at least one task",
                 next_step="Loosen ids, exclude or the guard.",
             )
-        place, own = self._interleave.at(seed, index)
-        kind = _KINDS[place]
+        kind_index, own_index = self._interleave.at(seed, index)
+        kind = _KINDS[kind_index]
         units = self._units(kind)
-        unit = units[self._orders[kind].at(_derived(seed, kind), own)]
-        visit = own // len(units)
+        unit = units[self._orders[kind].at(_derived(seed, kind), own_index)]
+        visit = own_index // len(units)
         return kind, unit, visit if self._variants is None else visit % self._variants
 
 

@@ -1,4 +1,4 @@
-"""What a program in the registry may look like: complete in itself, and a rule, not an answer."""
+"""The style of programs in the registry: complete in themselves, and a rule, not an answer."""
 
 import ast
 import builtins
@@ -6,20 +6,25 @@ import builtins
 from arcflow.omniarc import dsl
 
 MAX_LITERAL = 30
-"""Cells that the numbers of a program's lists and tuples may have in all, those of mappings and
-of short sequences (colours, directions) apart."""
+"""The largest number of cells in all that a program's lists and tuples of numbers may have.
+
+Mappings and short sequences (colours, directions) are not counted.
+"""
 
 ALLOWED_NUMPY = "np"
 
 
 def style_problems(source: str) -> list[str]:
-    """What is wrong with a program's text, a line each; empty where nothing is.
+    """Find what is wrong with the style of a program's text.
 
-    A program uses numpy, the DSL and builtins alone, so that its text runs anywhere, and holds no
+    A program uses numpy, the DSL and builtins alone, so that its text runs anywhere. It holds no
     grid: neither an answer nor an input to look an answer up by.
 
     Args:
-        source: a function ``task(grid)``.
+        source: The text of a function ``task(grid)``.
+
+    Returns:
+        One line for each problem; empty if there is none.
     """
     tree = ast.parse(source)
     problems = [
@@ -43,7 +48,7 @@ def _numbers(node: ast.AST) -> int:
 
 
 def _encoded(value: object) -> bool:
-    """Whether a constant could hold a grid."""
+    """Return whether a constant could hold a grid."""
     if isinstance(value, int):
         return abs(value) > 10_000
     return (

@@ -1,4 +1,4 @@
-"""Trials: what programs that nobody trusts do with the pairs of a task, in the sandbox."""
+"""Trials of untrusted programs on the pairs of a task, in the sandbox."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from arcflow.sandbox import BadOutput, Grids, Nondeterministic, Raised, Result
 
 
 class RunPrograms(Protocol):
-    """Runs each program on its own grids, as ``Sandbox.run`` does."""
+    """A function that runs each program on its own grids, such as ``Sandbox.run``."""
 
     def __call__(
         self,
@@ -22,20 +22,30 @@ class RunPrograms(Protocol):
         *,
         per_process: int | None = None,
     ) -> Sequence[Result]:
-        """At most ``per_process`` programs share a process."""
+        """Run programs, of which at most ``per_process`` share a process.
+
+        Args:
+            programs: The texts of the programs.
+            inputs: For each program the grids to run it on.
+            per_process: The number of programs that may share a process; None for the default.
+
+        Returns:
+            One result for each program, in order.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProgramResult:
-    """What a program did with a task: its train pairs and its test inputs.
+    """The result of a program on the train pairs and the test inputs of a task.
 
     Attributes:
-        runs: it ended without an error on every input.
-        valid: it gave a grid for every input.
-        right: for each train pair whether its output was reproduced.
-        grids: for each input, those of the train pairs first, what it gave; None where no grid.
-        problem: what is wrong, in words, of the first input where something is; "" where every
+        runs: Whether it ended without an error on every input.
+        valid: Whether it returned a grid for every input.
+        right: For each train pair whether its output was reproduced.
+        grids: For each input, those of the train pairs first, the grid that was returned; None if
+            there is none.
+        problem: A description of what is wrong at the first input where something is; "" if every
             train pair is reproduced and every test input has a grid.
     """
 
@@ -47,7 +57,7 @@ class ProgramResult:
 
     @property
     def outputs(self) -> tuple[Grid | None, ...]:
-        """For each test input the grid it gave, None where it gave none."""
+        """For each test input the grid that was returned; None if there is none."""
         return self.grids[len(self.right) :]
 
     @property
@@ -61,14 +71,18 @@ def try_programs(
 ) -> list[ProgramResult]:
     """Run each program on all inputs of its own task.
 
-    Programs get inputs alone. What reproduces all train pairs is run again in a process that it
-    shares with no other program, and that counts. What fails on all inputs together is run on
-    each of them too, where it failed by itself and was not killed: it may be right about some.
+    Programs get inputs alone. A program that reproduces all train pairs is run again in a process
+    that it shares with no other program, and that result counts. A program that fails on all inputs
+    together, but by itself and without being killed, is run on each input too: it may be right
+    about some of them.
 
     Args:
-        run: the sandbox's.
-        programs: texts.
-        tasks: the task of each program; test outputs play no part (law 7).
+        run: The sandbox's function to run programs.
+        programs: The texts of the programs.
+        tasks: The task of each program; test outputs are not used, so answers cannot leak.
+
+    Returns:
+        One result for each program, in order.
     """
     inputs = [[pair.input for pair in (*task.train, *task.test)] for task in tasks]
     results = list(run(programs, inputs))
@@ -84,7 +98,7 @@ def try_programs(
         for grid in inputs[i]
     ]
     singles = iter(run([programs[i] for i, _ in parts], [[grid] for _, grid in parts]))
-    trials = []
+    found = []
     for task, grids, result in zip(tasks, inputs, results, strict=True):
         if isinstance(result, Grids):
             each: list[Result] = [Grids((grid,)) for grid in result.outputs]
@@ -92,12 +106,12 @@ def try_programs(
             each = [next(singles) for _ in grids]
         else:
             each = [result] * len(grids)
-        trials.append(_trial(task, result, each))
-    return trials
+        found.append(_program_result(task, result, each))
+    return found
 
 
 def _fits(result: Result, task: Task) -> bool:
-    """Whether a program reproduces all train pairs."""
+    """Return whether a program reproduces all train pairs."""
     return isinstance(result, Grids) and all(
         np.array_equal(grid, pair.output)
         for grid, pair in zip(result.outputs, task.train, strict=False)
@@ -105,8 +119,8 @@ def _fits(result: Result, task: Task) -> bool:
     )
 
 
-def _trial(task: Task, whole: Result, each: Sequence[Result]) -> ProgramResult:
-    """The trial of one program from what came of all inputs together and of each."""
+def _program_result(task: Task, whole: Result, each: Sequence[Result]) -> ProgramResult:
+    """Build the result of one program from its runs on all inputs together and on each of them."""
     n = len(task.train)
     right, problems = [], []
     for pair, result in zip(task.train, each, strict=False):

@@ -1,4 +1,4 @@
-"""Variations: a program with one change of known meaning, so another rule of the same kind."""
+"""Variations of programs: one change of known meaning makes another rule of the same kind."""
 
 import ast
 import functools
@@ -22,38 +22,47 @@ _OPPOSITES = {
     "max": "min",
     "min": "max",
 }
-"""Functions of equal parameters of which a rule may have the one or the other."""
+"""Functions with equal parameters, each with the one that may replace it in a rule."""
 
 Change = Callable[[np.random.Generator], list[Edit]]
-"""A change of one meaning: draws what stands there instead."""
+"""A function that draws the edits of a change of one meaning."""
 
 
 def variation(text: str, random: np.random.Generator) -> str | None:
-    """Another rule: the program's text with one change of known meaning.
+    """Return a program's text with one change of known meaning, which makes another rule.
 
-    One of: a colour that cells become, everywhere in the program, or one that they are compared
-    with; a direction; a connectivity or another switch; a count, by one; an axis; a function for
-    its opposite, such as the largest for the smallest. All else stays as it is written, but for
-    the docstring and the comments, which would tell the old rule.
+    The change is one of these: a colour that cells become, everywhere in the program, or one that
+    they are compared with; a direction; a connectivity or another switch; a count, by one; an axis;
+    a function for its opposite, such as the largest for the smallest. All else stays as it is
+    written, except for the docstring and the comments, which would describe the old rule.
 
     Args:
-        text: defines ``task(grid)``.
-        random: draws the change.
+        text: A text that defines ``task(grid)``.
+        random: The generator that draws the change.
 
     Returns:
-        None where nothing has a known meaning. Whether the new rule is well-posed is not known:
-        run it.
+        The changed text, or None if nothing has a known meaning. It is not checked whether the new
+        rule is well-posed: run the program to find out.
     """
     changed = change(text, random)
     return None if changed is None else without_docstring(changed)
 
 
 def change(text: str, random: np.random.Generator) -> str | None:
-    """As :func:`variation`, docstring and comments left as they are."""
+    """Return a program's text with a change as in :func:`variation`, comments included.
+
+    Args:
+        text: A text that defines ``task(grid)``.
+        random: The generator that draws the change.
+
+    Returns:
+        The changed text with docstring and comments as they are, or None if nothing has a known
+        meaning.
+    """
     program, by_kind = _read(text)
     if not by_kind:
         return None
-    # A kind first: a program has many colours and one direction.
+    # The kind is chosen first: a program has many colours and one direction.
     kinds = sorted(by_kind)
     several = by_kind[kinds[int(random.integers(len(kinds)))]]
     edits = several[int(random.integers(len(several)))](random)
@@ -61,62 +70,69 @@ def change(text: str, random: np.random.Generator) -> str | None:
 
 
 def count_changes(text: str) -> dict[str, int]:
-    """How many changes of each kind a program offers: colour, direction, switch, count, axis,
-    opposite."""
+    """Count the changes that a program offers.
+
+    Args:
+        text: A text that defines ``task(grid)``.
+
+    Returns:
+        The number of changes by kind: color, direction, switch, count, axis and opposite; kinds
+        without any are left out.
+    """
     return {kind: len(several) for kind, several in sorted(_read(text)[1].items())}
 
 
 @functools.lru_cache(maxsize=1024)
 def _read(text: str) -> tuple[Text, dict[str, list[Change]]]:
-    """A program and its changes by kind."""
+    """Return a program and its changes by kind."""
     program = Text(text)
     found: defaultdict[str, list[Change]] = defaultdict(list)
-    places = find_constants(program.tree)
-    colors = [place for place in places if place.meanings & {"read", "written"}]
-    used = {place.value for place in colors}
+    constants = find_constants(program.tree)
+    colors = [constant for constant in constants if constant.meanings & {"read", "written"}]
+    used = {constant.value for constant in colors}
     for meaning in ("written", "read"):
         of_color: defaultdict[int, list[ProgramConstant]] = defaultdict(list)
-        for place in colors:
-            if meaning in place.meanings:
-                of_color[place.value].append(place)
+        for constant in colors:
+            if meaning in constant.meanings:
+                of_color[constant.value].append(constant)
         for color, several in of_color.items():
             if color:
                 found["color"].append(_recolor(program, several, used, meaning))
             elif meaning == "written":
-                # Black is not one thing: each place of it may become a colour by itself.
+                # Black has many roles: each constant of it may become another colour by itself.
                 found["color"] += [_recolor(program, [one], used, meaning) for one in several]
     named: defaultdict[str, list[ProgramConstant]] = defaultdict(list)
-    for place in places:
-        if "direction" in place.meanings:
-            named[place.value].append(place)
-        elif "switch" in place.meanings:
-            found["switch"].append(_switch(program, place))
-        elif "count" in place.meanings:
-            found["count"].append(_step(program, place))
-        elif "axis" in place.meanings:
-            found["axis"].append(_choose(program, place))
+    for constant in constants:
+        if "direction" in constant.meanings:
+            named[constant.value].append(constant)
+        elif "switch" in constant.meanings:
+            found["switch"].append(_switch(program, constant))
+        elif "count" in constant.meanings:
+            found["count"].append(_step(program, constant))
+        elif "axis" in constant.meanings:
+            found["axis"].append(_choose(program, constant))
     for name, several in named.items():
         found["direction"].append(_redirect(program, name, several, named))
     found["opposite"] += [
-        _constant(program.replace(node, _OPPOSITES[node.id])) for node in _opposites(program.tree)
+        _always(program.replace(node, _OPPOSITES[node.id])) for node in _opposites(program.tree)
     ]
     return program, {kind: several for kind, several in found.items() if several}
 
 
 def _recolor(
-    program: Text, places: Sequence[ProgramConstant], used: set[Any], meaning: str
+    program: Text, constants: Sequence[ProgramConstant], used: set[Any], meaning: str
 ) -> Change:
     def make(random: np.random.Generator) -> list[Edit]:
-        color = places[0].value
+        color = constants[0].value
         others = [c for c in range(1, N_COLORS) if c != color]
         new = [c for c in others if c not in used]
         known = [c for c in others if c in used]
-        # What is looked for has to be there; what is painted is told best by a colour of its own.
+        # A colour to look for has to occur; a painted one is clearest if nothing else has it.
         chosen = (known or new) if meaning == "read" else (new or known)
         if random.random() < 0.25:
             chosen = others
         value = str(chosen[int(random.integers(len(chosen)))])
-        return [program.replace(place.node, value) for place in places]
+        return [program.replace(constant.node, value) for constant in constants]
 
     return make
 
@@ -124,65 +140,65 @@ def _recolor(
 def _redirect(
     program: Text,
     name: str,
-    places: Sequence[ProgramConstant],
+    constants: Sequence[ProgramConstant],
     named: dict[str, list[ProgramConstant]],
 ) -> Change:
     def make(random: np.random.Generator) -> list[Edit]:
         group = DIRECTIONS if name in DIRECTIONS else STEPS
         others = [other for other in group if other != name]
         other = others[int(random.integers(len(others)))]
-        # Two that a program tells apart change places, or they would become one.
-        swapped = [program.replace(place.node, name) for place in named.get(other, ())]
-        return [*(program.replace(place.node, other) for place in places), *swapped]
+        # Two directions that a program tells apart are exchanged, or they would become one.
+        swapped = [program.replace(constant.node, name) for constant in named.get(other, ())]
+        return [*(program.replace(constant.node, other) for constant in constants), *swapped]
 
     return make
 
 
-def _switch(program: Text, place: ProgramConstant) -> Change:
-    assert place.parameter is not None
-    if isinstance(place.node, ast.Call):
-        return _constant(
-            program.add_argument(place.node, f"{place.parameter.name}={not place.value}")
+def _switch(program: Text, constant: ProgramConstant) -> Change:
+    assert constant.parameter is not None
+    if isinstance(constant.node, ast.Call):
+        return _always(
+            program.add_argument(constant.node, f"{constant.parameter.name}={not constant.value}")
         )
-    return _constant(program.replace(place.node, str(not place.value)))
+    return _always(program.replace(constant.node, str(not constant.value)))
 
 
-def _step(program: Text, place: ProgramConstant) -> Change:
+def _step(program: Text, constant: ProgramConstant) -> Change:
     def make(random: np.random.Generator) -> list[Edit]:
-        # Sizes and counts stay what they are: not negative, and something where it was something.
-        least = min(place.value, 1)
-        steps = [step for step in (-1, 1) if place.value + step >= least or place.value < 0]
-        value = place.value + steps[int(random.integers(len(steps)))]
-        return [program.replace(place.node, str(value))]
+        # Sizes and counts stay non-negative, and positive if they were positive.
+        least = min(constant.value, 1)
+        steps = [step for step in (-1, 1) if constant.value + step >= least or constant.value < 0]
+        value = constant.value + steps[int(random.integers(len(steps)))]
+        return [program.replace(constant.node, str(value))]
 
     return make
 
 
-def _choose(program: Text, place: ProgramConstant) -> Change:
+def _choose(program: Text, constant: ProgramConstant) -> Change:
     def make(random: np.random.Generator) -> list[Edit]:
-        assert place.parameter is not None
-        others = [choice for choice in place.parameter.choices if choice != place.value]
+        assert constant.parameter is not None
+        others = [choice for choice in constant.parameter.choices if choice != constant.value]
         other = others[int(random.integers(len(others)))]
         text = f'"{other}"' if isinstance(other, str) else str(other)
-        return [program.replace(place.node, text)]
+        return [program.replace(constant.node, text)]
 
     return make
 
 
 def _opposites(tree: ast.Module) -> list[ast.Name]:
-    """Calls' functions, or functions that are passed, which have an opposite."""
+    """Return the names of functions, called or passed as arguments, that have an opposite."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             by_key = any(keyword.arg == "key" for keyword in node.keywords)
             for name in (node.func, *node.args):
                 if isinstance(name, ast.Name) and name.id in _OPPOSITES:
-                    # Of two numbers the larger is arithmetic; of things by a key it is a rule.
+                    # The larger of two numbers is arithmetic; the largest item by a key is a rule.
                     if name.id in ("max", "min") and not (by_key and name is node.func):
                         continue
                     found.append(name)
     return sorted(found, key=lambda name: (name.lineno, name.col_offset))
 
 
-def _constant(edit: Edit) -> Change:
+def _always(edit: Edit) -> Change:
     return lambda random: [edit]

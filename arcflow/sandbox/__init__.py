@@ -1,6 +1,6 @@
-"""Programs that nobody trusts, run in processes that can do nothing else.
+"""A sandbox that runs untrusted programs in processes without any rights.
 
-:func:`run_programs` runs texts that define ``task(grid)``; :class:`Sandbox` is the same with
+:func:`run_programs` runs texts that define ``task(grid)``; :class:`Sandbox` does the same with
 workers that stay warm. ``docs/sandbox.md`` says what each layer stops, and what none does.
 """
 
@@ -27,7 +27,10 @@ _HOME = {"Sandbox": "pool", "run_programs": "pool", "Layer": "layers"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name at first use: a worker needs none of them, and stays small to fork."""
+    """Import a public name at first use.
+
+    A worker needs none of these names, and without them it stays small, so that forks are cheap.
+    """
     home = import_module(f"arcflow.sandbox.{_HOME.get(name, 'results')}")
     try:
         return getattr(home, name)

@@ -1,4 +1,4 @@
-"""What programs may name, listed: builtins, numpy and a few functions of other modules."""
+"""Lists of what programs may name: builtins, numpy and a few functions of other modules."""
 
 from collections.abc import Mapping
 
@@ -113,11 +113,11 @@ ATTRIBUTES = _names(
     tobytes tolist total trace transpose union update upper values var zfill
     """
 )
-"""Attributes of numbers, strings, collections, arrays and ufuncs that give no way out."""
+"""Attributes of numbers, strings, collections, arrays and ufuncs that offer no way out."""
 
 FORBIDDEN = _names(
     """
     add_note format format_map mro with_traceback
     """
 )
-"""Public attributes that walk from a value to what it hangs on."""
+"""Public attributes that are refused because they lead out of the sandbox or change its objects."""

@@ -1,4 +1,4 @@
-"""The syntax-tree policy: what a program may consist of, decided before any of it runs."""
+"""The syntax-tree policy, which decides what a program may consist of before any of it runs."""
 
 import ast
 import builtins
@@ -31,19 +31,19 @@ _BINDING = frozenset(
     (ast.Name, ast.arg, ast.FunctionDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar,
      ast.MatchMapping)
 )  # fmt: skip
-"""What a name can be bound by."""
+"""The kinds of nodes that can bind a name."""
 _CHECKED = _BINDING | frozenset(
     (ast.Attribute, ast.Import, ast.ImportFrom, ast.keyword, ast.Global, ast.Nonlocal)
 )
-_PLAIN = frozenset(
+_UNCHECKED = frozenset(
     kind
     for base in _NODES
     for kind in (base, *base.__subclasses__())
     if kind not in _CHECKED and not (base.__subclasses__() and kind is base)
 )
-"""Nodes that are allowed whatever is in them; what is in them is looked at by itself."""
+"""Nodes that are allowed whatever they contain; their children are checked by themselves."""
 
-_WORDS = {
+_CONSTRUCT_NAMES = {
     "ClassDef": "a class",
     "AsyncFunctionDef": "an async function",
     "AsyncFor": "async for",
@@ -53,38 +53,40 @@ _WORDS = {
     "TryStar": "except*",
     "MatchClass": "a class pattern",
 }
-_UNOFFERED = frozenset(dir(builtins)) - BUILTINS
+_UNAVAILABLE = frozenset(dir(builtins)) - BUILTINS
 
 
 def check(
-    text: bytes, limits: Limits, offer: ProgramNamespace
+    text: bytes, limits: Limits, namespace: ProgramNamespace
 ) -> CodeType | SyntaxProblem | Refused:
-    """Parse a program, hold it against the policy and compile it; run where a crash is harmless.
+    """Parse a program, check it against the policy and compile it.
+
+    This runs in the parser's process, where a crash of the compiler does no harm.
 
     Args:
-        text: the program, UTF-8.
-        limits: bounds of the text and of its tree.
-        offer: what it may name.
+        text: The program's text in UTF-8.
+        limits: The bounds of the text's syntax tree.
+        namespace: The names that the program may use.
 
     Returns:
-        Its code, or why not.
+        The compiled code, or the reason why there is none.
     """
     try:
         source = text.decode("utf-8")
         tree = ast.parse(source, FILE)
-        problem = _problem(tree, limits, offer)
+        problem = _problem(tree, limits, namespace)
         if problem is not None:
             return problem
         return compile(tree, FILE, "exec", dont_inherit=True, optimize=0)
     except SyntaxError as error:
         return SyntaxProblem(error.msg, error.lineno or 0)
     except (ValueError, RecursionError, MemoryError) as error:
-        # No UTF-8, a NUL, a number with too many digits; nested too deep for the parser.
+        # The text is not UTF-8, has a NUL or a number with too many digits, or is nested too deep.
         return SyntaxProblem(str(error) or "nested too deep for the parser")
 
 
-def _problem(tree: ast.Module, limits: Limits, offer: ProgramNamespace) -> Refused | None:
-    """The first thing that a program may not have, in reading order."""
+def _problem(tree: ast.Module, limits: Limits, namespace: ProgramNamespace) -> Refused | None:
+    """Return the first violation of the policy in reading order, or None if there is none."""
     nodes: list[ast.AST] = []
     level: list[ast.AST] = [tree]
     depth = 0
@@ -101,7 +103,8 @@ def _problem(tree: ast.Module, limits: Limits, offer: ProgramNamespace) -> Refus
     found = [
         Refused(construct, getattr(node, "lineno", 0))
         for node in nodes
-        if type(node) not in _PLAIN and (construct := _refusal(node, stored, offer)) is not None
+        if type(node) not in _UNCHECKED
+        and (construct := _refusal(node, stored, namespace)) is not None
     ]
     if found:
         return min(found, key=lambda refused: refused.line)
@@ -109,7 +112,10 @@ def _problem(tree: ast.Module, limits: Limits, offer: ProgramNamespace) -> Refus
 
 
 def _children(level: list[ast.AST]) -> list[ast.AST]:
-    """The nodes right below some; a third of the time of ``ast.iter_child_nodes``."""
+    """Return the direct children of some nodes.
+
+    It takes a third of the time that ``ast.iter_child_nodes`` takes.
+    """
     found: list[ast.AST] = []
     for node in level:
         for value in vars(node).values():
@@ -121,7 +127,7 @@ def _children(level: list[ast.AST]) -> list[ast.AST]:
 
 
 def _stores(node: ast.AST) -> Iterator[str]:
-    """Names that a node binds."""
+    """Yield the names that a node binds."""
     if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
         yield node.id
     elif isinstance(node, ast.arg):
@@ -138,26 +144,26 @@ def _hidden(name: str) -> bool:
     return name.startswith("__") or name.endswith("__")
 
 
-def _refusal(node: ast.AST, stored: set[str], offer: ProgramNamespace) -> str | None:
-    """What is wrong with one node."""
+def _refusal(node: ast.AST, stored: set[str], namespace: ProgramNamespace) -> str | None:
+    """Return what is forbidden about one node, or None if it is allowed."""
     if not isinstance(node, _NODES):
         kind = type(node).__name__
-        return _WORDS.get(kind, kind)
+        return _CONSTRUCT_NAMES.get(kind, kind)
     if isinstance(node, ast.Name):
         if node.id == "__name__" and isinstance(node.ctx, ast.Load):
             return None
-        if _hidden(node.id) or (node.id in _UNOFFERED and node.id not in stored):
+        if _hidden(node.id) or (node.id in _UNAVAILABLE and node.id not in stored):
             return f"the name {node.id}"
     elif isinstance(node, ast.Attribute):
-        return _attribute(node, stored, offer)
+        return _attribute(node, stored, namespace)
     elif isinstance(node, ast.Import):
         for alias in node.names:
-            if alias.name not in offer.modules:
+            if alias.name not in namespace.modules:
                 return f"import {alias.name}"
             if _hidden(alias.asname or ""):
                 return f"the name {alias.asname}"
     elif isinstance(node, ast.ImportFrom):
-        return _import_from(node, offer)
+        return _import_from(node, namespace)
     elif isinstance(node, ast.keyword):
         if node.arg is not None and _hidden(node.arg):
             return f"the name {node.arg}"
@@ -168,25 +174,25 @@ def _refusal(node: ast.AST, stored: set[str], offer: ProgramNamespace) -> str | 
     return None
 
 
-def _attribute(node: ast.Attribute, stored: set[str], offer: ProgramNamespace) -> str | None:
+def _attribute(node: ast.Attribute, stored: set[str], namespace: ProgramNamespace) -> str | None:
     if not isinstance(node.ctx, ast.Load):
         return f"setting the attribute {node.attr}"
     if isinstance(node.value, ast.Name) and node.value.id == "np" and "np" not in stored:
-        if node.attr not in vars(offer.modules["numpy"]) or _hidden(node.attr):
+        if node.attr not in vars(namespace.modules["numpy"]) or _hidden(node.attr):
             return f"numpy.{node.attr}"
         return None
-    if _hidden(node.attr) or node.attr not in offer.attributes:
+    if _hidden(node.attr) or node.attr not in namespace.attributes:
         return f"the attribute {node.attr}"
     return None
 
 
-def _import_from(node: ast.ImportFrom, offer: ProgramNamespace) -> str | None:
+def _import_from(node: ast.ImportFrom, namespace: ProgramNamespace) -> str | None:
     name = "." * node.level + (node.module or "")
-    if node.level or name not in offer.modules:
+    if node.level or name not in namespace.modules:
         return f"import of {name}"
     for alias in node.names:
         if alias.name != "*" and (
-            alias.name not in vars(offer.modules[name]) or _hidden(alias.name)
+            alias.name not in vars(namespace.modules[name]) or _hidden(alias.name)
         ):
             return f"{name}.{alias.name}"
         if _hidden(alias.asname or ""):
@@ -195,7 +201,7 @@ def _import_from(node: ast.ImportFrom, offer: ProgramNamespace) -> str | None:
 
 
 def _signature(tree: ast.Module) -> Refused | None:
-    """A program is a text that defines ``task(grid)`` at its top."""
+    """Return a refusal unless the text defines ``task(grid)`` at its top level."""
     tasks = [
         node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "task"
     ]

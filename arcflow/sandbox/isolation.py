@@ -1,7 +1,7 @@
-"""What a worker drops before it sees a program: one function a layer, each says what it did.
+"""The rights that a worker drops before it sees a program: one function for each layer.
 
-A layer that this kernel or this user lacks is reported, not raised: the parent decides whether
-the others are enough (:func:`arcflow.sandbox.layers.judge`).
+Each function reports what it did. A layer that this kernel or this user lacks is reported, not
+raised: the parent decides whether the others are enough (:func:`arcflow.sandbox.layers.judge`).
 """
 
 import ctypes
@@ -29,7 +29,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _optional(name: str) -> Any:
-    """Imported with this module: once rights are dropped there is no file to import from."""
+    """Import a module if it is installed.
+
+    This happens when this module is imported: once the rights are dropped, no file can be read.
+    """
     try:
         return import_module(name)
     except ImportError:
@@ -40,19 +43,30 @@ _landlock = _optional("landlock")
 
 
 class _Program(ctypes.Structure):
-    """``struct sock_fprog``: a filter's instructions."""
+    """A ``struct sock_fprog``, which holds the instructions of a filter."""
 
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
 def clear_environment() -> Layer:
-    """Forget all variables: no keys, no paths, no user name."""
+    """Delete all environment variables, so that no keys, paths or user name are left.
+
+    Returns:
+        The report on this layer.
+    """
     os.environ.clear()
     return Layer("environment", True, "empty")
 
 
 def close_descriptors(keep: tuple[int, ...]) -> Layer:
-    """Close every descriptor but ``keep``, whatever the parent had open."""
+    """Close every file descriptor but some, whatever the parent had open.
+
+    Args:
+        keep: The descriptors that stay open.
+
+    Returns:
+        The report on this layer.
+    """
     highest = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     top = 4096 if highest == resource.RLIM_INFINITY else min(highest, 1 << 20)
     low = 0
@@ -64,7 +78,11 @@ def close_descriptors(keep: tuple[int, ...]) -> Layer:
 
 
 def drop_root() -> Layer:
-    """Become nobody, where the parent is root."""
+    """Change to the user nobody if the parent is root.
+
+    Returns:
+        The report on this layer.
+    """
     if os.geteuid() != 0:
         return Layer("user", True, "not root")
     try:
@@ -77,9 +95,13 @@ def drop_root() -> Layer:
 
 
 def enter_namespaces() -> Layer:
-    """Own user, network, process and IPC namespaces: no interfaces, nobody to signal or trace.
+    """Enter new user, network, process, IPC and host-name namespaces.
 
-    The process namespace holds the children from here on; the first of them is its init.
+    In them there is no network interface and no other process to signal or to trace. The process
+    namespace holds the children that are forked from here on; the first of them is its init.
+
+    Returns:
+        The report on this layer.
     """
     names = "user, network, process, IPC and host-name namespaces"
     flags = _NEW_USER | _NEW_NET | _NEW_PID | _NEW_IPC | _NEW_UTS
@@ -90,7 +112,11 @@ def enter_namespaces() -> Layer:
 
 
 def drop_capabilities() -> Layer:
-    """No capability, not even in the own user namespace, and no way to gain one."""
+    """Drop all capabilities, also those in the new user namespace, and any way to gain one.
+
+    Returns:
+        The report on this layer.
+    """
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     none = (ctypes.c_uint32 * 6)()
@@ -101,7 +127,14 @@ def drop_capabilities() -> Layer:
 
 
 def set_rlimits() -> Layer:
-    """No core dump, no byte to a file, no locked memory, no message queue, few descriptors."""
+    """Set the resource limits that hold for all processes of a worker.
+
+    They forbid core dumps, writing to files, locked memory and message queues, and allow few
+    descriptors.
+
+    Returns:
+        The report on this layer.
+    """
     for limit, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
@@ -116,12 +149,23 @@ def set_rlimits() -> Layer:
 
 
 def limit_memory(size: int) -> None:
-    """At most ``size`` bytes of address space."""
+    """Limit the address space of this process.
+
+    Args:
+        size: The limit in bytes.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
 def limit_program(memory_bytes: int, seconds: float) -> None:
-    """The rlimits of one program's process: address space, CPU, no descriptor, no process."""
+    """Set the resource limits of a process that runs programs.
+
+    They bound its address space and CPU time, and forbid new descriptors and new processes.
+
+    Args:
+        memory_bytes: The limit of the address space in bytes.
+        seconds: The CPU time that the programs may take, in seconds; one second is added to it.
+    """
     limit_memory(memory_bytes)
     cpu = math.ceil(seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
@@ -130,11 +174,17 @@ def limit_program(memory_bytes: int, seconds: float) -> None:
 
 
 def lock_paths() -> Layer:
-    """Landlock without a rule: no path can be read, listed, written, made, removed or run."""
+    """Apply a Landlock ruleset without any rule.
+
+    After that no path can be read, listed, written, made, removed or run.
+
+    Returns:
+        The report on this layer.
+    """
     if _landlock is None:
         return Layer("landlock", False, "the package landlock is missing")
     try:
-        ctypes.set_errno(0)  # the library takes an earlier call's for its own
+        ctypes.set_errno(0)  # the library would take an older errno for its own
         _landlock.Ruleset().apply()
         version = _landlock.landlock_abi_version()
     except OSError as error:
@@ -143,11 +193,15 @@ def lock_paths() -> Layer:
 
 
 def filter_calls(instructions: bytes, missing: str = "") -> Layer:
-    """Load a compiled seccomp filter; it adds to the filters that are loaded already.
+    """Load a compiled seccomp filter, in addition to the filters that are loaded already.
 
     Args:
-        instructions: from :mod:`arcflow.sandbox.seccomp`.
-        missing: why there are none.
+        instructions: The compiled filter, from :mod:`arcflow.sandbox.seccomp`; empty if there is
+            none.
+        missing: The reason why there is no filter, for the report.
+
+    Returns:
+        The report on this layer.
     """
     if not instructions:
         return Layer("seccomp", False, missing)
@@ -159,5 +213,8 @@ def filter_calls(instructions: bytes, missing: str = "") -> Layer:
 
 
 def die_with_parent() -> None:
-    """Be killed when the process that forked this one ends; cleared by any change of user."""
+    """Let the kernel kill this process when the process that forked it ends.
+
+    Any change of the user clears this setting.
+    """
     _libc.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0)

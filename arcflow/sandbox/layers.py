@@ -1,4 +1,4 @@
-"""The layers a worker reports, and whether they are enough."""
+"""The layers that a worker reports, and the decision whether they are enough."""
 
 import warnings
 from collections.abc import Sequence
@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from arcflow.sandbox.results import SandboxError
 
 MUST = ("environment", "descriptors", "rlimits", "user", "capabilities")
-"""Every Linux has these; without one of them nothing runs."""
+"""The layers that every Linux has; without one of them nothing runs."""
 KERNEL = ("landlock", "seccomp", "namespaces")
-"""Kernels and containers may lack these: one may be missing, the others then stand for it."""
+"""The layers that kernels and containers may lack.
+
+One of them may be missing, because the other two then stop what it would have stopped.
+"""
 
 _warned: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One thing that a worker gave up.
+    """A report on one layer of protection.
 
     Attributes:
-        name: of the layer.
-        holds: whether it is in place.
-        detail: what was done, or why it could not be.
+        name: The layer's name.
+        holds: Whether the layer is in place.
+        detail: What was done, or why it could not be done.
     """
 
     name: str
@@ -30,14 +33,15 @@ class Layer:
 
 
 def judge(layers: Sequence[Layer], strict: bool) -> None:
-    """Go on, go on with a warning (once a process for each layer), or refuse.
+    """Check that enough layers hold, and warn once a process of each layer that is missing.
 
     Args:
-        layers: what a worker reported.
-        strict: refuse where any layer is missing.
+        layers: The layers that a worker reported.
+        strict: Whether to refuse if any layer is missing.
 
     Raises:
-        SandboxError: a layer is missing that must hold, or two that may be missing alone.
+        SandboxError: If a layer is missing that must hold, if more than one layer is missing, or if
+            ``strict`` is set and any layer is missing.
     """
     lost = [layer for layer in layers if not layer.holds]
     names = {layer.name for layer in layers if layer.holds}

@@ -1,4 +1,4 @@
-"""What programs find under the names they may use, and the only ``import`` they reach."""
+"""The names that programs can use, and the only ``import`` that they can reach."""
 
 import builtins
 import importlib
@@ -11,21 +11,22 @@ from arcflow.sandbox.allowlist import ATTRIBUTES, BUILTINS, FORBIDDEN, LINALG, M
 
 
 def quiet(*values: object, **options: object) -> None:
-    """What ``print`` does in a program: nothing."""
+    """Do nothing; programs find this function under the name ``print``."""
 
 
 class ProgramNamespace:
-    """The names of one worker.
+    """The names that the programs of one worker can use.
 
     Args:
-        api: the module whose public names programs may use, e.g. ``"arcflow.omniarc.dsl"``; ""
-            offers none.
+        api: The module whose public names programs may use, for example ``"arcflow.omniarc.dsl"``;
+            an empty string stands for no module.
 
     Attributes:
-        modules: what ``import`` gives, by dotted name.
-        builtins: the ``__builtins__`` of a program.
-        names: what a program finds without an import: numpy as ``np``, and the api.
-        attributes: what may stand after a dot.
+        modules: The modules that programs can import, by dotted name.
+        builtins: The ``__builtins__`` of a program.
+        names: The names that a program finds without an import: numpy as ``np``, and those of the
+            API module.
+        attributes: The names that may follow a dot.
     """
 
     def __init__(self, api: str) -> None:
@@ -40,12 +41,12 @@ class ProgramNamespace:
         self.modules["__future__"] = _pick(
             "__future__", importlib.import_module("__future__"), frozenset(("annotations",))
         )
-        offered: dict[str, Any] = {}
+        api_names: dict[str, Any] = {}
         if api:
             source = importlib.import_module(api)
-            offered = {name: getattr(source, name) for name in source.__all__}
-            self._add_chain(api, offered)
-        self.names: dict[str, Any] = {"np": self.modules["numpy"], **offered}
+            api_names = {name: getattr(source, name) for name in source.__all__}
+            self._add_chain(api, api_names)
+        self.names: dict[str, Any] = {"np": self.modules["numpy"], **api_names}
         self.builtins: dict[str, Any] = {
             **{name: getattr(builtins, name) for name in BUILTINS},
             "print": quiet,
@@ -53,15 +54,16 @@ class ProgramNamespace:
         }
         self.attributes = ATTRIBUTES.union(
             *(vars(module).keys() for module in self.modules.values()),
-            *(_public(value) for value in offered.values() if isinstance(value, type)),
+            *(_public(value) for value in api_names.values() if isinstance(value, type)),
         )
         self._shared: list[tuple[dict[str, Any], dict[str, Any]]] = []
 
     def seal(self) -> None:
-        """Remember what programs that share a process have in common, for :meth:`intact`.
+        """Record the state that programs of one process share, for :meth:`intact`.
 
-        That is what they can name, and what stands behind it in numpy, in the api and here; not
-        all of numpy's inner modules, which would take five times as long as a program.
+        The state is what programs can name and what these names refer to in numpy, in the API
+        module and in this package. Numpy's inner modules are left out, since comparing them would
+        take five times as long as a program.
         """
         inner = tuple(f"{name}." for name in (self.api, __package__) if name)
         outer = {"builtins", "numpy", "numpy.linalg", self.api}
@@ -78,16 +80,16 @@ class ProgramNamespace:
         self._shared = [(values, dict(values)) for values in shared]
 
     def intact(self) -> bool:
-        """Whether every name of every module still means what it meant at :meth:`seal`."""
+        """Return whether every name of every module still means what it meant at :meth:`seal`."""
         try:
-            # Equal where they are the same object; whatever else was put there may not compare.
+            # Identical objects compare as equal; what a program put there may fail to compare.
             return all(now == before for now, before in self._shared)
         except Exception:  # noqa: BLE001 - a comparison of anything with anything
             return False
 
-    def _add_chain(self, api: str, offered: Mapping[str, Any]) -> None:
-        """Make ``import a.b.c`` work, each part holding only the next."""
-        module = _pick(api, None, frozenset(), offered)
+    def _add_chain(self, api: str, api_names: Mapping[str, Any]) -> None:
+        """Make ``import a.b.c`` work with modules that each hold only the next one."""
+        module = _pick(api, None, frozenset(), api_names)
         self.modules[api] = module
         while "." in api:
             api, _, last = api.rpartition(".")
@@ -102,10 +104,12 @@ class ProgramNamespace:
         fromlist: tuple[str, ...] | None = (),
         level: int = 0,
     ) -> ModuleType:
-        """The only ``__import__`` that a program's import statements can reach.
+        """Import a module that programs may use.
 
-        Numpy's C code calls it too, for parts of numpy; it then looks into ``sys.modules`` itself,
-        so an empty module does. That is all a program would get of anything loaded.
+        This is the only ``__import__`` that a program's import statements can reach. Numpy's C code
+        calls it too, for parts of numpy, and then looks into ``sys.modules`` by itself. An empty
+        module is therefore enough for it, and it is all that a program would get of any other
+        loaded module.
         """
         if name not in self.modules and name in sys.modules and not level:
             return ModuleType("nothing")
@@ -120,7 +124,10 @@ def _pick(
     public: frozenset[str],
     more: Mapping[str, Any] | None = None,
 ) -> ModuleType:
-    """A module that holds only what is named; other numpy versions lack some of it."""
+    """Return a module that holds only the given names.
+
+    Names that this version of numpy lacks are left out.
+    """
     module = ModuleType(name)
     vars(module).clear()
     values = {key: getattr(source, key) for key in public if hasattr(source, key)} | dict(
@@ -133,5 +140,5 @@ def _pick(
 
 
 def _public(cls: type) -> list[str]:
-    """Public attributes of an api class, without those it has from str, int or an exception."""
+    """Return the public attributes of a class of the API module, without the forbidden ones."""
     return [name for name in dir(cls) if not name.startswith("_") and name not in FORBIDDEN]

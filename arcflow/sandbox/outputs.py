@@ -1,4 +1,4 @@
-"""What came out of a program: the grid in it, what is wrong with it, where it failed."""
+"""The outputs of programs: the check that an output is a grid, and the line of an error."""
 
 from types import TracebackType
 from typing import Any
@@ -8,18 +8,28 @@ import numpy as np
 from arcflow.core.grid import MAX_SIDE, N_COLORS, Grid
 
 FILE = "<program>"
-"""The file name that a program's frames carry."""
+"""The file name in the stack frames of a program."""
 
 
 class NotAGridError(Exception):
-    """Args: what is wrong ("type", "shape" or "values"), and what was found."""
+    """An output that is not a grid.
+
+    Its arguments are what is wrong ("type", "shape" or "values"), and what was found.
+    """
 
 
 def check_output(output: Any) -> Grid:
-    """What a program returned, as contiguous int8; it may be the array itself.
+    """Check that the output of a program is a grid.
+
+    Args:
+        output: The value that the program returned.
+
+    Returns:
+        The grid as a contiguous int8 array of shape (H, W); it may be the output itself.
 
     Raises:
-        NotAGridError: it is no array of integers, or has other sides or cells than a grid.
+        NotAGridError: If the output is not an array of integers, or if its sides or cells are not
+            those of a grid.
     """
     if not isinstance(output, np.ndarray) or output.dtype.kind not in "iu":
         found = type(output).__name__
@@ -33,7 +43,14 @@ def check_output(output: Any) -> Grid:
 
 
 def last_line(error: BaseException) -> int:
-    """The last line of the program itself that an exception went through; 0 for none."""
+    """Return the last line of the program that an exception passed through.
+
+    Args:
+        error: The exception, with its traceback.
+
+    Returns:
+        The number of the line in the program's text, from 1; 0 if it passed through none.
+    """
     line = 0
     trace: TracebackType | None = error.__traceback__
     while trace is not None:

@@ -1,4 +1,4 @@
-"""Sandbox: warm workers that run programs, are killed on time, and replaced where they die."""
+"""A pool of warm workers that run programs, are killed on time and are replaced if they die."""
 
 import os
 import sys
@@ -18,18 +18,21 @@ PER_PROCESS = 16
 
 
 class Sandbox:
-    """A pool of workers that may be kept for hours; a context manager.
+    """A pool of workers that may be kept for hours; it is a context manager.
 
     Args:
-        n_workers: processes that run programs at the same time.
-        limits: of each program, where :meth:`run` is given no others.
-        api: the module whose ``__all__`` programs may use without an import; "" for none.
-        strict: refuse to run where the kernel lacks a layer; else one missing layer is told once.
-        per_process: programs that run in one process, one after the other; 1 gives each a process
-            of its own, which takes five times as long.
+        n_workers: The number of workers, which run programs at the same time.
+        limits: The limits of each program, unless :meth:`run` is given others; None stands for the
+            defaults of :class:`Limits`.
+        api: The module whose ``__all__`` programs may use without an import; an empty string stands
+            for no module.
+        strict: Whether to refuse to run if the kernel lacks a layer; otherwise one missing layer
+            gives a warning.
+        per_process: The number of programs that run in one process, one after the other; with 1
+            each program has a process of its own, which takes five times as long.
 
     Raises:
-        SandboxError: too many layers are missing, or workers do not start.
+        SandboxError: If too many layers are missing, or if workers do not start.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Sandbox:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """What the workers gave up."""
+        """The layers that the workers reported."""
         return self._workers[0].layers
 
     def run(
@@ -81,16 +84,18 @@ class Sandbox:
         """Run each program on its own grids.
 
         Args:
-            programs: texts that define ``task(grid)``.
-            inputs: for each program the grids to run it on.
-            limits: of each program; None takes the sandbox's.
-            per_process: programs that may share a process; None takes the sandbox's.
+            programs: Texts that define ``task(grid)``.
+            inputs: For each program the grids to run it on.
+            limits: The limits of each program; None takes those of the sandbox.
+            per_process: The number of programs that may share a process; None takes that of the
+                sandbox.
 
         Returns:
-            One result per program, in order. What is wrong with a program is a result.
+            One result for each program, in order. An error in a program is a result, not an
+            exception.
 
         Raises:
-            SandboxError: the call itself is wrong, the sandbox is closed, or no worker starts.
+            SandboxError: If an argument is wrong, if the sandbox is closed, or if no worker starts.
         """
         limits = limits or self.limits
         if per_process is None:
@@ -130,7 +135,7 @@ class Sandbox:
             ).results()
 
     def close(self) -> None:
-        """End all workers; may be called twice."""
+        """End all workers; a second call does nothing."""
         self._closed = True
         _kill(self._workers, self._owner)
 
@@ -146,7 +151,15 @@ class Sandbox:
         self.close()
 
     def replace(self, worker: SandboxWorker, alone: bool) -> None:
-        """Put a fresh worker in the place of a dead or killed one."""
+        """Put a fresh worker in the place of a dead or killed one.
+
+        Args:
+            worker: The worker to replace.
+            alone: Whether the fresh worker is to run one program at a time.
+
+        Raises:
+            SandboxError: If the fresh worker does not start, or if it lacks too many layers.
+        """
         worker.kill()
         try:
             fresh = start(self._api)
@@ -160,17 +173,17 @@ class Sandbox:
 
     @property
     def closed(self) -> bool:
-        """Whether no more programs can be run."""
+        """Whether the sandbox is closed, so that no more programs can be run."""
         return self._closed
 
     @property
     def workers(self) -> list[SandboxWorker]:
-        """The processes, for tests that kill them."""
+        """The workers; tests use them to kill their processes."""
         return self._workers
 
 
 def _kill(workers: Sequence[SandboxWorker], owner: int) -> None:
-    """End workers; a fork of their owner must leave them alone."""
+    """End workers, but only in the process that owns them: a fork of it must leave them alone."""
     if os.getpid() == owner:
         for worker in workers:
             worker.kill()
@@ -192,20 +205,24 @@ def run_programs(
     api: str = API,
     strict: bool = False,
 ) -> list[Result]:
-    """Run programs in a sandbox of their own; the short form of :class:`Sandbox`.
+    """Run programs in a sandbox that exists for this call only.
 
-    Starting workers takes a good part of a second: keep a Sandbox where there are more calls.
+    Starting the workers takes a good part of a second: keep a :class:`Sandbox` for repeated calls.
 
     Args:
-        programs: texts that define ``task(grid)``.
-        inputs: for each program the grids to run it on.
-        limits: of each program.
-        n_workers: processes that run programs at the same time.
-        api: the module whose ``__all__`` programs may use without an import; "" for none.
-        strict: refuse to run where the kernel lacks a layer.
+        programs: Texts that define ``task(grid)``.
+        inputs: For each program the grids to run it on.
+        limits: The limits of each program; None stands for the defaults of :class:`Limits`.
+        n_workers: The number of workers, which run programs at the same time.
+        api: The module whose ``__all__`` programs may use without an import; an empty string stands
+            for no module.
+        strict: Whether to refuse to run if the kernel lacks a layer.
+
+    Returns:
+        One result for each program, in order.
 
     Raises:
-        SandboxError: the call itself is wrong, or there can be no sandbox here.
+        SandboxError: If an argument is wrong, or if there can be no sandbox on this machine.
     """
     with Sandbox(n_workers, limits, api, strict) as sandbox:
         return sandbox.run(programs, inputs)

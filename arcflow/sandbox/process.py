@@ -1,4 +1,4 @@
-"""One worker process, seen from the parent: start it, write to it, read bounded bytes, kill it."""
+"""The parent's side of one worker: it starts, feeds, reads and kills the worker's process."""
 
 import base64
 import json
@@ -27,20 +27,25 @@ from arcflow.sandbox.seccomp import compile_filters
 START_SECONDS = 60.0
 _CHUNK = 1 << 16
 _VARIABLES = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-"""One thread, so that a worker may enter namespaces; one order of sets, so that a program gives
-the same in every worker. A worker clears its environment before it sees a program."""
+"""The environment of a worker, which it clears before it sees a program.
+
+With one thread a worker may enter namespaces; with one hash seed, and so one order of sets, a
+program gives the same result in every worker.
+"""
 
 
 @dataclass(eq=False)
 class SandboxWorker:
-    """A running worker and what it has been asked.
+    """A running worker and the requests that it has not answered yet.
 
     Attributes:
-        process: the parser; the zygote dies with it.
-        layers: what it gave up.
-        waiting: numbers of the programs it has not answered for, the oldest first.
-        since: when it began with the oldest one, at the latest.
-        alone: it gets one program at a time, so that a death tells whose fault it was.
+        process: The parser's process; the zygote dies with it.
+        layers: The layers that the worker reported.
+        waiting: The numbers of the programs without an answer, the oldest first.
+        since: The latest time at which the worker began with the oldest of them, in seconds of the
+            monotonic clock.
+        alone: Whether the worker gets one program at a time, so that it is known which program
+            caused a death.
     """
 
     process: subprocess.Popen[bytes]
@@ -53,33 +58,38 @@ class SandboxWorker:
 
     @property
     def reads(self) -> int:
-        """The descriptor that answers arrive at."""
+        """The file descriptor that answers are read from."""
         assert self.process.stdout is not None
         return self.process.stdout.fileno()
 
     @property
     def writes(self) -> int:
-        """The descriptor that requests leave by."""
+        """The file descriptor that requests are written to."""
         assert self.process.stdin is not None
         return self.process.stdin.fileno()
 
     @property
     def unsent(self) -> bool:
-        """Whether bytes wait to be written."""
+        """Whether there are bytes that are not written yet."""
         return bool(self._out)
 
-    def ask(self, asks: Sequence[ProgramRequest], limits: Limits) -> None:
-        """Queue a request."""
+    def submit(self, requests: Sequence[ProgramRequest], limits: Limits) -> None:
+        """Queue a message with programs to run; :meth:`send` writes it.
+
+        Args:
+            requests: The programs, which may share a process.
+            limits: The limits of each program.
+        """
         if not self.waiting:
             self.since = time.monotonic()
-        self.waiting.extend(ask.number for ask in asks)
-        self._out += frame(0, pack_request(asks, limits))
+        self.waiting.extend(request.number for request in requests)
+        self._out += frame(0, pack_request(requests, limits))
 
     def send(self) -> None:
-        """Write what the pipe takes.
+        """Write as many queued bytes as the pipe takes.
 
         Raises:
-            OSError: the worker is gone.
+            OSError: If the worker is gone.
         """
         try:
             del self._out[: os.write(self.writes, self._out[:_CHUNK])]
@@ -87,11 +97,14 @@ class SandboxWorker:
             return
 
     def receive(self) -> list[tuple[int, bytes]]:
-        """The answers that have arrived.
+        """Read the answers that have arrived.
+
+        Returns:
+            The number of each answered program and the bytes of its answer, in order of arrival.
 
         Raises:
-            EOFError: the worker is gone.
-            ProtocolError: what arrived is no answer to what was asked.
+            EOFError: If the worker is gone.
+            ProtocolError: If the bytes are not an answer to a request.
         """
         try:
             data = os.read(self.reads, _CHUNK)
@@ -110,7 +123,7 @@ class SandboxWorker:
         return found
 
     def kill(self) -> None:
-        """End it and what it forked."""
+        """Kill the worker and the processes that it forked."""
         self.process.kill()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
@@ -119,7 +132,14 @@ class SandboxWorker:
 
 
 def start(api: str) -> SandboxWorker:
-    """Start a worker; :func:`finish_start` waits for it."""
+    """Start a worker without waiting for it; :func:`finish_start` waits.
+
+    Args:
+        api: The module whose ``__all__`` programs may use; an empty string stands for no module.
+
+    Returns:
+        The worker.
+    """
     filters = compile_filters()
     process = subprocess.Popen(
         [sys.executable, "-s", "-P", "-m", "arcflow.sandbox.worker"],
@@ -145,10 +165,13 @@ def start(api: str) -> SandboxWorker:
 
 
 def finish_start(worker: SandboxWorker) -> None:
-    """Wait until a worker has dropped its rights, and read its layers.
+    """Wait until a worker has dropped its rights, and read the layers that it reports.
+
+    Args:
+        worker: A worker from :func:`start`; its ``layers`` are set.
 
     Raises:
-        SandboxError: it could not start.
+        SandboxError: If the worker could not start.
     """
     end = time.monotonic() + START_SECONDS
     report: dict[str, Any] = {"error": "no answer"}

@@ -1,6 +1,6 @@
-"""What parent and worker write to each other: length-bounded frames of plain bytes.
+"""The messages between parent and worker: length-bounded frames of plain bytes.
 
-Nothing is unpickled. The parent takes every byte of an answer as if the program had written it.
+Nothing is unpickled. The parent treats every byte of an answer as if the program had written it.
 """
 
 import struct
@@ -24,39 +24,57 @@ from arcflow.sandbox.results import (
 )
 
 MAX_INPUTS = 1000
-"""Grids that one program may be run on."""
+"""The largest number of grids that one program may be run on."""
 MAX_ANSWER = 1 << 20
-"""Bytes of an answer: 1000 grids of 30x30 and their sides fit."""
+"""The largest size of an answer in bytes: 1000 grids of 30x30 cells and their sides fit."""
 MAX_REQUEST = 2 << 20
-"""Bytes of a request: a program of 1 MB and 1000 grids fit, or many small ones together."""
-MAX_WORDS = 500
-"""Characters of a message."""
+"""The largest size of a request in bytes.
 
-GRIDS, SYNTAX, REFUSED, RAISED, TIMED_OUT, MEMORY, BAD, UNSTEADY = range(1, 9)
-"""An answer's first byte."""
+A program of 1 MB and 1000 grids fit, or many small ones together.
+"""
+MAX_MESSAGE = 500
+"""The largest length of an error message in characters."""
+
+GRIDS, SYNTAX, REFUSED, RAISED, TIMED_OUT, MEMORY, BAD, NONDETERMINISTIC = range(1, 9)
+"""The first byte of an answer, which names its kind."""
 
 _FRAME = struct.Struct("<II")
 _REQUEST = struct.Struct("<dIIIH")
-_ASK = struct.Struct("<IIIH")
-_WORDS = struct.Struct("<II")
+_PROGRAM = struct.Struct("<IIIH")
+_MESSAGE = struct.Struct("<II")
 _OUTPUTS = ("type", "shape", "values")
 _COLORS = bytes(range(N_COLORS))
 
 
 class ProtocolError(Exception):
-    """Bytes that are no answer."""
+    """An error for bytes that do not follow the protocol."""
 
 
 def frame(number: int, body: bytes) -> bytes:
-    """One message: the request's number, the body's length, the body."""
+    """Return one message as bytes.
+
+    Args:
+        number: The number of the program that the message is about.
+        body: The content of the message.
+
+    Returns:
+        The number, the length of the body, and the body.
+    """
     return _FRAME.pack(number, len(body)) + body
 
 
 def read_frame(stream: BinaryIO, limit: int) -> tuple[int, bytes] | None:
-    """The next message of a blocking stream, None at its end.
+    """Read the next message of a blocking stream.
+
+    Args:
+        stream: The stream to read from.
+        limit: The largest length of a body in bytes.
+
+    Returns:
+        The number and the body, or None at the end of the stream.
 
     Raises:
-        ProtocolError: a length above the limit, or an end within a message.
+        ProtocolError: If the length is above the limit, or if the stream ends within a message.
     """
     head = stream.read(_FRAME.size)
     if not head:
@@ -73,10 +91,17 @@ def read_frame(stream: BinaryIO, limit: int) -> tuple[int, bytes] | None:
 
 
 def take_frame(buffer: bytearray, limit: int) -> tuple[int, bytes] | None:
-    """Cut the first message off what has arrived; None where it is not whole yet.
+    """Remove the first message from the bytes that have arrived.
+
+    Args:
+        buffer: The bytes that have arrived; the message is cut off its beginning.
+        limit: The largest length of a body in bytes.
+
+    Returns:
+        The number and the body, or None if the message is not complete yet.
 
     Raises:
-        ProtocolError: a length above the limit.
+        ProtocolError: If the length is above the limit.
     """
     if len(buffer) < _FRAME.size:
         return None
@@ -91,7 +116,14 @@ def take_frame(buffer: bytearray, limit: int) -> tuple[int, bytes] | None:
 
 
 def pack_grids(grids: Sequence[Grid]) -> bytes:
-    """Sides and cells of grids, one after the other."""
+    """Return grids as bytes.
+
+    Args:
+        grids: The grids, each of shape (H, W).
+
+    Returns:
+        For each grid one byte each for its height and width, and one byte for each cell.
+    """
     parts = []
     for grid in grids:
         parts += [bytes(grid.shape), grid.tobytes()]
@@ -99,36 +131,43 @@ def pack_grids(grids: Sequence[Grid]) -> bytes:
 
 
 def unpack_grids(data: bytes, count: int) -> list[Grid]:
-    """The inverse of :func:`pack_grids`, with every cell checked.
+    """Read grids from the bytes that :func:`pack_grids` gives, and check every cell.
+
+    Args:
+        data: The bytes.
+        count: The expected number of grids.
+
+    Returns:
+        The grids, read-only int8 arrays of shape (H, W).
 
     Raises:
-        ProtocolError: other than ``count`` grids of sides 1..30 and cells 0..9.
+        ProtocolError: If the bytes are not ``count`` grids with sides 1 to 30 and cells 0 to 9.
     """
-    grids, at = [], 0
+    grids, offset = [], 0
     for _ in range(count):
-        if at + 2 > len(data):
+        if offset + 2 > len(data):
             raise ProtocolError("too few grids")
-        height, width = data[at], data[at + 1]
-        cells = data[at + 2 : at + 2 + height * width]
-        at += 2 + height * width
-        if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and at <= len(data)):
+        height, width = data[offset], data[offset + 1]
+        cells = data[offset + 2 : offset + 2 + height * width]
+        offset += 2 + height * width
+        if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and offset <= len(data)):
             raise ProtocolError(f"a grid of {height}x{width} cells")
         if cells.translate(None, _COLORS):
             raise ProtocolError("a cell that is not 0 to 9")
         grids.append(freeze(np.frombuffer(cells, dtype=np.int8).reshape(height, width)))
-    if at != len(data):
+    if offset != len(data):
         raise ProtocolError("bytes after the last grid")
     return grids
 
 
 class ProgramRequest(NamedTuple):
-    """One program to run.
+    """A request to run one program.
 
     Attributes:
-        number: by which the parent knows it.
-        text: the program; behind the parser what the parser made of it.
-        grids: packed inputs.
-        n_grids: how many.
+        number: The number by which the parent knows the program.
+        text: The program's text; behind the parser, what the parser made of it.
+        grids: The packed inputs.
+        n_grids: The number of inputs.
     """
 
     number: int
@@ -137,49 +176,79 @@ class ProgramRequest(NamedTuple):
     n_grids: int
 
 
-def ask_bytes(ask: ProgramRequest) -> int:
-    """What one program takes of a request."""
-    return _ASK.size + len(ask.text) + len(ask.grids)
+def request_size(request: ProgramRequest) -> int:
+    """Return the number of bytes that one program takes up in a request."""
+    return _PROGRAM.size + len(request.text) + len(request.grids)
 
 
-def pack_request(asks: Sequence[ProgramRequest], limits: Limits) -> bytes:
-    """Programs that may share a process, and the limits of each."""
-    parts = [_REQUEST.pack(limits.seconds, limits.memory_mb, limits.nodes, limits.depth, len(asks))]
-    for number, text, grids, n_grids in asks:
-        parts += [_ASK.pack(number, len(text), len(grids), n_grids), text, grids]
+def pack_request(requests: Sequence[ProgramRequest], limits: Limits) -> bytes:
+    """Return programs as the bytes of one request.
+
+    Args:
+        requests: The programs, which may share a process.
+        limits: The limits of each program.
+
+    Returns:
+        The body of a message.
+    """
+    parts = [
+        _REQUEST.pack(limits.seconds, limits.memory_mb, limits.nodes, limits.depth, len(requests))
+    ]
+    for number, text, grids, n_grids in requests:
+        parts += [_PROGRAM.pack(number, len(text), len(grids), n_grids), text, grids]
     return b"".join(parts)
 
 
 def unpack_request(body: bytes) -> tuple[list[ProgramRequest], Limits]:
-    """The inverse of :func:`pack_request`; of the limits those that a worker needs."""
+    """Read programs from the bytes that :func:`pack_request` gives.
+
+    Args:
+        body: The body of a message.
+
+    Returns:
+        The programs, and the limits; of these only the ones that a worker needs are set.
+    """
     seconds, memory, nodes, depth, programs = _REQUEST.unpack_from(body)
     limits = Limits(seconds=seconds, memory_mb=memory, nodes=nodes, depth=depth)
-    asks, at = [], _REQUEST.size
+    requests, offset = [], _REQUEST.size
     for _ in range(programs):
-        number, size, packed, n_grids = _ASK.unpack_from(body, at)
-        text, grids = at + _ASK.size, at + _ASK.size + size
-        at = grids + packed
-        asks.append(ProgramRequest(number, body[text:grids], body[grids:at], n_grids))
-    return asks, limits
+        number, size, packed, n_grids = _PROGRAM.unpack_from(body, offset)
+        text, grids = offset + _PROGRAM.size, offset + _PROGRAM.size + size
+        offset = grids + packed
+        requests.append(ProgramRequest(number, body[text:grids], body[grids:offset], n_grids))
+    return requests, limits
 
 
-def pack_words(kind: int, first: str, second: str = "", number: int = 0) -> bytes:
-    """An answer of at most two texts and a number."""
-    head = first[:MAX_WORDS].encode("utf-8", "replace")
-    tail = second[:MAX_WORDS].encode("utf-8", "replace")
-    return bytes([kind]) + _WORDS.pack(min(max(number, 0), 2**31), len(head)) + head + tail
+def pack_message(kind: int, first: str, second: str = "", number: int = 0) -> bytes:
+    """Return an answer that consists of at most two texts and a number.
+
+    Args:
+        kind: The kind of the answer, its first byte.
+        first: The first text, which is cut to ``MAX_MESSAGE`` characters.
+        second: The second text, which is cut likewise.
+        number: A line or an index; it is limited to 0 to 2**31.
+
+    Returns:
+        The body of a message.
+    """
+    head = first[:MAX_MESSAGE].encode("utf-8", "replace")
+    tail = second[:MAX_MESSAGE].encode("utf-8", "replace")
+    return bytes([kind]) + _MESSAGE.pack(min(max(number, 0), 2**31), len(head)) + head + tail
 
 
 def unpack_answer(body: bytes, count: int, limits: Limits) -> Result:
-    """The result that a worker's bytes stand for.
+    """Return the result that the bytes of a worker stand for.
 
     Args:
-        body: from the worker, at most MAX_ANSWER bytes.
-        count: grids that the program was run on.
-        limits: that it was run with.
+        body: The bytes from the worker, at most ``MAX_ANSWER``.
+        count: The number of grids that the program was run on.
+        limits: The limits that it was run with.
+
+    Returns:
+        The result of the program.
 
     Raises:
-        ProtocolError: the bytes are no answer.
+        ProtocolError: If the bytes are not an answer.
     """
     kind = body[0] if body else 0
     if kind == GRIDS:
@@ -188,16 +257,16 @@ def unpack_answer(body: bytes, count: int, limits: Limits) -> Result:
         return TimedOut(limits.seconds)
     if kind == MEMORY:
         return OutOfMemory(limits.memory_mb)
-    if kind == UNSTEADY:
+    if kind == NONDETERMINISTIC:
         return Nondeterministic()
-    if kind not in (SYNTAX, REFUSED, RAISED, BAD) or len(body) < 1 + _WORDS.size:
+    if kind not in (SYNTAX, REFUSED, RAISED, BAD) or len(body) < 1 + _MESSAGE.size:
         raise ProtocolError(f"an answer of unknown kind {kind}")
-    number, size = _WORDS.unpack_from(body, 1)
-    at = 1 + _WORDS.size
-    if at + size > len(body):
+    number, size = _MESSAGE.unpack_from(body, 1)
+    offset = 1 + _MESSAGE.size
+    if offset + size > len(body):
         raise ProtocolError("a text that is cut off")
-    first = body[at : at + size].decode("utf-8", "replace")[:MAX_WORDS]
-    second = body[at + size :].decode("utf-8", "replace")[:MAX_WORDS]
+    first = body[offset : offset + size].decode("utf-8", "replace")[:MAX_MESSAGE]
+    second = body[offset + size :].decode("utf-8", "replace")[:MAX_MESSAGE]
     if kind == SYNTAX:
         return SyntaxProblem(first, number)
     if kind == REFUSED:
@@ -210,7 +279,12 @@ def unpack_answer(body: bytes, count: int, limits: Limits) -> Result:
 
 
 def write_all(stream: BinaryIO, data: bytes) -> None:
-    """Write all of it: an unbuffered stream may take less at a time."""
+    """Write all bytes to a stream that may take fewer of them at a time.
+
+    Args:
+        stream: An unbuffered stream.
+        data: The bytes to write.
+    """
     view = memoryview(data)
     while view:
         view = view[stream.write(view) :]

@@ -1,4 +1,4 @@
-"""What comes of a program: its grids, or one of the ways to fail; and the bounds it runs in."""
+"""The results of programs, namely grids or one of the ways to fail, and the limits of programs."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -8,19 +8,22 @@ from arcflow.core.grid import Grid
 
 
 class SandboxError(ArcflowError):
-    """A sandbox that cannot be had here, or that was asked for something impossible."""
+    """An error for a sandbox that this machine cannot have, or for an impossible request to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one program, over all its inputs together.
+    """The limits of one program, over all its inputs together.
 
     Attributes:
-        seconds: wall-clock time to run on all inputs, and on the first one again.
-        memory_mb: address space beyond what the worker has before it sees the program.
-        text_bytes: length of the program in UTF-8.
-        nodes: size of its syntax tree.
-        depth: nesting of its syntax tree.
+        seconds: The wall-clock time in seconds to run on all inputs, and on the first one again.
+        memory_mb: The address space in MiB beyond what the worker has before it sees the program.
+        text_bytes: The length of the program in bytes of UTF-8.
+        nodes: The number of nodes of the program's syntax tree.
+        depth: The number of nested levels of the syntax tree.
+
+    Raises:
+        SandboxError: If a limit is out of range.
     """
 
     seconds: float = 1.0
@@ -49,18 +52,22 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grids:
-    """The program ran: one grid for each input."""
+    """The result of a program that ran.
+
+    Attributes:
+        outputs: One grid for each input, int8 of shape (H, W).
+    """
 
     outputs: tuple[Grid, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SyntaxProblem:
-    """The text is not a program.
+    """The result of a text that is not a program.
 
     Attributes:
-        message: what the parser says.
-        line: of the text, from 1; 0 where the parser names none.
+        message: The message of the parser.
+        line: The line of the text, from 1; 0 if the parser names none.
     """
 
     message: str
@@ -69,11 +76,13 @@ class SyntaxProblem:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The program was not run: it uses what programs may not use, or is not a ``task(grid)``.
+    """The result of a program that was not run because the policy forbids it.
+
+    It uses what programs may not use, or does not define ``task(grid)``.
 
     Attributes:
-        construct: what was found, e.g. ``"the name open"``.
-        line: of the text, from 1; 0 where it is about the text as a whole.
+        construct: What was found, for example ``"the name open"``.
+        line: The line of the text, from 1; 0 if the refusal is about the text as a whole.
     """
 
     construct: str
@@ -82,12 +91,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The program raised an exception that it did not catch.
+    """The result of a program that raised an exception and did not catch it.
 
     Attributes:
-        type: the exception's class, or ``"Crash"`` where the process died.
-        message: its text, cut to 500 characters.
-        line: of the program's text, from 1; 0 where it has none.
+        type: The class of the exception, or ``"Crash"`` if the process died.
+        message: The text of the exception, cut to 500 characters.
+        line: The line of the program's text, from 1; 0 if there is none.
     """
 
     type: str
@@ -97,10 +106,10 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The program was killed after its time.
+    """The result of a program that was killed when its time was over.
 
     Attributes:
-        seconds: the limit.
+        seconds: The time limit in seconds.
     """
 
     seconds: float
@@ -108,10 +117,10 @@ class TimedOut:
 
 @dataclass(frozen=True, slots=True)
 class OutOfMemory:
-    """The program asked for more memory than its limit.
+    """The result of a program that asked for more memory than its limit.
 
     Attributes:
-        memory_mb: the limit.
+        memory_mb: The memory limit in MiB.
     """
 
     memory_mb: int
@@ -119,13 +128,13 @@ class OutOfMemory:
 
 @dataclass(frozen=True, slots=True)
 class BadOutput:
-    """The program returned something that is no grid.
+    """The result of a program that returned something other than a grid.
 
     Attributes:
-        what: ``"type"`` (no array of integers), ``"shape"`` (not 2-D with sides 1 to 30) or
+        what: ``"type"`` (not an array of integers), ``"shape"`` (not 2-D with sides 1 to 30) or
             ``"values"`` (not 0 to 9).
-        found: the type, shape or value, in words.
-        index: of the input.
+        found: The type, the shape or the values, in words.
+        index: The index of the input, from 0.
     """
 
     what: str
@@ -135,7 +144,7 @@ class BadOutput:
 
 @dataclass(frozen=True, slots=True)
 class Nondeterministic:
-    """On its first input the program gave something else when it was asked a second time."""
+    """The result of a program that gave another output when its first input came again."""
 
 
 Result: TypeAlias = (

@@ -1,4 +1,4 @@
-"""The process that runs programs: one after the other, each leaves bytes."""
+"""The process that runs programs one after the other and writes their answers as bytes."""
 
 import marshal
 from collections.abc import Sequence
@@ -12,76 +12,76 @@ from arcflow.sandbox.protocol import (
     BAD,
     GRIDS,
     MEMORY,
+    NONDETERMINISTIC,
     RAISED,
-    UNSTEADY,
     ProgramRequest,
     pack_grids,
-    pack_words,
+    pack_message,
     unpack_grids,
 )
 from arcflow.sandbox.shared_results import SharedResults
 
 
 def run_programs(
-    asks: Sequence[ProgramRequest], offer: ProgramNamespace, board: SharedResults
+    requests: Sequence[ProgramRequest], namespace: ProgramNamespace, shared_results: SharedResults
 ) -> None:
-    """Run programs until one is left that needs a process without a past.
+    """Run programs until one of the rest needs a fresh process.
 
-    That is one after a program that changed what it shares with others, and one that may have
-    failed because of those before it.
+    That is the case after a program that changed the state that it shares with others, and for a
+    program that may have failed because of those before it.
 
     Args:
-        asks: compiled programs.
-        offer: what they may name.
-        board: where answers go.
+        requests: The compiled programs.
+        namespace: The names that the programs may use.
+        shared_results: The memory that the answers are written to.
     """
-    for ask in asks:
-        board.begin()
-        answer = run_program(ask.text, unpack_grids(ask.grids, ask.n_grids), offer)
-        alone = ask is asks[0]
-        if not alone and answer[0] in (MEMORY, UNSTEADY):
+    for request in requests:
+        shared_results.begin()
+        answer = run_program(request.text, unpack_grids(request.grids, request.n_grids), namespace)
+        alone = request is requests[0]
+        if not alone and answer[0] in (MEMORY, NONDETERMINISTIC):
             return
-        if not board.leave(answer) or not offer.intact():
+        if not shared_results.add(answer) or not namespace.intact():
             return
 
 
-def run_program(code: bytes, grids: list[Grid], offer: ProgramNamespace) -> bytes:
-    """Run ``task`` on every grid, and on the first again; never raises.
+def run_program(code: bytes, grids: list[Grid], namespace: ProgramNamespace) -> bytes:
+    """Run ``task`` on every grid, and on the first one again; nothing is raised.
 
     Args:
-        code: marshalled by the parser.
-        grids: inputs; each call gets a copy.
-        offer: what the program may name.
+        code: The program's code as the parser marshalled it.
+        grids: The inputs; each call gets a copy.
+        namespace: The names that the program may use.
 
     Returns:
-        An answer.
+        The bytes of an answer.
     """
     index = 0
     try:
-        namespace = {**offer.names, "__builtins__": {**offer.builtins}, "__name__": "program"}
+        scope = {**namespace.names, "__builtins__": {**namespace.builtins}, "__name__": "program"}
         program: CodeType = marshal.loads(code)
-        exec(program, namespace)
-        task: Any = namespace.get("task")
+        exec(program, scope)
+        task: Any = scope.get("task")
         outputs: list[Grid] = []
         for grid in grids:
             index = len(outputs)
             outputs.append(check_output(task(grid.copy())))
-        if not _steady(task, grids, outputs):
-            return bytes([UNSTEADY])
+        if not _is_deterministic(task, grids, outputs):
+            return bytes([NONDETERMINISTIC])
         return bytes([GRIDS]) + pack_grids(outputs)
     except MemoryError:
         return bytes([MEMORY])
     except NotAGridError as bad:
-        return pack_words(BAD, bad.args[0], bad.args[1], index)
+        return pack_message(BAD, bad.args[0], bad.args[1], index)
     except BaseException as error:  # noqa: BLE001 - a program may raise anything
         try:
-            return pack_words(RAISED, type(error).__name__, _message(error), last_line(error))
+            return pack_message(RAISED, type(error).__name__, _message(error), last_line(error))
         except MemoryError:
             return bytes([MEMORY])
 
 
-def _steady(task: Any, grids: list[Grid], outputs: list[Grid]) -> bool:
-    """Whether the first input gives the same once the program has seen all the others."""
+def _is_deterministic(task: Any, grids: list[Grid], outputs: list[Grid]) -> bool:
+    """Return whether the first input gives the same output after all the others."""
     if not grids:
         return True
     try:

@@ -1,4 +1,4 @@
-"""One call of Sandbox.run: requests to workers, answers from them, workers that die."""
+"""One call of Sandbox.run, which sends requests, reads answers and replaces dead workers."""
 
 import select
 import time
@@ -15,8 +15,8 @@ from arcflow.sandbox.protocol import (
     MAX_REQUEST,
     ProgramRequest,
     ProtocolError,
-    ask_bytes,
     pack_grids,
+    request_size,
     unpack_answer,
 )
 from arcflow.sandbox.results import (
@@ -30,28 +30,44 @@ from arcflow.sandbox.results import (
 )
 
 GRACE = 0.5
-"""Seconds after which the parent kills a worker that itself should have killed a program."""
+"""The seconds after which the parent kills a worker that should have killed a program itself."""
 _AHEAD = 16
-"""Programs that a worker has beyond those it runs, so that it never waits for the parent."""
+"""The number of programs that wait in a worker beyond those it runs, so that it is never idle."""
 
 
 class Workers(Protocol):
-    """The processes that a call may use; :class:`arcflow.sandbox.pool.Sandbox` has them."""
+    """A set of workers that a call may use, such as :class:`arcflow.sandbox.pool.Sandbox`."""
 
     @property
     def workers(self) -> list[SandboxWorker]:
-        """All of them, alive or not."""
+        """All workers, alive or not."""
 
     @property
     def closed(self) -> bool:
         """Whether no more programs can be run."""
 
     def replace(self, worker: SandboxWorker, alone: bool) -> None:
-        """Put a fresh worker in the place of a dead or killed one."""
+        """Put a fresh worker in the place of a dead or killed one.
+
+        Args:
+            worker: The worker to replace.
+            alone: Whether the fresh worker is to run one program at a time.
+        """
 
 
 class RunCall:
-    """One call of :meth:`arcflow.sandbox.pool.Sandbox.run`."""
+    """One call of :meth:`arcflow.sandbox.pool.Sandbox.run`.
+
+    Args:
+        sandbox: The workers that run the programs.
+        programs: The texts of the programs.
+        inputs: For each program the grids to run it on.
+        limits: The limits of each program.
+        per_process: The number of programs that may share a process.
+
+    Raises:
+        SandboxError: If a program has too many inputs, or an input that is not a grid.
+    """
 
     def __init__(
         self,
@@ -64,22 +80,32 @@ class RunCall:
         self.sandbox, self.limits, self.per_process = sandbox, limits, per_process
         self.inputs = inputs
         self.found: list[Result | None] = [None] * len(programs)
-        self.asks: dict[int, ProgramRequest] = {}
+        self.requests: dict[int, ProgramRequest] = {}
         for number, (text, grids) in enumerate(zip(programs, inputs, strict=True)):
             _check_inputs(grids, number)
             data = _encoded(text, limits)
             if isinstance(data, bytes):
-                self.asks[number] = ProgramRequest(number, data, pack_grids(grids), len(grids))
+                self.requests[number] = ProgramRequest(number, data, pack_grids(grids), len(grids))
             else:
                 self.found[number] = data
-        self.todo = deque(self.asks)
+        self.pending = deque(self.requests)
 
     def results(self) -> list[Result]:
-        """Run until every program has a result; a worker with open requests never outlives it."""
+        """Run until every program has a result.
+
+        If this fails, workers with open requests are replaced, so that no later call gets their
+        answers.
+
+        Returns:
+            One result for each program, in order.
+
+        Raises:
+            SandboxError: If a dead worker cannot be replaced.
+        """
         try:
-            while self.todo or any(worker.waiting for worker in self.sandbox.workers):
+            while self.pending or any(worker.waiting for worker in self.sandbox.workers):
                 for worker in self.sandbox.workers:
-                    self._feed(worker)
+                    self._submit(worker)
                 self._step()
         except BaseException:
             for worker in list(self.sandbox.workers):
@@ -90,23 +116,23 @@ class RunCall:
             worker.alone = False
         return [result for result in self.found if result is not None]
 
-    def _feed(self, worker: SandboxWorker) -> None:
-        while self.todo and len(worker.waiting) <= (0 if worker.alone else _AHEAD):
-            worker.ask(self._next(1 if worker.alone else self.per_process), self.limits)
+    def _submit(self, worker: SandboxWorker) -> None:
+        while self.pending and len(worker.waiting) <= (0 if worker.alone else _AHEAD):
+            worker.submit(self._next_batch(1 if worker.alone else self.per_process), self.limits)
 
-    def _next(self, most: int) -> list[ProgramRequest]:
-        """The next programs for one process; the last ones are shared among the workers."""
-        most = min(most, -(-len(self.todo) // len(self.sandbox.workers)))
-        asks, room = [self.asks[self.todo.popleft()]], MAX_REQUEST // 2
-        while self.todo and len(asks) < most:
-            room -= ask_bytes(asks[-1])
-            if ask_bytes(self.asks[self.todo[0]]) > room:
+    def _next_batch(self, most: int) -> list[ProgramRequest]:
+        """Return the next programs for one process; the last ones are shared among the workers."""
+        most = min(most, -(-len(self.pending) // len(self.sandbox.workers)))
+        batch, room = [self.requests[self.pending.popleft()]], MAX_REQUEST // 2
+        while self.pending and len(batch) < most:
+            room -= request_size(batch[-1])
+            if request_size(self.requests[self.pending[0]]) > room:
                 break
-            asks.append(self.asks[self.todo.popleft()])
-        return asks
+            batch.append(self.requests[self.pending.popleft()])
+        return batch
 
     def _step(self) -> None:
-        """Wait for one event of any worker: room in a pipe, answers, or that its time is up."""
+        """Wait for one event of any worker: room in a pipe, answers, or the end of its time."""
         poll = select.poll()
         by_descriptor = {}
         for worker in self.sandbox.workers:
@@ -125,7 +151,7 @@ class RunCall:
             try:
                 if descriptor == worker.reads:
                     for number, body in worker.receive():
-                        self._take(number, body)
+                        self._receive(number, body)
                 else:
                     worker.send()
             except (EOFError, OSError, ProtocolError):
@@ -133,33 +159,36 @@ class RunCall:
         now = time.monotonic()
         for worker in list(self.sandbox.workers):
             if worker in dead:
-                self._bury(worker, dead[worker])
+                self._replace_failed(worker, dead[worker])
             elif worker.waiting and now > worker.since + late:
-                self._bury(worker, TimedOut(self.limits.seconds))
+                self._replace_failed(worker, TimedOut(self.limits.seconds))
 
-    def _take(self, number: int, body: bytes) -> None:
+    def _receive(self, number: int, body: bytes) -> None:
         try:
             self.found[number] = unpack_answer(body, len(self.inputs[number]), self.limits)
         except ProtocolError as error:
             self.found[number] = Raised("Crash", f"the program's answer is broken: {error}")
-        del self.asks[number]
+        del self.requests[number]
 
-    def _bury(self, worker: SandboxWorker, verdict: Result) -> None:
-        """Ask again for what a worker still had; what was alone in it gets the verdict."""
+    def _replace_failed(self, worker: SandboxWorker, verdict: Result) -> None:
+        """Replace a worker and put its open programs back in the queue.
+
+        The verdict goes to the program that is known to have caused the failure, if there is one.
+        """
         waiting = list(worker.waiting)
         if (worker.alone and len(waiting) == 1) or isinstance(verdict, TimedOut):
             if waiting:
                 number = waiting.pop(0)
                 self.found[number] = verdict
-                del self.asks[number]
+                del self.requests[number]
             self.sandbox.replace(worker, alone=bool(waiting))
         else:
             self.sandbox.replace(worker, alone=True)
-        self.todo.extendleft(reversed(waiting))
+        self.pending.extendleft(reversed(waiting))
 
 
 def _encoded(text: object, limits: Limits) -> bytes | Result:
-    """The program in UTF-8, if it is text of a bearable length."""
+    """Return the program in UTF-8, or the reason why it is no text of an allowed length."""
     if not isinstance(text, str):
         return SyntaxProblem(f"a program is text, not {type(text).__name__}")
     if len(text) > limits.text_bytes:

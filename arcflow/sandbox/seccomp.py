@@ -1,4 +1,4 @@
-"""Which system calls a worker may make: seccomp filters, compiled by libseccomp to plain bytes."""
+"""The system calls that a worker may make, as seccomp filters that libseccomp compiles to bytes."""
 
 import errno
 import tempfile
@@ -9,7 +9,7 @@ from typing import Any
 
 MAP_ANONYMOUS, PROT_EXEC = 0x20, 0x4
 _NO_FORK_FLAGS = 0x7E02_0000 | 0x1_0000 | 0x100 | 0x80
-"""Of clone: new namespaces, threads and shared memory; without them it is a plain fork."""
+"""Flags of clone for new namespaces, threads and shared memory; without them it is a plain fork."""
 
 _MEMORY = ("munmap", "mremap", "madvise", "brk")
 _QUIET = ("futex", "exit", "exit_group", "rt_sigreturn", "clock_gettime", "sched_yield")
@@ -21,13 +21,13 @@ _ZYGOTE = ("kill", "rt_sigtimedwait", "rt_sigprocmask", "set_robust_list", "rseq
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Compiled filters; each allows what is named and answers EPERM to everything else.
+    """Compiled filters, which allow the named system calls and answer EPERM to all others.
 
     Attributes:
-        program: for the process that runs a program: its own memory, and to end.
-        parser: for the process that parses programs: that, and to read and write its pipes.
-        zygote: for the process that forks one process per program: that, and to fork and kill.
-        missing: why there are no filters; "" where there are.
+        program: The filter of a process that runs programs: its own memory, and to end.
+        parser: The filter of the process that parses programs: also to read and write its pipes.
+        zygote: The filter of the process that forks processes for programs: also to fork and kill.
+        missing: The reason why there are no filters; empty if there are some.
     """
 
     program: bytes = b""
@@ -38,7 +38,11 @@ class Filters:
 
 @cache
 def compile_filters() -> Filters:
-    """Compile the filters for this machine's architecture, once a process."""
+    """Compile the filters for this machine's architecture, once in each process.
+
+    Returns:
+        The filters, or the reason why they are missing.
+    """
     try:
         seccomp = import_module("pyseccomp")
     except (ImportError, RuntimeError, OSError) as error:
@@ -54,12 +58,12 @@ def compile_filters() -> Filters:
 
 
 def _compile(seccomp: Any, calls: tuple[str, ...], forks: bool = False) -> bytes:
-    """BPF instructions, 8 bytes each."""
+    """Return the BPF instructions of a filter, 8 bytes each."""
     rules = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
     masked, allow = seccomp.MASKED_EQ, seccomp.ALLOW
     for name in (*_MEMORY, *_QUIET, *calls):
         rules.add_rule(allow, name)
-    # No new code, and no file in memory.
+    # Allow neither new executable memory nor files mapped into memory.
     anonymous = seccomp.Arg(3, masked, MAP_ANONYMOUS, MAP_ANONYMOUS)
     rules.add_rule(allow, "mmap", seccomp.Arg(2, masked, PROT_EXEC, 0), anonymous)
     rules.add_rule(allow, "mprotect", seccomp.Arg(2, masked, PROT_EXEC, 0))

@@ -1,7 +1,7 @@
-"""Board: memory that a process of programs shares with the zygote, for answers and progress.
+"""Memory for answers and progress that a process of programs shares with the zygote.
 
-The zygote takes what stands there as if a program had written it: numbers are bounded, nothing is
-unpickled, and times only ever shorten what a program may take.
+The zygote treats its content as if a program had written it: numbers are bounded, nothing is
+unpickled, and times can only shorten what a program may take.
 """
 
 import mmap
@@ -15,37 +15,48 @@ _SIZE = struct.Struct("<I")
 
 
 class SharedResults:
-    """Answers one after the other, how many there are, and since when the next one is worked on."""
+    """Shared memory with answers, their number, and the time since when the next program runs."""
 
     def __init__(self) -> None:
         self._shared = mmap.mmap(-1, _HEAD.size + MAX_ANSWER)
         self.clear()
 
     def clear(self) -> None:
-        """Wipe it for the next process."""
+        """Clear the memory for the next process."""
         self._at, self._done = _HEAD.size, 0
         self._shared[: _HEAD.size] = bytes(_HEAD.size)
 
     def begin(self) -> None:
-        """Note that the next program starts now."""
+        """Record that the next program starts now."""
         _HEAD.pack_into(self._shared, 0, self._done, time.monotonic())
 
-    def leave(self, answer: bytes) -> bool:
-        """Write an answer; False where there is no room for it."""
+    def add(self, answer: bytes) -> bool:
+        """Write an answer behind the others.
+
+        Args:
+            answer: The bytes of the answer.
+
+        Returns:
+            Whether there was room for it.
+        """
         end = self._at + _SIZE.size + len(answer)
         if end > len(self._shared):
             return False
         self._shared[self._at : end] = _SIZE.pack(len(answer)) + answer
         self._at, self._done = end, self._done + 1
-        # Last, so that what is counted is whole.
+        # The count is written last, so that every counted answer is complete.
         _HEAD.pack_into(self._shared, 0, self._done, time.monotonic())
         return True
 
     def take(self, most: int) -> tuple[list[bytes], float]:
-        """The answers that are new since the last call, at most ``most``.
+        """Read the answers that are new since the last call.
+
+        Args:
+            most: The largest number of answers to read.
 
         Returns:
-            These, and since when (monotonic clock) the next program has been running.
+            The answers in order, and the time since when the next program has been running, in
+            seconds of the monotonic clock.
         """
         done, since = _HEAD.unpack_from(self._shared)
         found: list[bytes] = []

@@ -1,7 +1,7 @@
-"""A worker: a parser that reads programs, and a zygote that forks processes for them.
+"""A worker, which consists of a parser and a zygote that forks processes for programs.
 
-The parser parses and compiles, and never runs what it compiled. It goes on with the next programs
-while processes of the zygote run what it made.
+The parser parses and compiles programs, and never runs them. It goes on with the next programs
+while processes of the zygote run those that are compiled.
 """
 
 import base64
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import BinaryIO, NoReturn
 
-from arcflow.sandbox import isolation as restrict
+from arcflow.sandbox import isolation
 from arcflow.sandbox.ast_policy import check
 from arcflow.sandbox.layers import Layer
 from arcflow.sandbox.namespace import ProgramNamespace
@@ -27,8 +27,8 @@ from arcflow.sandbox.protocol import (
     ProgramRequest,
     ProtocolError,
     frame,
+    pack_message,
     pack_request,
-    pack_words,
     read_frame,
     unpack_grids,
     unpack_request,
@@ -40,7 +40,7 @@ from arcflow.sandbox.zygote import CODE, VERDICT, Zygote
 
 REQUESTS, ANSWERS = 0, 1
 PARSER_BYTES = 512 << 20
-"""Address space for parsing one program."""
+"""The address space in bytes for parsing one program."""
 _WARM = b"""
 import math
 from collections import Counter, deque
@@ -70,42 +70,45 @@ def task(grid):
     np.zeros(1) / np.zeros(1)
     return np.where(grid == 1, 2, grid)
 """
-"""Uses at least once what numpy imports or makes at first use: programs find no file to import."""
+"""A program that uses at least once what numpy imports or makes at first use.
+
+Once the rights are dropped, no file can be imported any more.
+"""
 
 
 def main() -> None:
-    """Read the set-up, drop all rights, serve until the requests end."""
-    requests = os.fdopen(REQUESTS, "rb", closefd=False)
-    answers = os.fdopen(ANSWERS, "wb", buffering=0, closefd=False)
-    first = read_frame(requests, MAX_REQUEST)
+    """Read the set-up, drop all rights, and serve until the requests end."""
+    request_stream = os.fdopen(REQUESTS, "rb", closefd=False)
+    answer_stream = os.fdopen(ANSWERS, "wb", buffering=0, closefd=False)
+    first = read_frame(request_stream, MAX_REQUEST)
     if first is None:
         return
     setup = json.loads(first[1])
     program, parser, zygote = (
         base64.b64decode(setup[name]) for name in ("program", "parser", "zygote")
     )
-    # What numpy or the compiler warn of has no reader here.
+    # Nobody would read the warnings of numpy or of the compiler here.
     warnings.simplefilter("ignore")
     try:
-        offer = ProgramNamespace(setup["api"])
-        _warm(offer)
+        namespace = ProgramNamespace(setup["api"])
+        _warm(namespace)
     except Exception as error:  # noqa: BLE001 - an api module may fail in any way
         failure = {"error": f"{type(error).__name__}: {error}"}
-        answers.write(frame(0, json.dumps(failure).encode()))
+        answer_stream.write(frame(0, json.dumps(failure).encode()))
         return
-    offer.seal()
+    namespace.seal()
     base = _address_space()
     layers = [
-        restrict.clear_environment(),
-        restrict.close_descriptors((REQUESTS, ANSWERS)),
-        restrict.drop_root(),
-        restrict.enter_namespaces(),
+        isolation.clear_environment(),
+        isolation.close_descriptors((REQUESTS, ANSWERS)),
+        isolation.drop_root(),
+        isolation.enter_namespaces(),
     ]
     inner_read, inner_write = os.pipe()
-    # Made here: a filter refuses the look that they take at their descriptors.
+    # Opened before the filter is loaded, which refuses the checks of their descriptors.
     inner = os.fdopen(inner_read, "rb")
     inner_out = os.fdopen(inner_write, "wb", buffering=0)
-    # A collector that walks through shared objects would copy their pages in every process.
+    # A garbage collection would write to shared objects and so copy their pages in every process.
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -114,24 +117,24 @@ def main() -> None:
         inner_out.close()
         os.close(REQUESTS)
         layers += _common()
-        restrict.die_with_parent()
-        layers.append(restrict.filter_calls(zygote, setup["missing"]))
+        isolation.die_with_parent()
+        layers.append(isolation.filter_calls(zygote, setup["missing"]))
         report = [[layer.name, layer.holds, layer.detail] for layer in layers]
-        answers.write(frame(0, json.dumps({"layers": report}).encode()))
-        _serve(Zygote(inner, answers, offer, program, base).serve)
+        answer_stream.write(frame(0, json.dumps({"layers": report}).encode()))
+        _serve(Zygote(inner, answer_stream, namespace, program, base).serve)
     inner.close()
     os.close(ANSWERS)
     gc.enable()
     _common()
-    restrict.limit_memory(base + PARSER_BYTES)
-    restrict.filter_calls(parser)
-    _serve(lambda: _parse_each(requests, inner_out, offer))
+    isolation.limit_memory(base + PARSER_BYTES)
+    isolation.filter_calls(parser)
+    _serve(lambda: _parse_each(request_stream, inner_out, namespace))
 
 
 def _serve(work: Callable[[], None]) -> NoReturn:
-    """End at once when the work does, whatever ends it: there is nobody to tell.
+    """Do the work and end the process, whatever ends the work: there is nobody to report to.
 
-    The zygote dies with the parser, and the parser at its next write where the zygote is gone.
+    The zygote dies with the parser, and the parser at its next write if the zygote is gone.
     """
     try:
         work()
@@ -140,42 +143,42 @@ def _serve(work: Callable[[], None]) -> NoReturn:
 
 
 def _common() -> list[Layer]:
-    return [restrict.drop_capabilities(), restrict.lock_paths(), restrict.set_rlimits()]
+    return [isolation.drop_capabilities(), isolation.lock_paths(), isolation.set_rlimits()]
 
 
-def _warm(offer: ProgramNamespace) -> None:
-    """Run a program once, so that what is imported or made at first use is there for all."""
-    code = check(_WARM, Limits(), offer)
+def _warm(namespace: ProgramNamespace) -> None:
+    """Run a program once, so that all forks share what is imported or made at first use."""
+    code = check(_WARM, Limits(), namespace)
     grid = unpack_grids(b"\x01\x01\x00", 1)
     if not isinstance(code, CodeType):
         raise ProtocolError(f"the policy refuses the warm-up program: {code}")
-    answer = run_program(marshal.dumps(code), grid, offer)
+    answer = run_program(marshal.dumps(code), grid, namespace)
     if answer[0] != GRIDS:
         raise ProtocolError(f"the warm-up program fails: {answer!r}")
 
 
-def _parse_each(requests: BinaryIO, inner: BinaryIO, offer: ProgramNamespace) -> None:
-    """The parser: programs in, compiled code or a verdict out."""
-    while (message := read_frame(requests, MAX_REQUEST)) is not None:
-        asks, limits = unpack_request(message[1])
-        parsed = [_parsed(ask, limits, offer) for ask in asks]
+def _parse_each(request_stream: BinaryIO, inner: BinaryIO, namespace: ProgramNamespace) -> None:
+    """Read programs and write their compiled code or a verdict."""
+    while (message := read_frame(request_stream, MAX_REQUEST)) is not None:
+        requests, limits = unpack_request(message[1])
+        parsed = [_parsed(request, limits, namespace) for request in requests]
         write_all(inner, frame(0, pack_request(parsed, limits)))
 
 
-def _parsed(ask: ProgramRequest, limits: Limits, offer: ProgramNamespace) -> ProgramRequest:
-    """A program with its code in the place of its text, or with a verdict and no grids."""
-    code = check(ask.text, limits, offer)
+def _parsed(request: ProgramRequest, limits: Limits, namespace: ProgramNamespace) -> ProgramRequest:
+    """Return a program with its code instead of its text, or with a verdict and no grids."""
+    code = check(request.text, limits, namespace)
     if isinstance(code, CodeType):
-        return ask._replace(text=CODE + marshal.dumps(code))
+        return request._replace(text=CODE + marshal.dumps(code))
     if isinstance(code, SyntaxProblem):
-        answer = pack_words(SYNTAX, code.message, number=code.line)
+        answer = pack_message(SYNTAX, code.message, number=code.line)
     else:
-        answer = pack_words(REFUSED, code.construct, number=code.line)
-    return ask._replace(text=VERDICT + answer, grids=b"")
+        answer = pack_message(REFUSED, code.construct, number=code.line)
+    return request._replace(text=VERDICT + answer, grids=b"")
 
 
 def _address_space() -> int:
-    """Bytes of address space that this process has."""
+    """Return the size of this process's address space in bytes."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * mmap.PAGESIZE
 

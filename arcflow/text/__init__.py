@@ -1,1 +1,1 @@
-"""Grids to text to token ids, and back."""
+"""The way from grids to text and token ids, and back."""

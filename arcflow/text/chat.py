@@ -1,4 +1,4 @@
-"""Conversation: prompt and stop text, through the tokenizer's own chat template or without."""
+"""Conversations of a prompt and an answer, with or without the tokenizer's own chat template."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +11,19 @@ from arcflow.text.tokenizer import INPUT_MARKER, OUTPUT_MARKER
 
 _ANSWER = placeholder(6000)
 
-# Chat templates that print the day, or that let the model think first, must neither change from
-# one day to the next nor leave a gap between training and generation.
+# Some chat templates print the date, or let the model think first. The text must neither change
+# from one day to the next nor differ between training and generation.
 _FIXED = {"date_string": "01 Jan 2025", "enable_thinking": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The whole text of a question and its answer, placeholders in place of values.
+    """The whole text of a question and its answer, with placeholders instead of values.
 
     Attributes:
-        prompt: everything the model is given.
-        answer: what it should write.
-        stop: the text of the token that ends the answer.
+        prompt: The text that the model is given.
+        answer: The text that the model should write.
+        stop: The text up to the end of the token that ends the answer.
     """
 
     prompt: str
@@ -33,18 +33,20 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What stands around grids and texts in the compact format.
+    """The markers around grids and texts in the compact format.
 
-    A program is what leads from inputs to outputs, so where there are marker tokens, its own is
-    the two of them in a row, which stand beside each other nowhere else: no vocabulary has to grow.
+    A program leads from inputs to outputs. So with marker tokens its own marker consists of the
+    input's and the output's in a row; nowhere else do these two follow each other, and the
+    vocabulary does not have to grow.
 
     Attributes:
-        input: comes before an input.
-        output: comes before an output.
-        end: ends every output, that of the answer too; holds the end-of-text token.
-        code: comes before a program.
-        feedback: comes between a program and what is wrong with it.
-        stop: `end` behind a text, which brings its last newline along.
+        input: The marker before an input.
+        output: The marker before an output.
+        end: The marker behind every output, also that of the answer; it holds the end-of-text
+            token.
+        code: The marker before a program.
+        feedback: The marker between a program and what is wrong with it.
+        stop: The marker ``end`` behind a text, which has a newline at its end already.
     """
 
     input: str
@@ -56,7 +58,17 @@ class Marks:
 
 
 def marks(tokenizer: Any) -> Marks:
-    """Special tokens where the vocabulary has them, else letters on their own lines."""
+    """Return the markers for a tokenizer.
+
+    Args:
+        tokenizer: A tokenizer of transformers.
+
+    Returns:
+        Special tokens if the vocabulary has them, otherwise letters on lines of their own.
+
+    Raises:
+        ConfigError: If the tokenizer has no end-of-text token.
+    """
     eos = end_of_text(tokenizer)
     if {INPUT_MARKER, OUTPUT_MARKER} <= set(tokenizer.all_special_tokens):
         code = INPUT_MARKER + OUTPUT_MARKER
@@ -65,10 +77,16 @@ def marks(tokenizer: Any) -> Marks:
 
 
 def end_of_text(tokenizer: Any) -> str:
-    """The tokenizer's end-of-text token.
+    """Return the text of the tokenizer's end-of-text token.
+
+    Args:
+        tokenizer: A tokenizer of transformers.
+
+    Returns:
+        The text of the token.
 
     Raises:
-        ConfigError: it has none.
+        ConfigError: If the tokenizer has none.
     """
     if tokenizer.eos_token is None:
         raise ConfigError(
@@ -81,19 +99,41 @@ def end_of_text(tokenizer: Any) -> str:
 
 
 def compact(tokenizer: Any, prompt: str, answer: str, *, text: bool) -> Conversation:
-    """Nothing around the text; the answer, a text or a grid, ends as those of the prompt do."""
+    """Return a conversation without anything around its texts.
+
+    Args:
+        tokenizer: A tokenizer of transformers.
+        prompt: The rendered prompt.
+        answer: The rendered answer.
+        text: Whether the answer is a text instead of a grid.
+
+    Returns:
+        The conversation, whose answer ends as the texts or grids of the prompt do.
+
+    Raises:
+        ConfigError: If the tokenizer has no end-of-text token.
+    """
     mark = marks(tokenizer)
     return Conversation(prompt, answer, mark.stop if text else mark.end)
 
 
 def chat(tokenizer: Any, system: str, prompt: str, answer: str) -> Conversation:
-    """The conversation as the tokenizer's chat template writes it.
+    """Return the conversation as the tokenizer's chat template writes it.
 
-    The prompt ends with the template's generation prompt. A template that refuses a system
-    role, or drops its text, gets the system text at the head of the user's message.
+    The prompt ends with the template's generation prompt. If the template refuses a system role or
+    drops its text, the system text comes first in the user's message.
+
+    Args:
+        tokenizer: A tokenizer of transformers.
+        system: The text of the system's message; "" if there is none.
+        prompt: The text of the user's message.
+        answer: The text of the assistant's message.
+
+    Returns:
+        The conversation.
 
     Raises:
-        ConfigError: the tokenizer has no chat template, or one that loses the messages.
+        ConfigError: If the tokenizer has no chat template, or one that loses the messages.
     """
     if not tokenizer.chat_template:
         raise ConfigError(
@@ -142,7 +182,10 @@ def _render(tokenizer: Any, messages: list[dict[str, str]], *, generate: bool) -
 
 
 def _stop(tokenizer: Any, after: str) -> str:
-    """What follows the answer, to the end of its first special token; else the end of text."""
+    """Return the text from the answer to the end of the first special token behind it.
+
+    If there is no special token, it is the end-of-text token.
+    """
     special = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
     found = [(after.find(t), -len(t), t) for t in special if t in after]
     if not found:

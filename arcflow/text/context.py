@@ -1,4 +1,4 @@
-"""fit_context: a task loses examples until it fits into a number of tokens."""
+"""Fitting tasks into a number of tokens by leaving out train pairs."""
 
 from dataclasses import replace
 
@@ -13,23 +13,24 @@ def fit_context(
     test_index: int = 0,
     answer_tokens: int | None = None,
 ) -> Task | None:
-    """The task with as many of its train pairs as fit.
+    """Return the task with as many of its train pairs as fit.
 
-    The pair with the most cells goes first (of equal ones the later), so that the most pairs
+    The pair with the most cells is left out first (of equal ones the later), so that the most pairs
     stay; the order of the others is kept. At least one pair stays.
 
     Args:
-        encoder: measures the tokens.
-        task: the task; returned as it is, the same object, where it fits.
-        max_tokens: prompt and answer together, stop token included.
-        test_index: the test input that is asked.
-        answer_tokens: tokens kept free for the answer; None takes the known answer's own.
+        encoder: The encoder that measures the tokens.
+        task: The task; it is returned as it is, the same object, if it fits.
+        max_tokens: The largest number of tokens of prompt and answer together, stop token included.
+        test_index: The index of the test input that is asked about.
+        answer_tokens: The number of tokens kept free for the answer; None takes the number of the
+            known answer.
 
     Returns:
-        The task, or None where even one pair is too much.
+        The task, or None if even one pair is too much.
 
     Raises:
-        DataError: ``answer_tokens`` is None and the answer is not known.
+        DataError: If ``answer_tokens`` is None and the answer is not known.
     """
     while True:
         if answer_tokens is None:

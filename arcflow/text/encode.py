@@ -1,4 +1,4 @@
-"""Encoder: a task's question and answer as token ids and labels, and answers read back."""
+"""The encoder of tasks as token ids and labels, which also reads answers back."""
 
 import hashlib
 import json
@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import MAX_SIDE, Grid
 from arcflow.core.task import Task
-from arcflow.text import probe_grids as samples
+from arcflow.text import probe_grids
 from arcflow.text.chat import Conversation, chat, compact, marks
 from arcflow.text.fast.table_encoder import TableEncoder
 from arcflow.text.fast.tables import FastPathError
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, T, TaskKind, Value, check_test_index
+from arcflow.text.option_checks import check_options
 from arcflow.text.program_text import SafeTexts
-from arcflow.text.prompt_layout import IGNORED_LABEL, PromptLayout, make_script, tokenise
+from arcflow.text.prompt_layout import IGNORED_LABEL, PromptLayout, make_layout, tokenise
 from arcflow.text.reference_encoder import ReferenceEncoder
 from arcflow.text.template import PromptTemplate, placeholder
 
@@ -28,25 +29,26 @@ __all__ = ["IGNORED_LABEL", "Encoder", "Example", "FastPathWarning", "TextConfig
 
 
 class FastPathWarning(UserWarning):
-    """Grids cannot be looked up with this tokenizer; whole texts are tokenised instead."""
+    """A warning that whole texts are tokenised because grids cannot be looked up in tables."""
 
 
 @dataclass(frozen=True)
 class TextConfig:
-    """How a task becomes text.
+    """The options of how a task becomes text.
 
     Attributes:
-        grid: the written form of grids.
+        grid: The written form of grids.
         format: "compact" for markers and grids alone (small models from scratch); "chat" for
             instruct models, through the tokenizer's own chat template.
-        template: a shipped template's name or the path of a Jinja file; "" takes the format's
-            own ("compact-v1" or "chat-v1"). A shipped name stands for the kind's own words.
-        loss: "completion" scores the answer and its stop token; "outputs" scores the outputs of
-            the prompt's examples too, each with the token that ends it.
-        fast: look grids up in tables where a check at the start proves that this gives the ids
-            of tokenising the whole text; False always tokenises the whole text.
-        code_tokens: the most tokens of an answer that is a program, stop token included.
-        primitives: names that programs may use besides Python's own and numpy's; the longer
+        template: The name of a shipped template or the path of a Jinja file; "" takes the format's
+            own ("compact-v1" or "chat-v1"). A shipped name takes the wording for the kind of task.
+        loss: "completion" scores the answer and its stop token; "outputs" also scores the outputs
+            of the prompt's examples, each with the token that ends it.
+        fast: Whether grids are looked up in tables if a check at the start proves that this gives
+            the ids of tokenising the whole text; False always tokenises the whole text.
+        code_tokens: The largest number of tokens of an answer that is a program, stop token
+            included.
+        primitives: The names that programs may use besides Python's own and numpy's; the longer
             prompts for programs list them.
     """
 
@@ -61,11 +63,11 @@ class TextConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """One training sample.
+    """A training sample.
 
     Attributes:
-        input_ids: int32, shape (L,): prompt, answer, stop token.
-        labels: int32, shape (L,): the same ids where the loss scores them, else -100.
+        input_ids: The ids of prompt, answer and stop token, int32 of shape (L,).
+        labels: The same ids where the loss scores them, otherwise -100, int32 of shape (L,).
     """
 
     input_ids: NDArray[np.int32]
@@ -73,20 +75,21 @@ class Example:
 
 
 class Encoder(Generic[T]):
-    """Tasks to token ids, for one tokenizer, one text configuration and one kind of question.
+    """An encoder of tasks for one tokenizer, one text configuration and one kind of task.
 
     Args:
-        tokenizer: a fast tokenizer of transformers (see `load_tokenizer`).
-        config: how a task becomes text.
-        kind: what is asked of a task.
+        tokenizer: A fast tokenizer of transformers (see
+            :func:`~arcflow.text.tokenizer.load_tokenizer`).
+        config: How a task becomes text; None takes the defaults of :class:`TextConfig`.
+        kind: What is asked of a task.
 
     Attributes:
-        config: as given.
-        kind: as given.
-        stop_ids: token ids that end an answer.
+        config: The text configuration.
+        kind: The kind of task.
+        stop_ids: The token ids that end an answer.
 
     Raises:
-        ConfigError: a tokenizer or a template that cannot work; see the message.
+        ConfigError: If the tokenizer, the template or an option cannot work.
     """
 
     @overload
@@ -104,39 +107,48 @@ class Encoder(Generic[T]):
         self.config = config or TextConfig()
         self.kind: TaskKind[T] = kind
         self._tokenizer = tokenizer
-        self._check_options()
+        check_options(
+            tokenizer, kind, self.config.format, self.config.loss, self.config.code_tokens
+        )
         name = self.config.template or kind.templates[self.config.format]
         self._template = PromptTemplate(name, kind)
         self._safe = SafeTexts(tokenizer)
-        self._scripts: dict[int, PromptLayout] = {}
+        self._layouts: dict[int, PromptLayout] = {}
         self._fingerprint: dict[str, str] = {}
-        sizes = samples.sizes(kind)
+        sizes = probe_grids.sizes(kind)
         texts = kind.texts(sizes[0])
         self._has_texts, self._writes_text = bool(texts), sizes[0] in texts
         self.stop_ids = self._find_stop_ids(sizes[0])
-        self._whole = ReferenceEncoder(tokenizer, self._script, kind, sizes[0])
+        self._whole = ReferenceEncoder(tokenizer, self._layout, kind, sizes[0])
         self._check_spelling(sizes[0])
         self._lookup: TableEncoder | None = None
         if self.config.fast:
             form = self.config.grid
             try:
                 self._lookup = TableEncoder(
-                    tokenizer, form, self._script, kind, self._whole, sizes, self._warn
+                    tokenizer, form, self._layout, kind, self._whole, sizes, self._warn
                 )
             except FastPathError as error:
                 self._warn(error)
 
     @property
     def fast(self) -> bool:
-        """Whether values are looked up; False after a warning, or where the options say so."""
+        """Whether values are looked up in tables instead of tokenising whole texts."""
         return self._lookup is not None
 
     def example(self, task: Task, test_index: int = 0) -> Example:
-        """Prompt, answer and stop token with their labels.
+        """Return prompt, answer and stop token with their labels.
+
+        Args:
+            task: The task, with its answer.
+            test_index: The index of the test pair that is asked about.
+
+        Returns:
+            The sample.
 
         Raises:
-            DataError: the answer is not known, there is no such test input, or the task lacks
-                what the kind shows.
+            DataError: If the answer is not known, if there is no such test input, or if the task
+                lacks what the kind shows.
         """
         values = self._values(task, test_index)
         ids, labels = self._path(values, len(values) - 1).example(
@@ -146,43 +158,97 @@ class Encoder(Generic[T]):
         return Example(ids, labels)
 
     def prompt(self, task: Task, test_index: int = 0) -> NDArray[np.int32]:
-        """What the model is given, shape (L,): exactly the beginning of `example`'s ids."""
+        """Return the ids that the model is given.
+
+        They are exactly the beginning of the ids of :meth:`example`.
+
+        Args:
+            task: The task, with or without answers.
+            test_index: The index of the test input that is asked about.
+
+        Returns:
+            The ids, int32 of shape (L,).
+
+        Raises:
+            DataError: If there is no such test input, or if the task lacks what the kind shows.
+        """
         values = self._prompt_values(task, test_index)
         return self._path(values, len(values)).prompt(values)
 
     def length(self, task: Task, test_index: int = 0) -> int:
-        """``len(example(task, test_index).input_ids)``; by arithmetic on the fast path.
+        """Return the number of ids of :meth:`example`; the fast path computes it without the ids.
+
+        Args:
+            task: The task, with its answer.
+            test_index: The index of the test pair that is asked about.
+
+        Returns:
+            The number of tokens.
 
         Raises:
-            DataError: as `example`.
+            DataError: If :meth:`example` would raise it.
         """
         values = self._values(task, test_index)
         return self._path(values, len(values) - 1).length(values)
 
     def prompt_length(self, task: Task, test_index: int = 0) -> int:
-        """``len(prompt(task, test_index))``; by arithmetic on the fast path."""
+        """Return the number of ids of :meth:`prompt`; the fast path computes it without the ids.
+
+        Args:
+            task: The task, with or without answers.
+            test_index: The index of the test input that is asked about.
+
+        Returns:
+            The number of tokens.
+
+        Raises:
+            DataError: If :meth:`prompt` would raise it.
+        """
         values = self._prompt_values(task, test_index)
         return self._path(values, len(values)).prompt_length(values)
 
     def max_answer_tokens(self, height: int = MAX_SIDE, width: int = MAX_SIDE) -> int:
-        """The most tokens an answer of this size takes, stop token included.
+        """Return the largest number of tokens of an answer of a size, stop token included.
 
-        On the slow path, an estimate with a quarter to spare over the longest of some samples.
-        A program has no size: the config says how long it may be.
+        On the slow path this is an estimate: the longest of some sample answers and a quarter more.
+        A program has no size; its largest length is an option of the configuration.
+
+        Args:
+            height: The height of the answer in cells.
+            width: The width of the answer in cells.
+
+        Returns:
+            The number of tokens.
         """
         if self._writes_text:
             return self.config.code_tokens
         return (self._lookup or self._whole).answer_tokens(height, width)
 
     def text(self, task: Task, test_index: int = 0) -> str:
-        """The prompt as text, for people."""
+        """Return the prompt as text, for people to read.
+
+        Args:
+            task: The task, with or without answers.
+            test_index: The index of the test input that is asked about.
+
+        Returns:
+            The text that :meth:`prompt` gives as ids.
+
+        Raises:
+            DataError: If :meth:`prompt` would raise it.
+        """
         return self._whole.prompt_text(self._prompt_values(task, test_index))
 
     def decode(self, token_ids: Sequence[int] | NDArray[Any]) -> tuple[str, T | None]:
-        """What a model wrote: its text up to the first stop token, and the answer in it.
+        """Read what a model wrote; nothing is raised.
 
-        The answer is a grid or, by kind, a program's text. Anything that is not a grid in the form
-        asked for, or no text at all, gives None, never an exception.
+        Args:
+            token_ids: The ids that the model wrote, shape (L,).
+
+        Returns:
+            The text up to the first stop token, and the answer in it: a grid or, depending on the
+            kind, a program's text. The answer is None if it is not a grid in the expected form, or
+            no text at all.
         """
         ids: list[int] = []
         size = len(self._tokenizer)
@@ -195,7 +261,7 @@ class Encoder(Generic[T]):
         return text, self.kind.parse(text, self.config.grid)
 
     def fingerprint(self) -> dict[str, str]:
-        """What a model trained on these texts depends on; plain strings for a checkpoint."""
+        """Return what a model trained on these texts depends on, as plain strings by name."""
         if not self._fingerprint:
             state = json.loads(self._tokenizer.backend_tokenizer.to_str())
             for transient in ("padding", "truncation"):
@@ -211,7 +277,7 @@ class Encoder(Generic[T]):
         return dict(self._fingerprint)
 
     def _path(self, values: Sequence[Value], n: int) -> TableEncoder | ReferenceEncoder:
-        """Who makes the ids of a prompt with n values, and of the target if it is there."""
+        """Return the encoder for values, of which n belong to the prompt."""
         lookup = self._lookup
         return lookup if lookup is not None and lookup.fits(values, n) else self._whole
 
@@ -221,7 +287,7 @@ class Encoder(Generic[T]):
         return [self._safe(v).text if isinstance(v, str) else v for v in values]
 
     def _values(self, task: Task, test_index: int) -> list[Value]:
-        """The prompt's values and the target."""
+        """Return the values of the prompt and the target."""
         values = self._prompt_values(task, test_index)
         target = self.kind.target(task, test_index)
         if target is None:
@@ -243,12 +309,12 @@ class Encoder(Generic[T]):
             )
         return [*values, safe.text]
 
-    def _script(self, n: int) -> PromptLayout:
-        """The script of a prompt with n values."""
-        if n not in self._scripts:
+    def _layout(self, n: int) -> PromptLayout:
+        """Return the layout of a prompt with n values."""
+        if n not in self._layouts:
             texts = self.kind.texts(n)
-            self._scripts[n] = make_script(self._conversation(n), self.config.grid, texts)
-        return self._scripts[n]
+            self._layouts[n] = make_layout(self._conversation(n), self.config.grid, texts)
+        return self._layouts[n]
 
     def _conversation(self, n: int) -> Conversation:
         slots = [placeholder(i) for i in range(n)]
@@ -287,40 +353,13 @@ class Encoder(Generic[T]):
             stacklevel=3,
         )
 
-    def _check_options(self) -> None:
-        if not getattr(self._tokenizer, "is_fast", False):
-            raise ConfigError(
-                "tokenizer: it does not report where its tokens stand in the text",
-                value=type(self._tokenizer).__name__,
-                expected="a fast tokenizer (one with a tokenizer.json)",
-                next_step="Convert it to a fast tokenizer, or choose another model.",
-            )
-        for option, value, allowed in (
-            ("format", self.config.format, list(self.kind.templates)),
-            ("loss", self.config.loss, ["completion", "outputs"]),
-        ):
-            if value not in allowed:
-                raise ConfigError(
-                    f"text option {option}",
-                    value=value,
-                    expected=" or ".join(map(repr, allowed)),
-                    next_step=f"Change the text's {option}.",
-                )
-        if self.config.code_tokens < 1:
-            raise ConfigError(
-                "text option code_tokens",
-                value=self.config.code_tokens,
-                expected="an integer >= 1",
-                next_step="Change the text's code_tokens.",
-            )
-
     def _check_spelling(self, n: int) -> None:
-        """Refuse a tokenizer that cannot give back an answer it was given."""
-        prompt = samples.fillings(n, self.kind.texts(n))[0]
+        """Raise a ConfigError if an answer does not survive being tokenised and read back."""
+        prompt = probe_grids.fillings(n, self.kind.texts(n))[0]
         start = self._whole.prompt_length(prompt)
         if self._has_texts:
             self._check_program(prompt, start)
-        for grid in () if self._writes_text else samples.spelling_grids():
+        for grid in () if self._writes_text else probe_grids.spelling_grids():
             ids, _ = self._whole.example([*prompt, grid])
             text, read = self.decode(ids[start:])
             if read is None or not np.array_equal(read, grid):
@@ -335,8 +374,8 @@ class Encoder(Generic[T]):
                 )
 
     def _check_program(self, prompt: Sequence[Value], start: int) -> None:
-        """Refuse a tokenizer that cannot write programs, or give one back that is the answer."""
-        program = self._safe(samples.SPELLING_PROGRAM)
+        """Raise a ConfigError if a program does not survive being written and read back."""
+        program = self._safe(probe_grids.SPELLING_PROGRAM)
         text = program.unknown
         read: object = None if text else program.text
         if not text and self._writes_text:

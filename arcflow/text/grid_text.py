@@ -1,4 +1,4 @@
-"""GridText: how a grid is written as text, and read back from what a model wrote."""
+"""The written form of a grid: how it becomes text, and how it is read from what a model wrote."""
 
 import re
 from collections.abc import Iterator
@@ -15,23 +15,27 @@ _SHAPE = re.compile(r"```grid shape: ([0-9]{1,2})x([0-9]{1,2})\n")
 
 
 class GridTextError(DataError):
-    """Text that is not a grid in the form asked for; the message names the line."""
+    """An error for text that is not a grid in the expected form; the message names the line."""
 
 
 @dataclass(frozen=True)
 class GridText:
-    r"""The written form of a grid: one line a row.
+    r"""The written form of a grid, with one line for each row.
 
-    A cell is its symbol, ``repeat`` times; cells of a row are joined by ``separator``; rows by
-    a newline; each row may carry its number (``"1 "`` first); a frame may stand around it all.
+    A cell is its symbol, written ``repeat`` times; the cells of a row are joined by ``separator``
+    and the rows by a newline. Each row may begin with its number (``"1 "``), and a frame may
+    surround the whole grid.
 
     Attributes:
-        symbols: ten distinct characters, the symbol of colour c at place c.
-        repeat: how many times a cell's symbol is written, >= 1.
-        separator: text between the cells of a row.
-        row_numbers: start each row with its number and a space, counted from 1.
+        symbols: Ten distinct characters; character c is the symbol of colour c.
+        repeat: The number of times that a cell's symbol is written, at least 1.
+        separator: The text between the cells of a row.
+        row_numbers: Whether each row begins with its number, counted from 1, and a space.
         frame: "none"; "code" for a block "```grid\n...\n```"; "shape" for the same with the
             size in its first line, "```grid shape: HxW\n...\n```".
+
+    Raises:
+        ConfigError: If an option has a value that could not be read back.
     """
 
     symbols: str = "0123456789"
@@ -57,16 +61,23 @@ class GridText:
 
     @property
     def head(self) -> str:
-        """What comes first in every grid's text, whatever the grid."""
+        """The text that comes first in every grid's text, whatever the grid."""
         return {"none": "", "code": _FENCE + "grid\n", "shape": _FENCE + "grid shape: "}[self.frame]
 
     @property
     def tail(self) -> str:
-        """What comes last in every grid's text, whatever the grid."""
+        """The text that comes last in every grid's text, whatever the grid."""
         return "" if self.frame == "none" else "\n" + _FENCE
 
     def encode(self, grid: Grid) -> str:
-        """The grid's text, without a newline at its end."""
+        """Return the grid's text, without a newline at its end.
+
+        Args:
+            grid: The grid, shape (H, W).
+
+        Returns:
+            The text, with the frame.
+        """
         cells = [symbol * self.repeat for symbol in self.symbols]
         rows = [self.separator.join([cells[c] for c in row]) for row in grid.tolist()]
         if self.row_numbers:
@@ -75,11 +86,15 @@ class GridText:
         return self.head + size + "\n".join(rows) + self.tail
 
     def units(self, grid: Grid) -> Iterator[tuple[tuple[str, int], str]]:
-        """The text between head and tail, cut into (key, text): equal keys, equal texts.
+        """Cut the text between head and tail into units, such that equal keys have equal texts.
 
-        Keys are ``("cell", colour)``, ``("separator", 0)``, ``("row", r)`` for the number of row
-        r from 0, ``("row_end", 0)``, and for the frame "shape" ``("height", h)``, ``("times", 0)``,
-        ``("width", w)``, ``("size_end", 0)``.
+        Args:
+            grid: The grid, shape (H, W).
+
+        Yields: The key and the text of each unit, in order. Keys are ``("cell", colour)``,
+        ``("separator", 0)``, ``("row", r)`` for the number of row r from 0, ``("row_end", 0)``, and
+        for the frame "shape" ``("height", h)``, ``("times", 0)``, ``("width", w)``, ``("size_end",
+        0)``.
         """
         if self.frame == "shape":
             yield ("height", grid.shape[0]), str(grid.shape[0])
@@ -97,13 +112,20 @@ class GridText:
                 yield ("cell", color), self.symbols[color] * self.repeat
 
     def decode(self, text: str) -> Grid:
-        """Read a grid back.
+        """Read a grid from its text.
 
-        With a frame, the first block counts and whatever stands around it is ignored; without
-        one, only white space around the grid is. Inside, nothing is forgiven.
+        With a frame, the first block counts and whatever surrounds it is ignored; without one, only
+        white space around the grid is. Within the grid, every deviation is an error.
+
+        Args:
+            text: The text that a model wrote.
+
+        Returns:
+            The grid, a read-only int8 array of shape (H, W).
 
         Raises:
-            GridTextError: naming the line, counted from 1 in ``text``.
+            GridTextError: If there is no grid in the expected form; it names the line, from 1 in
+                ``text``.
         """
         body, first, shape = self._unframe(text)
         lines = body.split("\n")
@@ -124,7 +146,7 @@ class GridText:
         return freeze(np.array(rows, dtype=np.int8))
 
     def _unframe(self, text: str) -> tuple[str, int, tuple[int, int] | None]:
-        """The rows as text, the number of their first line, the size where one is stated."""
+        """Return the rows as text, the number of their first line, and the stated size or None."""
         shape = None
         if self.frame == "none":
             body = text.strip()
@@ -171,7 +193,7 @@ class GridText:
 
 
 def _writable(character: str) -> bool:
-    """Visible, not the backtick, nor from the private area where prompts keep placeholders."""
+    """Return whether a character is visible, not the backtick and not a placeholder."""
     private = 0xE000 <= ord(character) <= 0xF8FF
     return character.isprintable() and character not in " `" and not private
 

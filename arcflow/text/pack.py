@@ -1,4 +1,4 @@
-"""Packing: an endless stream of samples of known length becomes rows of a token budget."""
+"""Packing of an endless stream of samples of known lengths into rows of a token budget."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ Packing = Literal["packed", "padded"]
 
 
 class PackerState(TypedDict):
-    """Where a packer stands, as plain data.
+    """The state of a packer as plain data.
 
     Attributes:
-        next: the first index whose length was not asked for yet.
-        pending: indices that were read and wait for a row, oldest first.
-        lengths: their lengths, in tokens.
-        skipped: indices passed over so far because they had no length.
+        next: The first index whose length was not read yet.
+        pending: The indices that were read and wait for a row, oldest first.
+        lengths: The lengths of the pending samples in tokens.
+        skipped: The number of indices passed over so far because they had no length.
     """
 
     next: int
@@ -34,19 +34,20 @@ class PackerState(TypedDict):
 
 
 class Packer:
-    """Groups the indices 0, 1, 2, ... into rows; every index with a length lands in one row.
+    """A packer of the indices 0, 1, 2, ... into rows; every index with a length is in one row.
 
-    A row starts with the oldest waiting index, so that no sample waits longer than
-    ``lookahead`` rows and short samples are not favoured: the share of tokens of each task is
-    that of the stream. The rest of the row is chosen among the waiting samples.
+    A row starts with the oldest waiting index, so that no sample waits longer than ``lookahead``
+    rows and short samples are not favoured: the share of tokens of each task is that of the stream.
+    The rest of the row is chosen among the waiting samples.
 
     Args:
-        length: tokens of the sample with an index; 0 when there is no sample to be had from it.
-        budget: tokens of a row; in padded rows, with the padding.
-        packing: "packed" fills a row as full as the waiting samples allow (a subset-sum over
-            them, older ones preferred); "padded" takes samples of about one length, of which
-            count times the longest stays within the budget.
-        lookahead: samples that wait at most.
+        length: A function that returns the number of tokens of the sample with an index; 0 if there
+            is no such sample.
+        budget: The largest number of tokens of a row; in padded rows, with the padding.
+        packing: "packed" fills a row as full as the waiting samples allow (a subset-sum over them,
+            older ones preferred); "padded" takes samples of similar lengths, such that their number
+            times the longest length stays within the budget.
+        lookahead: The largest number of samples that wait.
     """
 
     def __init__(
@@ -64,10 +65,14 @@ class Packer:
         self._lengths: list[int] = []
 
     def row(self) -> tuple[int, ...]:
-        """The indices of the next row, ascending.
+        """Return the indices of the next row.
+
+        Returns:
+            The indices in ascending order.
 
         Raises:
-            ConfigError: a sample is longer than the budget, or 10,000 indices in a row had none.
+            ConfigError: If a sample is longer than the budget, or if 10,000 indices in a row had no
+                sample.
         """
         self._read_ahead()
         chosen = self._choose(self._lengths, self._budget)
@@ -77,7 +82,7 @@ class Packer:
         return row
 
     def state(self) -> PackerState:
-        """A copy of where the packer stands."""
+        """Return a copy of the packer's state."""
         return {
             "next": self._next,
             "pending": list(self._pending),
@@ -86,7 +91,11 @@ class Packer:
         }
 
     def restore(self, state: PackerState) -> None:
-        """Continue as the packer would have that gave ``state``."""
+        """Continue exactly as the packer that returned the state.
+
+        Args:
+            state: A state from :meth:`state`.
+        """
         self._next, self._skipped = state["next"], state["skipped"]
         self._pending, self._lengths = list(state["pending"]), list(state["lengths"])
 
@@ -119,10 +128,10 @@ class Packer:
 
 
 def _fullest(lengths: Sequence[int], budget: int) -> list[int]:
-    """Positions of the oldest sample and others that fill the budget best, ascending.
+    """Return positions of the oldest sample and others that fill the budget best, ascending.
 
-    A bit set of reachable sums, one more sample at a time in order of age; the walk back takes
-    the fewest young samples. Stops as soon as a full row is reachable.
+    A bit set of reachable sums grows by one sample at a time in order of age; the walk back takes
+    the fewest young samples. It stops as soon as a full row is reachable.
     """
     capacity = budget - lengths[0]
     within = (1 << (capacity + 1)) - 1
@@ -141,8 +150,10 @@ def _fullest(lengths: Sequence[int], budget: int) -> list[int]:
 
 
 def _most_alike(lengths: Sequence[int], budget: int) -> list[int]:
-    """Positions of the oldest sample and those near its length, ascending: the rectangle
-    within the budget that holds the most tokens."""
+    """Return positions of the oldest sample and others of similar lengths, ascending.
+
+    They form the rectangle within the budget that holds the most tokens.
+    """
     by_length = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     oldest = by_length.index(0)
     until = [0, *accumulate(lengths[i] for i in by_length)]
@@ -157,13 +168,14 @@ def _most_alike(lengths: Sequence[int], budget: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedRow:
-    """Samples one after the other; each array is int64 of shape (T,), T the sum of their lengths.
+    """Samples one after the other, in int64 arrays of shape (T,) for T tokens in all.
 
     Attributes:
-        input_ids: token ids.
-        labels: aligned with ``input_ids`` (not shifted), -100 where not scored; a sample's first
-            token is never scored, because only the sample before it could predict it.
-        position_ids: restart at 0 with every sample.
+        input_ids: The token ids.
+        labels: The labels, aligned with ``input_ids`` (not shifted), -100 where not scored; the
+            first token of a sample is never scored, because only the sample before it could predict
+            it.
+        position_ids: The positions, which restart at 0 with every sample.
     """
 
     input_ids: NDArray[np.int64]
@@ -172,7 +184,14 @@ class PackedRow:
 
 
 def pack_examples(examples: Sequence[Example]) -> PackedRow:
-    """Join samples of any lengths to one row."""
+    """Join samples of any lengths into one row.
+
+    Args:
+        examples: One or more samples.
+
+    Returns:
+        The row, of shape (T,) for T tokens of all samples together.
+    """
     labels = np.concatenate([e.labels for e in examples]).astype(np.int64)
     lengths = [len(e.input_ids) for e in examples]
     labels[[0, *accumulate(lengths[:-1])]] = IGNORED_LABEL
@@ -184,11 +203,15 @@ def pack_examples(examples: Sequence[Example]) -> PackedRow:
 
 
 def pad_examples(examples: Sequence[Example]) -> dict[str, NDArray[Any]]:
-    """Samples as the rows of a rectangle, filled up on the right.
+    """Return samples as the rows of a rectangle that is padded on the right.
+
+    Args:
+        examples: One or more samples.
 
     Returns:
-        ``input_ids``, ``labels``, ``position_ids`` and ``attention_mask``, each int64 of shape
-        (B, L), L the longest sample's length. The fill has id 0, label -100 and mask 0.
+        ``input_ids``, ``labels``, ``position_ids`` and ``attention_mask``, each int64 of shape (B,
+        L) for B samples, of which the longest has L tokens. The padding has id 0, label -100 and
+        mask 0.
     """
     shape = (len(examples), max(len(e.input_ids) for e in examples))
     input_ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)

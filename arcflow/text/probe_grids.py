@@ -1,4 +1,4 @@
-"""Grids, programs and tasks that the encoder's start-up checks are made on."""
+"""The grids, programs and tasks that the encoder's start-up checks are made on."""
 
 import string
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -17,27 +17,61 @@ PROGRAMS = (
 )
 _VISIBLE = string.digits + string.ascii_letters + string.punctuation + " "
 SPELLING_PROGRAM = f"def task(grid):\n    # {_VISIBLE}.\n\n    return grid\n"
-"""Holds every visible character that programs are written with."""
+"""A program that holds every visible character that programs are written with."""
 
 
 def striped(h: int, w: int, shift: int = 0) -> Grid:
-    """Diagonal stripes in all colours, starting with colour ``shift``."""
+    """Return a grid with diagonal stripes in all colours.
+
+    Args:
+        h: The height in cells.
+        w: The width in cells.
+        shift: The colour of the first cell.
+
+    Returns:
+        The grid, shape (h, w).
+    """
     cells = np.add.outer(np.arange(h), np.arange(w)) + shift
     return freeze((cells % N_COLORS).astype(np.int8))
 
 
 def mixed(h: int, w: int, seed: int = 0) -> Grid:
-    """Uniformly drawn cells."""
+    """Return a grid of shape (h, w) with uniformly drawn cells.
+
+    Args:
+        h: The height in cells.
+        w: The width in cells.
+        seed: The seed of the cells.
+
+    Returns:
+        The grid, shape (h, w).
+    """
     return freeze(rng(seed, "samples", h, w).integers(0, N_COLORS, (h, w), dtype=np.int8))
 
 
 def plain(h: int, w: int, color: int) -> Grid:
-    """One colour."""
+    """Return a grid in one colour.
+
+    Args:
+        h: The height in cells.
+        w: The width in cells.
+        color: The colour of all cells.
+
+    Returns:
+        The grid, shape (h, w).
+    """
     return freeze(np.full((h, w), color, dtype=np.int8))
 
 
 def sizes(kind: TaskKind[Any]) -> list[int]:
-    """Numbers of prompt values for one to six examples, each once."""
+    """Return the numbers of prompt values for one to six examples, each number once.
+
+    Args:
+        kind: The kind of task.
+
+    Returns:
+        The numbers of values, in the order of the number of examples.
+    """
     pair, attempt = Pair(striped(2, 2), striped(2, 2)), FailedProgram(PROGRAMS[1], "It fails.\n")
     tasks = [
         Task("sample", (pair,) * n, (pair,), code=PROGRAMS[0], attempt=attempt) for n in range(1, 7)
@@ -46,13 +80,21 @@ def sizes(kind: TaskKind[Any]) -> list[int]:
 
 
 def _filled(n: int, texts: Collection[int], grids: Iterable[Grid], text: str) -> list[Value]:
-    """n values: the text in the places ``texts``, the grids in the others."""
+    """Return n values: the text at the indices ``texts``, the grids at the others."""
     grid = iter(grids)
-    return [text if place in texts else next(grid) for place in range(n)]
+    return [text if index in texts else next(grid) for index in range(n)]
 
 
 def every_unit(n: int, texts: Collection[int]) -> Iterator[list[Value]]:
-    """Lists of n values whose grids show each colour, height, width and row number."""
+    """Yield lists of n values whose grids show each colour, height, width and row number.
+
+    Args:
+        n: The number of values.
+        texts: The indices of the values that are texts.
+
+    Yields:
+        Lists of n values.
+    """
     sides = range(MAX_SIDE, 0, -1)
     grids = [
         *(striped(side, 1, side) for side in sides),
@@ -65,16 +107,31 @@ def every_unit(n: int, texts: Collection[int]) -> Iterator[list[Value]]:
 
 
 def fillings(n: int, texts: Collection[int]) -> tuple[list[Value], list[Value]]:
-    """Two lists of n small values that differ everywhere."""
+    """Return two lists of n small values that differ everywhere.
+
+    Args:
+        n: The number of values.
+        texts: The indices of the values that are texts.
+
+    Returns:
+        The two lists.
+    """
     first = [striped(1 + i % 3, 2, i) for i in range(n)]
     second = [mixed(2 + i % 2, 3, i) for i in range(n)]
     return _filled(n, texts, first, PROGRAMS[0]), _filled(n, texts, second, PROGRAMS[1])
 
 
 def proofs(sizes: Sequence[int], texts: Callable[[int], Collection[int]]) -> Iterator[list[Value]]:
-    """For each n of ``sizes`` n + 1 values, with grids of all kinds of sizes and colourings.
+    """Yield lists of values with grids of many sizes and colourings, to check the fast path on.
 
-    Goes through the sizes until each of the grids was used.
+    The numbers of values are taken in turn until each of the grids was used.
+
+    Args:
+        sizes: The numbers of prompt values; a list has one value more, the target.
+        texts: A function from a number of prompt values to the indices of the texts.
+
+    Yields:
+        Lists of n + 1 values for each n in ``sizes``.
     """
     grids = [
         *(plain(1, 1, color) for color in range(N_COLORS)),
@@ -93,10 +150,20 @@ def proofs(sizes: Sequence[int], texts: Callable[[int], Collection[int]]) -> Ite
 
 
 def spelling_grids() -> tuple[Grid, ...]:
-    """Grids that every tokenizer must give back unchanged."""
+    """Return grids that every tokenizer must give back unchanged."""
     return striped(1, N_COLORS), plain(1, 1, 0), plain(12, 2, 1), mixed(3, 7), mixed(11, 4)
 
 
 def grids_of_size(h: int, w: int) -> list[Grid]:
-    """Plain and mixed grids of one size: the extremes of what merges in a tokenizer do."""
+    """Return plain and mixed grids of one size.
+
+    They are the extremes of how far a tokenizer may merge cells.
+
+    Args:
+        h: The height in cells.
+        w: The width in cells.
+
+    Returns:
+        The grids, each of shape (h, w).
+    """
     return [*(plain(h, w, color) for color in range(N_COLORS)), *(mixed(h, w, s) for s in range(4))]

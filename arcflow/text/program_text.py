@@ -1,14 +1,14 @@
-"""Texts in prompts: programs and feedback in a form that cannot leave its place.
+"""Programs and feedback in prompts, in a form that cannot act beyond its place.
 
 Such a text may come from a model or a user, so it may hold anything. Values are put between the
 pieces of a rendered template, never into it, so a text's characters are never placeholders. What
-could still act outside of its place is broken up by a space behind its first character: the text
-of a tokenizer's special tokens, which would become those tokens, and the three backticks that
-would end a code block. In Python this changes nothing but strings and comments: ``a<s>b`` becomes
+could still act beyond its place is broken up by a space behind its first character: the text of a
+tokenizer's special tokens, which would become those tokens, and the three backticks that would end
+a code block. In Python this changes nothing but strings and comments: ``a<s>b`` becomes
 ``a< s>b``.
 
-Where the compact format has no marker tokens and makes do with letters on lines of their own, a
-text may hold such a line too: no token acts then, but the prompt may mislead.
+If the compact format has no marker tokens, its markers are letters on lines of their own. A text
+may hold such a line too: no token acts then, but the prompt may be misleading.
 """
 
 import re
@@ -26,20 +26,32 @@ _KEPT = 4096
 
 
 def normal_text(text: str) -> str:
-    r"""The text with plain newlines, one of them at its end, and no blank lines around.
+    r"""Return a text with plain newlines, one of them at its end, and no blank lines around it.
 
-    Tokenizers join newlines with the punctuation in front of them: a text that brings its last
-    newline along splits from what follows. Lone surrogates become question marks.
+    Tokenizers join newlines with the punctuation in front of them: a text that ends with its own
+    newline can be split from what follows. Lone surrogates become question marks.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text in its normal form.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
     return _BLANK_LINES.sub("", text).rstrip() + "\n"
 
 
 def read_program(text: str) -> str | None:
-    """The program in what a model wrote, in its normal form; None where there is none.
+    """Read the program in what a model wrote.
 
-    The first block "```python" counts, closed or not; where there is no such block, the whole
-    text. Whether it is a program is not judged.
+    It is in the first block "```python", closed or not, or else the whole text. Whether it is a
+    valid program is not checked.
+
+    Args:
+        text: The text that the model wrote.
+
+    Returns:
+        The program in its normal form, or None if there is no text.
     """
     block = _BLOCK.search(text)
     program = normal_text(text if block is None else block[1])
@@ -48,11 +60,11 @@ def read_program(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class SafeText:
-    """A text as prompts and answers hold it.
+    """A text in the form that prompts and answers hold.
 
     Attributes:
-        text: in its normal form, broken up where needed.
-        unknown: the first part that the tokenizer has no token for; "" where it has all.
+        text: The text in its normal form, broken up where needed.
+        unknown: The first part that the tokenizer has no token for; "" if it has all.
     """
 
     text: str
@@ -60,10 +72,10 @@ class SafeText:
 
 
 class SafeTexts:
-    """Makes texts safe for one tokenizer; the last 4,096 are remembered.
+    """A function that makes texts safe for one tokenizer and caches the last 4,096 of them.
 
     Args:
-        tokenizer: a fast tokenizer of transformers.
+        tokenizer: A fast tokenizer of transformers.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -76,15 +88,21 @@ class SafeTexts:
         acting = [_FENCE, *sorted(s for s in names if len(s) > 1 and not s.isspace())]
         first = re.escape("".join(sorted({s[0] for s in acting})))
         whole = "|".join(map(re.escape, acting))
-        # The first look is quick, and most characters end there.
+        # The first lookahead is quick and rules out most characters.
         self._acting = re.compile(f"(?=[{first}])(?=(?:{whole}))(?s:.)")
         self._known: Recent[str, SafeText] = Recent(_KEPT)
 
     def __call__(self, text: str) -> SafeText:
-        """The safe form of a text.
+        """Return the safe form of a text.
+
+        Args:
+            text: Any text.
+
+        Returns:
+            The safe form.
 
         Raises:
-            DataError: the tokenizer makes a special token of the text even so.
+            DataError: If the tokenizer makes a special token even of the safe form.
         """
         return self._known.get(text, self._make)
 
@@ -102,7 +120,7 @@ class SafeTexts:
         return SafeText(safe, self._first(safe, self._unknown) if self._unknown in ids else "")
 
     def _first(self, text: str, token: int | None) -> str:
-        """The characters that a token stands for, where it comes first."""
+        """Return the characters that a token stands for at its first occurrence."""
         encoded = self._tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )

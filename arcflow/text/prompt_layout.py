@@ -1,4 +1,4 @@
-"""Script: a conversation cut at its values, and the whole text it makes with given ones."""
+"""The layout of a prompt, which is a conversation cut at its values."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -27,7 +27,15 @@ _PLACEHOLDER = re.compile("([\\ue000-\\uf8ff])")
 
 @dataclass(frozen=True, slots=True)
 class TextSpan:
-    """The characters [start, end) of a text: a static piece, or a unit of a slot's value."""
+    """The characters [start, end) of a text: a static piece, or a unit of a slot's value.
+
+    Attributes:
+        key: The kind and number of the piece or unit; equal keys have equal texts, except for
+            texts.
+        slot: The index of the slot; -1 for a static piece.
+        start: The index of the first character.
+        end: The index behind the last character.
+    """
 
     key: Key
     slot: int
@@ -37,14 +45,14 @@ class TextSpan:
 
 @dataclass(frozen=True, slots=True)
 class WrittenPrompt:
-    """A whole text.
+    """The whole text of a prompt and its answer.
 
     Attributes:
-        text: prompt, answer and stop.
-        prompt_end: characters of the prompt.
-        parts: static pieces (key ``("static", number)``, slot -1), texts (key ``("text", 0)``)
-            and grid units, in order.
-        values: characters of each slot's value, a grid's frame included.
+        text: The text of prompt, answer and stop token.
+        prompt_end: The number of characters of the prompt.
+        parts: The static pieces (key ``("static", number)``, slot -1), texts (key ``("text", 0)``)
+            and grids or their units, in order.
+        values: The characters [start, end) of each slot's value, a grid's frame included.
     """
 
     text: str
@@ -52,12 +60,20 @@ class WrittenPrompt:
     parts: list[TextSpan]
     values: list[Span]
 
-    def scored(self, places: Sequence[int], outputs: Sequence[int]) -> list[Span]:
-        """Characters of the prompt's outputs, each with the one behind it, which ends it."""
+    def scored(self, value_indices: Sequence[int], outputs: Sequence[int]) -> list[Span]:
+        """Return the characters of the prompt's outputs that the loss "outputs" scores.
+
+        Args:
+            value_indices: The index of the value that each slot holds.
+            outputs: The indices of the values that are outputs.
+
+        Returns:
+            The range [start, end) of each output, with the character behind it, which ends it.
+        """
         return [
             (start, min(end + 1, self.prompt_end))
-            for place, (start, end) in zip(places[:-1], self.values, strict=False)
-            if place in outputs
+            for index, (start, end) in zip(value_indices[:-1], self.values, strict=False)
+            if index in outputs
         ]
 
 
@@ -66,18 +82,26 @@ class PromptLayout:
     """Static pieces and slots in turn; a grid's head and tail belong to the static pieces.
 
     Attributes:
-        statics: one piece before each slot of the prompt, one at the prompt's end, one before
-            the answer, one behind it: number of slots + 2.
-        places: which value each slot holds; the last slot is the answer's.
-        grid_text: the written form of the grids.
+        statics: One piece before each slot of the prompt, one at the prompt's end, one before the
+            answer, one behind it: two more than there are slots.
+        value_indices: The index of the value that each slot holds; the last slot is the answer's.
+        grid_text: The written form of the grids.
     """
 
     statics: tuple[str, ...]
-    places: tuple[int, ...]
+    value_indices: tuple[int, ...]
     grid_text: GridText
 
     def write(self, values: Sequence[Value], *, units: bool = False) -> WrittenPrompt:
-        """The text with these values in the places; grids are cut into units where asked."""
+        """Return the text with values in the slots.
+
+        Args:
+            values: The values of the prompt and, last, of the answer.
+            units: Whether grids are cut into their units.
+
+        Returns:
+            The text and its parts.
+        """
         form = self.grid_text
         head, tail = len(form.head), len(form.tail)
         texts: list[str] = []
@@ -94,13 +118,13 @@ class PromptLayout:
         prompt_end = 0
         for number, static in enumerate(self.statics):
             add(("static", number), -1, static)
-            slot = number - (number >= len(self.places))
-            if number == len(self.places) - 1:
+            slot = number - (number >= len(self.value_indices))
+            if number == len(self.value_indices) - 1:
                 prompt_end = at
                 continue
             if number == len(self.statics) - 1:
                 break
-            value = values[self.places[slot]]
+            value = values[self.value_indices[slot]]
             start = at
             if isinstance(value, str):
                 add(("text", 0), slot, value)
@@ -116,32 +140,48 @@ class PromptLayout:
         return WrittenPrompt("".join(texts), prompt_end, parts, spans)
 
 
-def make_script(
+def make_layout(
     conversation: Conversation, grid_text: GridText, texts: Collection[int]
 ) -> PromptLayout:
-    """Cut a conversation at its placeholders; ``texts`` are the places that hold no grid."""
+    """Cut a conversation at its placeholders.
+
+    Args:
+        conversation: The conversation with placeholders instead of values.
+        grid_text: The written form of the grids.
+        texts: The indices of the values that are texts instead of grids.
+
+    Returns:
+        The layout.
+    """
     statics: list[str] = []
-    places: list[int] = []
+    value_indices: list[int] = []
     for text in (conversation.prompt, conversation.answer + conversation.stop):
         current = ""
         for piece in _PLACEHOLDER.split(text):
-            place = place_of(piece) if len(piece) == 1 else None
-            if place is None:
+            index = place_of(piece) if len(piece) == 1 else None
+            if index is None:
                 current += piece
                 continue
-            framed = place not in texts
+            framed = index not in texts
             statics.append(current + grid_text.head if framed else current)
-            places.append(place)
+            value_indices.append(index)
             current = grid_text.tail if framed else ""
         statics.append(current)
-    return PromptLayout(tuple(statics), tuple(places), grid_text)
+    return PromptLayout(tuple(statics), tuple(value_indices), grid_text)
 
 
 def tokenise(tokenizer: Any, text: str) -> tuple[list[int], list[Span]]:
-    """Ids of a whole text and the characters each stands for; nothing is added to it.
+    """Tokenise a whole text, without adding special tokens.
 
-    Some tokenizers trim white space from the reported offsets; a token gets back what lies
-    between it and the one before.
+    Some tokenizers trim white space from the reported offsets; a token gets back what lies between
+    it and the one before.
+
+    Args:
+        tokenizer: A fast tokenizer of transformers.
+        text: The text.
+
+    Returns:
+        The ids, and the characters [start, end) that each of them stands for.
     """
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     spans: list[Span] = []
@@ -153,7 +193,15 @@ def tokenise(tokenizer: Any, text: str) -> tuple[list[int], list[Span]]:
 
 
 def overlapping(tokens: Sequence[Span], spans: Iterable[Span]) -> list[bool]:
-    """For each token whether it shares a character with one of the spans (sorted, disjoint)."""
+    """Return for each token whether it shares a character with one of the spans.
+
+    Args:
+        tokens: The characters [start, end) of each token.
+        spans: Ranges [start, end) of characters, sorted and disjoint.
+
+    Returns:
+        One truth value for each token.
+    """
     hit = [False] * len(tokens)
     wanted = list(spans)
     i = 0

@@ -1,4 +1,4 @@
-"""Recent: what was made lately, made once."""
+"""A bounded cache of recently made values."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -8,12 +8,12 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """A bounded memory by key; what was asked for longest ago is forgotten first.
+    """A bounded cache that discards the value whose last use is the longest ago.
 
-    It travels to other processes empty.
+    It is pickled empty, so its values do not travel to other processes.
 
     Args:
-        size: how many values are kept, >= 1.
+        size: The largest number of values, at least 1.
     """
 
     def __init__(self, size: int) -> None:
@@ -21,7 +21,15 @@ class Recent(Generic[K, V]):
         self._values: dict[K, V] = {}
 
     def get(self, key: K, make: Callable[[K], V]) -> V:
-        """The key's value; made where it is not there."""
+        """Return the value of a key, which is made if it is not in the cache.
+
+        Args:
+            key: The key.
+            make: A function that makes the value of a key.
+
+        Returns:
+            The value.
+        """
         values = self._values
         if key in values:
             value = values.pop(key)  # put back at the end: dicts keep the order of insertion

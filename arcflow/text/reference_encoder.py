@@ -1,54 +1,75 @@
-"""ReferenceEncoder: ids by tokenising the whole text; right for every tokenizer, and slow."""
+"""The encoder that tokenises whole texts: correct for every tokenizer, and slow."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from arcflow.text import probe_grids as samples
+from arcflow.text import probe_grids
 from arcflow.text.kinds import TaskKind, Value
 from arcflow.text.prompt_layout import IGNORED_LABEL, Ids, PromptLayout, overlapping, tokenise
 
-Scripts = Callable[[int], PromptLayout]
-"""The script of a prompt with that many values."""
+LayoutOf = Callable[[int], PromptLayout]
+"""A function from a number of prompt values to the layout of the prompt."""
 
 
 class ReferenceEncoder:
-    """Ids and labels of whole texts.
+    """An encoder that gives the ids and labels of whole texts.
 
     Args:
-        tokenizer: a fast tokenizer of transformers.
-        scripts: the script by number of prompt values.
-        kind: what is asked.
-        smallest: number of values of the shortest prompt.
+        tokenizer: A fast tokenizer of transformers.
+        layout_of: A function from a number of prompt values to the layout of the prompt.
+        kind: What is asked of a task.
+        smallest: The number of values of the shortest prompt.
     """
 
     def __init__(
-        self, tokenizer: Any, scripts: Scripts, kind: TaskKind[Any], smallest: int
+        self, tokenizer: Any, layout_of: LayoutOf, kind: TaskKind[Any], smallest: int
     ) -> None:
         self._tokenizer = tokenizer
-        self._scripts = scripts
+        self._layout_of = layout_of
         self._kind = kind
         self._smallest = smallest
         self._answer_tokens: dict[tuple[int, int], int] = {}
 
     def prompt_text(self, values: Sequence[Value]) -> str:
-        """The prompt of these values (without the target)."""
-        written = self._scripts(len(values)).write([*values, ""])
+        """Return the text of the prompt.
+
+        Args:
+            values: The values of the prompt, without the target.
+
+        Returns:
+            The text up to the beginning of the answer.
+        """
+        written = self._layout_of(len(values)).write([*values, ""])
         return written.text[: written.prompt_end]
 
     def prompt(self, values: Sequence[Value]) -> Ids:
-        """The prompt's ids; ``values`` without the target."""
+        """Return the ids of the prompt.
+
+        Args:
+            values: The values of the prompt, without the target.
+
+        Returns:
+            The ids, int32 of shape (L,).
+        """
         return np.array(tokenise(self._tokenizer, self.prompt_text(values))[0], dtype=np.int32)
 
     def example(self, values: Sequence[Value], *, score_outputs: bool = False) -> tuple[Ids, Ids]:
-        """Ids and labels; ``values`` with the target last.
+        """Return the ids and labels of prompt and answer.
 
-        The ids begin with the prompt's own: where a tokenizer would let the end of the prompt
-        and the beginning of the answer run together in one token, the two are tokenised apart.
+        The ids begin with the prompt's own: if a tokenizer would join the end of the prompt and the
+        beginning of the answer in one token, the two are tokenised apart.
+
+        Args:
+            values: The values of the prompt and, last, the target.
+            score_outputs: Whether the outputs of the prompt's examples are scored too.
+
+        Returns:
+            The ids and the labels, both int32 of shape (L,).
         """
-        script = self._scripts(len(values) - 1)
-        written = script.write(values)
+        layout = self._layout_of(len(values) - 1)
+        written = layout.write(values)
         whole, _ = tokenise(self._tokenizer, written.text)
         prompt, spans = tokenise(self._tokenizer, written.text[: written.prompt_end])
         if whole[: len(prompt)] != prompt:
@@ -57,29 +78,36 @@ class ReferenceEncoder:
         labels = np.full(len(ids), IGNORED_LABEL, dtype=np.int32)
         labels[len(prompt) :] = ids[len(prompt) :]
         if score_outputs:
-            outputs = written.scored(script.places, self._kind.outputs(len(values) - 1))
+            outputs = written.scored(layout.value_indices, self._kind.outputs(len(values) - 1))
             where = np.flatnonzero(np.array(overlapping(spans, outputs), dtype=bool))
             labels[where] = ids[where]
         return ids, labels
 
     def length(self, values: Sequence[Value]) -> int:
-        """Number of ids of `example`."""
+        """Return the number of ids of :meth:`example`."""
         return len(self.example(values)[0])
 
     def prompt_length(self, values: Sequence[Value]) -> int:
-        """Number of ids of `prompt`."""
+        """Return the number of ids of :meth:`prompt`."""
         return len(self.prompt(values))
 
     def answer_tokens(self, height: int, width: int) -> int:
-        """Room for an answer of one size, stop token included.
+        """Return the largest number of tokens of an answer of one size, stop token included.
 
-        How far a tokenizer's merges reach depends on the colours: the longest of some sample
-        answers, and a quarter to spare.
+        How far a tokenizer merges cells depends on the colours, so this is an estimate: the longest
+        of some sample answers, and a quarter more.
+
+        Args:
+            height: The height of the answer in cells.
+            width: The width of the answer in cells.
+
+        Returns:
+            The number of tokens.
         """
         size = (height, width)
         if size not in self._answer_tokens:
-            prompt = samples.fillings(self._smallest, self._kind.texts(self._smallest))[0]
-            answers = [self.length([*prompt, grid]) for grid in samples.grids_of_size(*size)]
+            prompt = probe_grids.fillings(self._smallest, self._kind.texts(self._smallest))[0]
+            answers = [self.length([*prompt, grid]) for grid in probe_grids.grids_of_size(*size)]
             longest = max(answers) - self.prompt_length(prompt)
             self._answer_tokens[size] = longest + longest // 4 + 1
         return self._answer_tokens[size]

@@ -1,4 +1,4 @@
-"""load_tokenizer: a character vocabulary built here, or any tokenizer of transformers."""
+"""Loading of tokenizers: a character vocabulary built here, or any tokenizer of transformers."""
 
 import json
 import string
@@ -19,21 +19,23 @@ INPUT_MARKER, OUTPUT_MARKER = "<|input|>", "<|output|>"
 _SPECIAL = {"pad_token": "<|pad|>", "bos_token": "<|bos|>", "eos_token": "<|eos|>"}
 _UNKNOWN = "<|unk|>"
 _NO_CLASS = ("TokenizersBackend", "PreTrainedTokenizerFast")
-"""What transformers 5 and 4 call a tokenizer that is nothing but its tokenizer.json."""
+"""The names in transformers 5 and 4 of a tokenizer that consists of its tokenizer.json alone."""
 _EXPECTED = f"{CHARACTERS!r}, a folder with tokenizer.json, or a name on the hub"
 
 
 def load_tokenizer(name: str) -> Any:
-    """A ``transformers.PreTrainedTokenizerBase``.
+    """Load a tokenizer.
 
     Args:
         name: ``"characters"`` for the small vocabulary built in code (printable ASCII, newline,
-            ``OTHER_SYMBOLS`` and markers; no download, the same ids each time); a local folder
-            that holds a tokenizer, such as an exported model's; or a name on the Hugging Face
-            hub.
+            ``OTHER_SYMBOLS`` and markers; no download, the same ids each time); a local folder that
+            holds a tokenizer, such as an exported model's; or a name on the Hugging Face hub.
+
+    Returns:
+        A ``transformers.PreTrainedTokenizerBase``.
 
     Raises:
-        ConfigError: where there is no such tokenizer.
+        ConfigError: If there is no such tokenizer, or if it does not load.
     """
     if name == CHARACTERS:
         return character_tokenizer()
@@ -71,12 +73,12 @@ def load_tokenizer(name: str) -> Any:
 
 
 def _is_path(name: str) -> bool:
-    """Whether no model on the hub can have this name: those are ``model`` or ``owner/model``."""
+    """Return whether no model on the hub can have this name (``model`` or ``owner/model``)."""
     return name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name
 
 
 def _is_its_file(folder: Path) -> bool:
-    """Whether the tokenizer saved here is its tokenizer.json, to the letter, by its own word."""
+    """Return whether a saved tokenizer declares that it is no more than its tokenizer.json."""
     try:
         options = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
     except FileNotFoundError:
@@ -91,7 +93,13 @@ def _first_line(error: BaseException) -> str:
 
 
 def character_tokenizer() -> Any:
-    """One token a character, plus padding, begin, end, unknown and two grid markers."""
+    """Build a tokenizer with one token for each character.
+
+    It also has tokens for padding, begin, end, unknown characters and two grid markers.
+
+    Returns:
+        A ``transformers.PreTrainedTokenizerFast``.
+    """
     from tokenizers import AddedToken, Tokenizer, decoders, models
     from transformers import PreTrainedTokenizerFast
 

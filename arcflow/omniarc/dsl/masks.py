@@ -189,21 +189,33 @@ def label(
         return np.zeros((height, width), dtype=np.intp), []
     stride = width + 1
     # A column of -1 ends every row, so that a run never goes on in the next one, and a run's
-    # neighbours can be told from places in the flat array alone.
+    # neighbours can be found from indices of the flat array alone.
     framed = np.empty((height, stride), dtype=np.int8)
     framed[:, :width] = values
     framed[:, width] = -1
     flat = framed.ravel()
-    places = np.empty(np.count_nonzero(changes := flat[1:] != flat[:-1]) + 2, dtype=np.intp)
-    places[0], places[-1] = 0, flat.size
-    np.add(changes.nonzero()[0], 1, out=places[1:-1])
-    run_values = flat[places[:-1]]
+    borders = np.empty(np.count_nonzero(changes := flat[1:] != flat[:-1]) + 2, dtype=np.intp)
+    borders[0], borders[-1] = 0, flat.size
+    np.add(changes.nonzero()[0], 1, out=borders[1:-1])
+    run_values = flat[borders[:-1]]
     taken = (run_values >= 0).nonzero()[0]
-    starts: list[int] = places[taken].tolist()
-    ends: list[int] = places[taken + 1].tolist()
-    kinds: list[int] = run_values[taken].tolist()
+    starts: list[int] = borders[taken].tolist()
+    ends: list[int] = borders[taken + 1].tolist()
+    parent = _join_runs(starts, ends, run_values[taken].tolist(), stride, 1 if diagonal else 0)
+    number, boxes = _number_runs(starts, ends, parent, stride)
+    run_numbers = np.zeros(len(run_values), dtype=np.intp)
+    run_numbers[taken] = number
+    labels = run_numbers.repeat(borders[1:] - borders[:-1]).reshape(height, stride)[:, :width]
+    return labels, boxes
 
-    reach = 1 if diagonal else 0
+
+def _join_runs(
+    starts: list[int], ends: list[int], kinds: list[int], stride: int, reach: int
+) -> list[int]:
+    """Each run's parent in a forest whose trees are the connected parts (union-find).
+
+    A run is the cells [start, end) of the flat array; a parent never comes after its children.
+    """
     parent = list(range(len(starts)))
     above = 0
     for run, (start, end, kind) in enumerate(zip(starts, ends, kinds, strict=True)):
@@ -223,7 +235,13 @@ def label(
                 else:
                     parent[found] = root
             other += 1
+    return parent
 
+
+def _number_runs(
+    starts: list[int], ends: list[int], parent: list[int], stride: int
+) -> tuple[list[int], list[tuple[int, int, int, int]]]:
+    """Each run's part, numbered from 1 on, and each part's (top, left, bottom, right)."""
     boxes: list[list[int]] = []
     number = [0] * len(starts)
     for run, (start, end) in enumerate(zip(starts, ends, strict=True)):
@@ -241,10 +259,7 @@ def label(
             box[1] = left
         if right > box[3]:
             box[3] = right
-    run_numbers = np.zeros(len(run_values), dtype=np.intp)
-    run_numbers[taken] = number
-    labels = run_numbers.repeat(places[1:] - places[:-1]).reshape(height, stride)[:, :width]
-    return labels, [(box[0], box[1], box[2], box[3]) for box in boxes]
+    return number, [(box[0], box[1], box[2], box[3]) for box in boxes]
 
 
 def _cells(where: str, mask: Mask) -> NDArray[np.int8]:

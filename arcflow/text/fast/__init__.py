@@ -1,1 +1,1 @@
-"""The fast path from grids to token ids: tables in place of a tokenizer."""
+"""The fast path from grids to token ids, which uses tables instead of a tokenizer."""

@@ -1,4 +1,4 @@
-"""TableEncoder: the fast path, and its proof.
+"""The encoder of the fast path, and the proof that it equals the reference encoder.
 
 Static text is tokenised once for each number of values, grids become ids by table look-up, and
 texts are tokenised once between the static text that stands around them.
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from arcflow.text import probe_grids as samples
+from arcflow.text import probe_grids
 from arcflow.text.fast.tables import (
     Around,
     FastPathError,
@@ -24,55 +24,61 @@ from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import TaskKind, Value
 from arcflow.text.prompt_layout import IGNORED_LABEL, Ids
 from arcflow.text.recent import Recent
-from arcflow.text.reference_encoder import ReferenceEncoder, Scripts
+from arcflow.text.reference_encoder import LayoutOf, ReferenceEncoder
 
 _KEPT = 4096
-"""Texts whose ids are remembered, at most; those of one prompt are far fewer."""
+"""The largest number of texts whose ids are cached; one prompt has far fewer."""
 
 
 class TableEncoder:
-    """Ids and labels equal to those of `ReferenceEncoder`, some hundred times faster.
+    """An encoder with the ids and labels of `ReferenceEncoder`, some hundred times faster.
 
     Args:
-        tokenizer: a fast tokenizer of transformers.
-        grid_text: the written form of grids.
-        scripts: the script by number of prompt values.
-        kind: what is asked.
-        whole: what the ids must equal.
-        sizes: numbers of prompt values to prove now.
-        on_failure: told why, where a number of values met later turns out not to fit.
+        tokenizer: A fast tokenizer of transformers.
+        grid_text: The written form of grids.
+        layout_of: A function from a number of prompt values to the layout of the prompt.
+        kind: What is asked of a task.
+        whole: The encoder whose ids this one must give.
+        sizes: The numbers of prompt values to prove now.
+        on_failure: A function that is called with the reason if a number of values that comes later
+            cannot be looked up.
 
     Raises:
-        FastPathError: look-up and whole text differ on a sample.
+        FastPathError: If the ids of look-up and whole text differ on a sample.
     """
 
     def __init__(
         self,
         tokenizer: Any,
         grid_text: GridText,
-        scripts: Scripts,
+        layout_of: LayoutOf,
         kind: TaskKind[Any],
         whole: ReferenceEncoder,
         sizes: Sequence[int],
         on_failure: Callable[[FastPathError], None],
     ) -> None:
-        self._tokenizer, self._scripts, self._kind = tokenizer, scripts, kind
+        self._tokenizer, self._layout_of, self._kind = tokenizer, layout_of, kind
         self._whole, self._on_failure = whole, on_failure
         units: Units = {}
-        for values in samples.every_unit(sizes[0] + 1, kind.texts(sizes[0])):
-            learn_units(tokenizer, scripts(sizes[0]), values, units)
+        for values in probe_grids.every_unit(sizes[0] + 1, kind.texts(sizes[0])):
+            learn_units(tokenizer, layout_of(sizes[0]), values, units)
         self._table = UnitTable(grid_text, units)
         self._texts: Recent[tuple[str, Around], Ids | None] = Recent(_KEPT)
         self._shortest: dict[Around, tuple[Skeleton, int, list[Value]]] = {}
         self._skeletons: dict[int, Skeleton | None] = {n: self._learn(n) for n in sizes}
         self._smallest = self._skeletons[sizes[0]]
-        for values in samples.proofs(sizes, kind.texts):
+        for values in probe_grids.proofs(sizes, kind.texts):
             self._compare(self._skeleton(len(values) - 1), values)
 
     def fits(self, values: Sequence[Value], n: int) -> bool:
-        """Whether these n values of a prompt, and the target if it is there, can be looked up.
+        """Return whether values can be looked up; new numbers of values and new texts are learned.
 
-        What is new is learned: the number of values, and each text.
+        Args:
+            values: The values of a prompt and, if it is there, the target.
+            n: The number of values of the prompt.
+
+        Returns:
+            Whether :meth:`prompt` or :meth:`example` can be called with the values.
         """
         if n not in self._skeletons:
             try:
@@ -84,17 +90,32 @@ class TableEncoder:
         if skeleton is None:
             return False
         for slot in skeleton.texts:
-            place = skeleton.places[slot]
-            if place < len(values) and self._text(skeleton, slot, values[place]) is None:
+            index = skeleton.value_indices[slot]
+            if index < len(values) and self._text(skeleton, slot, values[index]) is None:
                 return False
         return True
 
     def prompt(self, values: Sequence[Value]) -> Ids:
-        """As `ReferenceEncoder.prompt`."""
+        """Return the ids of a prompt, as `ReferenceEncoder.prompt` does.
+
+        Args:
+            values: The values of the prompt, without the target.
+
+        Returns:
+            The ids, int32 of shape (L,).
+        """
         return np.concatenate(self._prompt(self._skeleton(len(values)), values))
 
     def example(self, values: Sequence[Value], *, score_outputs: bool = False) -> tuple[Ids, Ids]:
-        """As `ReferenceEncoder.example`."""
+        """Return the ids and labels of prompt and answer, as `ReferenceEncoder.example` does.
+
+        Args:
+            values: The values of the prompt and, last, the target.
+            score_outputs: Whether the outputs of the prompt's examples are scored too.
+
+        Returns:
+            The ids and the labels, both int32 of shape (L,).
+        """
         skeleton = self._skeleton(len(values) - 1)
         pieces = self._prompt(skeleton, values)
         answer = self._answer(skeleton, values)
@@ -114,18 +135,26 @@ class TableEncoder:
         return ids, labels
 
     def length(self, values: Sequence[Value]) -> int:
-        """As `ReferenceEncoder.length`, by arithmetic."""
+        """Return the number of ids of :meth:`example`, by arithmetic."""
         skeleton = self._skeleton(len(values) - 1)
         fixed = skeleton.n_prompt + skeleton.n_answer
-        return fixed + self._sum(skeleton, values, skeleton.places)
+        return fixed + self._sum(skeleton, values, skeleton.value_indices)
 
     def prompt_length(self, values: Sequence[Value]) -> int:
-        """As `ReferenceEncoder.prompt_length`, by arithmetic."""
+        """Return the number of ids of :meth:`prompt`, by arithmetic."""
         skeleton = self._skeleton(len(values))
-        return skeleton.n_prompt + self._sum(skeleton, values, skeleton.places[:-1])
+        return skeleton.n_prompt + self._sum(skeleton, values, skeleton.value_indices[:-1])
 
     def answer_tokens(self, height: int, width: int) -> int:
-        """Tokens of an answer of this size, stop token included."""
+        """Return the number of tokens of an answer of one size, stop token included.
+
+        Args:
+            height: The height of the answer in cells.
+            width: The width of the answer in cells.
+
+        Returns:
+            The number of tokens.
+        """
         skeleton = self._smallest
         return (skeleton.n_answer if skeleton else 0) + self._table.lengths[height][width]
 
@@ -135,11 +164,13 @@ class TableEncoder:
             raise FastPathError(f"prompts of {n} values are not looked up")
         return skeleton
 
-    def _sum(self, skeleton: Skeleton, values: Sequence[Value], places: Sequence[int]) -> int:
-        """Tokens of the values in the first slots, which hold ``places``."""
+    def _sum(
+        self, skeleton: Skeleton, values: Sequence[Value], value_indices: Sequence[int]
+    ) -> int:
+        """Return the number of tokens of the values with these indices, in the first slots."""
         total, lengths = 0, self._table.lengths
-        for slot, place in enumerate(places):
-            value = values[place]
+        for slot, index in enumerate(value_indices):
+            value = values[index]
             if isinstance(value, str):
                 total += len(self._ids(skeleton, slot, value))
             else:
@@ -155,7 +186,7 @@ class TableEncoder:
         return ids
 
     def _text(self, skeleton: Skeleton, slot: int, text: Value) -> Ids | None:
-        """The ids of a text in a slot; None where it does not split from what is around it."""
+        """Return the ids of a text in a slot, or None if it cannot be looked up there."""
         assert isinstance(text, str)
         return self._texts.get((text, skeleton.around[slot]), self._learn_text)
 
@@ -163,22 +194,22 @@ class TableEncoder:
         text, around = key
         if not all(around):
             return None
-        # Among sample values, so that nothing depends on the task in which a text is met first.
+        # Sample values surround it, so that nothing depends on the task in which it comes first.
         skeleton, slot, values = self._shortest[around]
         values = values.copy()
-        values[skeleton.places[slot]] = text
-        script = self._scripts(skeleton.places[-1])
+        values[skeleton.value_indices[slot]] = text
+        layout = self._layout_of(skeleton.value_indices[-1])
         try:
-            return learn_text(self._tokenizer, script, values, slot, skeleton, self._table)
+            return learn_text(self._tokenizer, layout, values, slot, skeleton, self._table)
         except FastPathError:
             return None
 
     def _prompt(self, skeleton: Skeleton, values: Sequence[Value]) -> list[Ids]:
-        """Static pieces and values in turn."""
+        """Return the ids of static pieces and values in turn."""
         n = len(skeleton.outputs)
         pieces: list[Ids] = []
-        for slot, place in enumerate(skeleton.places[:n]):
-            pieces += (skeleton.statics[slot], self._ids(skeleton, slot, values[place]))
+        for slot, index in enumerate(skeleton.value_indices[:n]):
+            pieces += (skeleton.statics[slot], self._ids(skeleton, slot, values[index]))
         pieces.append(skeleton.statics[n])
         return pieces
 
@@ -187,9 +218,9 @@ class TableEncoder:
         return [skeleton.statics[-2], ids, skeleton.statics[-1]]
 
     def _learn(self, n: int) -> Skeleton:
-        small, other = samples.fillings(n + 1, self._kind.texts(n))
+        small, other = probe_grids.fillings(n + 1, self._kind.texts(n))
         outputs = self._kind.outputs(n)
-        skeleton = learn_skeleton(self._tokenizer, self._scripts(n), small, outputs)
+        skeleton = learn_skeleton(self._tokenizer, self._layout_of(n), small, outputs)
         for slot in skeleton.texts:
             self._shortest.setdefault(skeleton.around[slot], (skeleton, slot, small))
         self._compare(skeleton, small)
@@ -204,7 +235,7 @@ class TableEncoder:
 
 
 def _score(labels: Ids, ids: Ids, at: int, scored: "np.ndarray[Any, Any]") -> int:
-    """Label a static piece's scored tokens; the place behind the piece."""
+    """Label the scored tokens of a static piece, and return the index behind the piece."""
     end = at + len(scored)
     np.copyto(labels[at:end], ids[at:end], where=scored)
     return end

@@ -1,9 +1,9 @@
-"""Tables: the ids of static text, tokenised once, and of every unit of a grid's text.
+"""Tables of the ids of static text, tokenised once, and of every unit of a grid's text.
 
-What the tables hold is learned from tokenising sample texts whole: every token must lie inside
-one static piece or one unit of a grid's text (a cell, a separator, a row's end, ...), and equal
-units must get equal tokens wherever they stand. Where a tokenizer does not behave so, the
-learning says which two texts run together, and the caller takes the slow path.
+The tables are learned from tokenising sample texts whole: every token must lie inside one static
+piece or one unit of a grid's text (a cell, a separator, a row's end, ...), and equal units must get
+equal tokens wherever they stand. If a tokenizer does not behave so, the error names the two texts
+that run together, and the caller takes the slow path.
 """
 
 from collections.abc import Sequence
@@ -35,22 +35,22 @@ Around = tuple[str, str]
 
 
 class FastPathError(Exception):
-    """The tokenizer does not split this text into static pieces and grid units."""
+    """An error for text that the tokenizer does not split into static pieces and grid units."""
 
 
 class UnitTable:
-    """Ids of every unit of a grid's text, and the layout of each grid size.
+    """A table of the ids of every unit of a grid's text, and of the layout of each grid size.
 
     Args:
-        grid_text: the written form.
-        units: ids by unit key, as learned.
+        grid_text: The written form of grids.
+        units: The ids of each unit by its key, as learned.
 
     Attributes:
-        lengths: ``lengths[h][w]`` is the number of tokens of a grid of that size, without
-            the frame's head and tail.
+        lengths: The numbers of tokens: ``lengths[h][w]`` is that of a grid of h rows and w columns,
+            without the frame's head and tail.
 
     Raises:
-        FastPathError: the cells' symbols differ in their numbers of tokens.
+        FastPathError: If the cells' symbols differ in their numbers of tokens.
     """
 
     def __init__(self, grid_text: GridText, units: Units) -> None:
@@ -66,15 +66,22 @@ class UnitTable:
         self.lengths = [[self._length(h, w) if h and w else 0 for w in sides] for h in sides]
 
     def _length(self, h: int, w: int) -> int:
-        def size(name: str, place: int = 0) -> int:
-            return len(self._units.get((name, place), ()))
+        def size(name: str, index: int = 0) -> int:
+            return len(self._units.get((name, index), ()))
 
         row: int = w * self._cells.shape[1] + (w - 1) * size("separator")
         head: int = size("height", h) + size("times") + size("width", w) + size("size_end")
         return head + h * row + (h - 1) * size("row_end") + sum(size("row", r) for r in range(h))
 
     def ids(self, grid: Grid) -> Ids:
-        """The tokens of one grid, without head and tail; a new array."""
+        """Return the tokens of one grid, without the frame's head and tail.
+
+        Args:
+            grid: The grid, shape (H, W).
+
+        Returns:
+            A new int32 array of shape (L,).
+        """
         layout = self._layouts.get(grid.shape)
         if layout is None:
             layout = self._layouts[grid.shape] = self._layout(*grid.shape)
@@ -87,7 +94,7 @@ class UnitTable:
         return ids
 
     def _layout(self, h: int, w: int) -> tuple[Ids, NDArray[np.intp]]:
-        """All tokens of a size with the cells left 0, and where the cells' tokens go."""
+        """Return the tokens of a grid size with cells left 0, and where the cells' tokens are."""
         pattern: list[int] = []
         cells: list[int] = []
         n = self._cells.shape[1]
@@ -102,22 +109,22 @@ class UnitTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Skeleton:
-    """A prompt and its answer with everything in place but the values.
+    """A prompt and its answer without the values.
 
     Attributes:
-        statics: ids of the script's static pieces.
-        scored: for each static piece, which of its tokens the loss "outputs" scores.
-        places: which value each slot holds; the last slot is the answer's.
-        texts: the slots that hold texts.
-        around: for each slot the static text in front of it and behind it.
-        outputs: for each slot of the prompt, whether the loss "outputs" scores it.
-        n_prompt: tokens of the prompt without its values.
-        n_answer: tokens around the answer's value, the stop token included.
+        statics: The ids of the layout's static pieces.
+        scored: For each static piece, which of its tokens the loss "outputs" scores.
+        value_indices: The index of the value that each slot holds; the last slot is the answer's.
+        texts: The slots that hold texts.
+        around: For each slot the static text in front of it and behind it.
+        outputs: For each slot of the prompt, whether the loss "outputs" scores it.
+        n_prompt: The number of tokens of the prompt without its values.
+        n_answer: The number of tokens around the answer's value, the stop token included.
     """
 
     statics: tuple[Ids, ...]
     scored: tuple[NDArray[np.bool_], ...]
-    places: tuple[int, ...]
+    value_indices: tuple[int, ...]
     texts: tuple[int, ...]
     around: tuple[Around, ...]
     outputs: tuple[bool, ...]
@@ -126,14 +133,20 @@ class Skeleton:
 
 
 def learn_units(
-    tokenizer: Any, script: PromptLayout, values: Sequence[Value], units: Units
+    tokenizer: Any, layout: PromptLayout, values: Sequence[Value], units: Units
 ) -> None:
-    """Tokenise one whole text and add what its units' tokens are to ``units``.
+    """Tokenise one whole text and add the tokens of its units to a table.
+
+    Args:
+        tokenizer: A fast tokenizer of transformers.
+        layout: The layout of the text.
+        values: The values of the prompt and, last, of the answer.
+        units: The ids of each unit by its key; the new ones are added.
 
     Raises:
-        FastPathError: a token crosses a unit's border, or a unit's tokens depend on the place.
+        FastPathError: If a token crosses a unit's border, or if equal units have different tokens.
     """
-    written = script.write(values, units=True)
+    written = layout.write(values, units=True)
     ids, spans = tokenise(tokenizer, written.text)
     for part, (a, b) in zip(written.parts, _assign(spans, written), strict=True):
         if part.slot < 0 or part.key[0] == "text":
@@ -145,38 +158,43 @@ def learn_units(
 
 
 def learn_skeleton(
-    tokenizer: Any, script: PromptLayout, values: Sequence[Value], outputs: Sequence[int]
+    tokenizer: Any, layout: PromptLayout, values: Sequence[Value], outputs: Sequence[int]
 ) -> Skeleton:
     """Tokenise one whole text and keep what stands between its values.
 
     Args:
-        tokenizer: a fast tokenizer of transformers.
-        script: the conversation.
-        values: any values, one for each place, the answer's last.
-        outputs: the places that the loss "outputs" scores.
+        tokenizer: A fast tokenizer of transformers.
+        layout: The layout of the text.
+        values: Any values of the prompt and, last, of the answer.
+        outputs: The indices of the values that the loss "outputs" scores.
+
+    Returns:
+        The prompt and its answer without the values.
 
     Raises:
-        FastPathError: a token crosses a border, or the prompt alone has other tokens.
+        FastPathError: If a token crosses a border, or if the prompt alone has other tokens.
     """
-    written = script.write(values)
+    written = layout.write(values)
     ids, spans = tokenise(tokenizer, written.text)
     bounds = _assign(spans, written)
-    scored = np.array(overlapping(spans, written.scored(script.places, outputs)), dtype=bool)
+    scored = np.array(overlapping(spans, written.scored(layout.value_indices, outputs)), dtype=bool)
     flat = np.array(ids, dtype=np.int32)
     prompt, _ = tokenise(tokenizer, written.text[: written.prompt_end])
     if prompt != ids[: len(prompt)]:
         raise FastPathError("the end of the prompt runs together with the answer")
     static = [(a, b) for part, (a, b) in zip(written.parts, bounds, strict=True) if part.slot < 0]
     statics = tuple(flat[a:b] for a, b in static)
-    texts = script.statics
+    texts = layout.statics
     around = (*pairwise(texts[:-2]), (texts[-3] + texts[-2], texts[-1]))
     return Skeleton(
         statics=statics,
         scored=tuple(scored[a:b] for a, b in static),
-        places=script.places,
-        texts=tuple(s for s, place in enumerate(script.places) if isinstance(values[place], str)),
+        value_indices=layout.value_indices,
+        texts=tuple(
+            s for s, index in enumerate(layout.value_indices) if isinstance(values[index], str)
+        ),
         around=around,
-        outputs=tuple(place in outputs for place in script.places[:-1]),
+        outputs=tuple(index in outputs for index in layout.value_indices[:-1]),
         n_prompt=sum(map(len, statics[:-2])),
         n_answer=sum(map(len, statics[-2:])),
     )
@@ -184,19 +202,30 @@ def learn_skeleton(
 
 def learn_text(
     tokenizer: Any,
-    script: PromptLayout,
+    layout: PromptLayout,
     values: Sequence[Value],
     slot: int,
     skeleton: Skeleton,
     table: UnitTable,
 ) -> Ids:
-    """Tokenise one whole text; the ids of the text in a slot.
+    """Tokenise one whole text and return the ids of the text in a slot.
+
+    Args:
+        tokenizer: A fast tokenizer of transformers.
+        layout: The layout of the whole text.
+        values: The values of the prompt and, last, of the answer.
+        slot: The slot of the text.
+        skeleton: The known ids of the static pieces.
+        table: The known ids of grids.
+
+    Returns:
+        The ids, int32 of shape (L,).
 
     Raises:
-        FastPathError: a token crosses a border, or what is around the text has other tokens than
-            those that are known.
+        FastPathError: If a token crosses a border, or if what is around the text has other tokens
+            than those that are known.
     """
-    written = script.write(values)
+    written = layout.write(values)
     ids, spans = tokenise(tokenizer, written.text)
     bounds = _assign(spans, written)
     flat = np.array(ids, dtype=np.int32)
@@ -207,7 +236,7 @@ def learn_text(
             continue
         if part.slot < 0:
             known = skeleton.statics[part.key[1]]
-        elif isinstance(value := values[script.places[part.slot]], str):
+        elif isinstance(value := values[layout.value_indices[part.slot]], str):
             continue
         else:
             known = table.ids(value)
@@ -217,7 +246,7 @@ def learn_text(
 
 
 def _assign(spans: Sequence[Span], written: WrittenPrompt) -> list[Span]:
-    """The tokens [a, b) of each part."""
+    """Return the range [a, b) of the tokens of each part."""
     parts = written.parts
     counts = [0] * len(parts)
     i = 0
