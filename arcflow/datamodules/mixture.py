@@ -1,4 +1,4 @@
-"""MixtureDataModule: any sources, task kinds and weights, learned together."""
+"""MixtureDataModule: training on any sources and task kinds together, each with a weight."""
 
 import logging
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from arcflow.text.tokenizer import load_tokenizer
 
 _log = logging.getLogger(__name__)
 _PROBES = 64
-"""Samples of a part that are tried at the start."""
+"""The number of each part's samples that are made at the start, to see whether any fits."""
 
 
 @dataclass
@@ -55,11 +55,11 @@ class MixtureComponent:
 
 
 class MixtureDataModule(SelectedDataModule):
-    """Learns from several parts at once; evaluates as every datamodule does.
+    """A datamodule that trains on several parts at once and evaluates as every datamodule does.
 
-    Samples come from the parts in an order that is a function of the seed; however many are taken
-    from the start, each part has had its share of them to less than one sample, counting those
-    that fit no context. Every part goes through the guard.
+    Samples come from the parts in an order that is a function of the seed. However many are taken
+    from the start, the number of each part's samples differs from its share by less than one,
+    counting samples that fit no context. Every part is guarded against evaluated tasks.
 
     Args:
         parts: name to part.
@@ -140,7 +140,7 @@ class MixtureDataModule(SelectedDataModule):
         return self._encoders[key]
 
     def _check_context(self, streams: dict[str, TaskStream]) -> None:
-        """Say which parts never fit the context, as far as a few samples tell."""
+        """Warn of parts that do not fit the context, as far as a few samples tell."""
         never = [
             name
             for name, stream in streams.items()
