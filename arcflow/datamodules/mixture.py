@@ -37,7 +37,7 @@ class MixtureComponent:
             JsonLines, Mixed (several sources as one), GeneratedInputs or a class of your own.
         weight: of the part, 0 or more; only ratios count.
         kinds: task kind to weight: output-from-examples, input-from-inputs, output-from-outputs;
-            where tasks have programs, as OmniARC's have, also code-from-examples,
+            if tasks have programs, as OmniARC's have, also code-from-examples,
             code-from-examples-and-test, code-from-inputs, code-from-feedback, output-from-code,
             input-from-code.
         augment: for this part alone; null takes the datamodule's. Kinds with a program take only
@@ -62,7 +62,7 @@ class MixtureDataModule(SelectedDataModule):
     counting samples that fit no context. Every part is guarded against evaluated tasks.
 
     Args:
-        parts: name to part.
+        parts: the parts, by name.
         temperature: null takes the parts' weights as they are; a number T multiplies each with
             the part's size to the power 1 / T (its tasks, or its generators): 1 draws every task
             equally often, a large T every part.

@@ -28,7 +28,12 @@ class TaskBatch:
 
 
 def task_batches(tasks: Sequence[Task], size: int) -> list[TaskBatch]:
-    """Return the tasks in order as batches of ``size``; the last batch may be smaller."""
+    """Return the tasks in order as task batches.
+
+    Args:
+        tasks: The tasks.
+        size: The number of tasks in a batch; the last batch may have fewer.
+    """
     return [TaskBatch(tasks[i : i + size]) for i in range(0, len(tasks), size)]
 
 
