@@ -14,7 +14,7 @@ _TRAIN = TaskSelection(tasks="arc-agi-1/training")
 
 
 class ARCDataModule(SelectedDataModule):
-    """Tasks from the published sets or from the user's own files.
+    """A datamodule of the published sets of tasks, or of the user's own files.
 
     Args:
         train: what ``fit`` learns from.
@@ -35,11 +35,11 @@ class ARCDataModule(SelectedDataModule):
         self.selections["train"] = train
 
     def train_tasks(self) -> Sequence[Task]:
-        """The selected training tasks."""
+        """Return the selected training tasks."""
         return self._load("train")
 
     def train_source(self) -> Source:
-        """The selected training tasks, or a file of them that is read as it is needed."""
+        """Return the selected training tasks, or a file of them that is read as it is needed."""
         selection = self.selections["train"]
         assert selection is not None
         with located("data.train"):

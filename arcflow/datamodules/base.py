@@ -1,4 +1,4 @@
-"""ArcflowDataModule: a subclass yields tasks; everything else about data is here."""
+"""ArcflowDataModule: a subclass gives the tasks, and this class does everything else about data."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -94,54 +94,62 @@ class ArcflowDataModule(LightningDataModule):
         self._stream: Stream | None = None
         self._base_tasks: Sequence[Task] = ()
 
-    # What a subclass says.
+    # The methods that a subclass defines.
 
     def train_tasks(self) -> Sequence[Task]:
-        """The tasks ``fit`` learns from."""
+        """Return the tasks that ``fit`` trains on."""
         raise NotImplementedError(f"{type(self).__name__} must define train_tasks()")
 
     def train_source(self) -> Source:
-        """Where the tasks come from that ``fit`` learns; :meth:`train_tasks` unless a subclass
-        has another."""
+        """Return the source of the tasks that ``fit`` trains on.
+
+        Unless a subclass has another source, that is the list of :meth:`train_tasks`.
+        """
         return TaskList(self.train_tasks())
 
     def val_tasks(self) -> Sequence[Task]:
-        """The tasks whose loss ``fit`` watches and that ``validate`` answers."""
+        """Return the tasks whose loss ``fit`` measures and that ``validate`` answers."""
         raise NotImplementedError(f"{type(self).__name__} must define val_tasks()")
 
     def test_tasks(self) -> Sequence[Task]:
-        """The tasks ``test`` answers; the validation tasks unless a subclass says otherwise."""
+        """Return the tasks that ``test`` answers: the validation tasks, unless overridden."""
         return self.val_tasks()
 
     def predict_tasks(self) -> Sequence[Task]:
-        """The tasks ``predict`` answers; their answers are hidden in any case."""
+        """Return the tasks that ``predict`` answers; :meth:`setup` hides their answers."""
         return self.val_tasks()
 
-    # What the rest of arcflow uses.
+    # The methods that other parts of arcflow call.
 
     @property
     def encoder(self) -> Encoder:
-        """Task to token ids and back, made at first use."""
+        """The encoder between tasks and token ids, made at first use."""
         if self._encoder is None:
             self._encoder = Encoder(load_tokenizer(self.tokenizer), self.text)
         return self._encoder
 
     @property
     def pad_id(self) -> int:
-        """The token id that fills batches up."""
+        """The token id that pads batches."""
         tokenizer = load_tokenizer(self.tokenizer)
         pad = tokenizer.pad_token_id
         return int(tokenizer.eos_token_id if pad is None else pad)
 
     @property
     def text_fingerprint(self) -> dict[str, str]:
-        """What a model trained on these texts depends on; checkpoints record it."""
+        """The properties of the text that a trained model depends on; checkpoints record them."""
         return self.encoder.fingerprint()
 
     def task_tokens(self, task: Task) -> int:
-        """Tokens of the longest prompt of ``task`` with its answer (or its last output).
+        """Return the number of tokens of a task's longest prompt with its answer.
 
-        Where an answer is hidden, a train output stands in for its length.
+        If an answer is hidden, the task's largest train output stands in for it.
+
+        Args:
+            task: The task, with at least one train pair.
+
+        Returns:
+            The largest number of tokens over the test pairs.
         """
         longest = max(
             (pair.output for pair in task.train if pair.output is not None),
@@ -155,11 +163,20 @@ class ArcflowDataModule(LightningDataModule):
         return max(self.encoder.length(probe, i) for i in range(len(known)))
 
     def setup(self, stage: str) -> None:
-        """Load the tasks of ``stage``, guard them and check that they fit the context."""
+        """Load the tasks of a stage, guard them and check that they fit the context.
+
+        Args:
+            stage: "fit", "validate", "test" or "predict".
+
+        Raises:
+            ConfigError: If the options do not fit the tasks or the number of processes.
+            DataError: If there are no tasks, if two have one id, or if training tasks are
+                evaluated too and ``contamination`` is "refuse".
+        """
         rank, world_size = self._processes()
         if stage == "fit":
             check_rows(self.rows_per_batch, world_size)
-        with _silent() if rank else nullcontext():  # the first process says it for all
+        with _silent() if rank else nullcontext():  # the first process warns for all
             self._read_tasks(stage)
 
     def _read_tasks(self, stage: str) -> None:
@@ -190,12 +207,16 @@ class ArcflowDataModule(LightningDataModule):
                 self._that_fit(part, known)
 
     def tasks(self, part: str) -> tuple[Task, ...]:
-        """The tasks of "val", "test" or "predict" after :meth:`setup`; of "train" the published
-        ones that are behind what is learned."""
+        """Return the tasks of one part, after :meth:`setup`.
+
+        Args:
+            part: "val", "test" or "predict"; or "train", which gives the published tasks that the
+                training samples are made from.
+        """
         return tuple(self._base_tasks) if part == "train" else self._tasks[part]
 
     def _training(self, ahead: Sequence[Task]) -> tuple[Stream, Sequence[Task]]:
-        """The training samples, and the published tasks behind them; none of ``ahead``."""
+        """Return the training samples, none of a task in ``ahead``, and their published tasks."""
         source = self._guarded(self.train_source(), ahead)
         stream = TaskStream(source, self.encoder, self.augment, self.seed, self.max_tokens)
         return stream, source.base_tasks()
@@ -203,13 +224,13 @@ class ArcflowDataModule(LightningDataModule):
     def _guarded(
         self, source: Source, ahead: Sequence[Task], part: str = "train", among: bool = False
     ) -> Source:
-        """The source less what is evaluated, and less published tasks that never fit.
+        """Return the source without tasks that are evaluated, or published and always too long.
 
         Args:
-            source: of training tasks.
-            ahead: what is evaluated.
-            part: what messages call its tasks.
-            among: other sources may have tasks that fit where all of this one's are too long.
+            source: The source of training tasks.
+            ahead: The tasks that are evaluated.
+            part: What messages call its tasks.
+            among: Whether there are other sources; then all tasks of this one may be too long.
         """
         base_tasks = source.base_tasks()
         if isinstance(source, TaskList):
@@ -244,7 +265,7 @@ class ArcflowDataModule(LightningDataModule):
     def _that_fit(
         self, part: str, tasks: Sequence[Task], none_will_do: bool = False
     ) -> tuple[Task, ...]:
-        """Keep the tasks that fit ``max_tokens`` after losing pairs, and say what was lost."""
+        """Return the tasks that fit ``max_tokens`` after losing pairs, and warn of what is lost."""
         kept, shortened = [], 0
         for task in tasks:
             fitted = fit_context(self.encoder, task, self.max_tokens, 0)
@@ -276,7 +297,7 @@ class ArcflowDataModule(LightningDataModule):
     # Loaders.
 
     def train_dataloader(self) -> TrainLoader:
-        """The endless stream of training batches, exactly resumable."""
+        """Return the endless stream of training batches, which resumes exactly."""
         assert self._stream is not None
         rank, world_size = self._processes()
         return TrainLoader(
@@ -290,27 +311,27 @@ class ArcflowDataModule(LightningDataModule):
         )
 
     def _processes(self) -> tuple[int, int]:
-        """This process's number, and how many there are."""
+        """Return this process's rank and the number of processes."""
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
 
     def val_dataloader(self) -> Any:
-        """The validation loss's batches; in ``validate`` the evaluation task batches too."""
+        """Return the loader of the validation loss; in ``validate`` that of task batches too."""
         return self._evaluation_loaders("val")
 
     def test_dataloader(self) -> Any:
-        """The test loss's batches and the evaluation task batches."""
+        """Return the loaders of the test loss and of the task batches."""
         return self._evaluation_loaders("test")
 
     def predict_dataloader(self) -> TaskBatchLoader:
-        """The evaluation task batches, answers hidden."""
+        """Return the loader of the task batches, with answers hidden."""
         return self._task_batch_loader("predict")
 
     def _evaluation_loaders(self, part: str) -> list[Any]:
         loss = self._loss_loader(part)
         if self.trainer is not None and self.trainer.state.fn == "fit":
             return [loss]
-        # There is no loss where every answer is hidden.
+        # There is no loss if every answer is hidden.
         return [*([loss] if len(loss) else []), self._task_batch_loader(part)]
 
     def _task_batch_loader(self, part: str) -> TaskBatchLoader:
@@ -320,7 +341,7 @@ class ArcflowDataModule(LightningDataModule):
         )
 
     def _loss_loader(self, part: str) -> LossLoader:
-        """Every answer known, as it is published, in batches of the token budget."""
+        """Return the loader of every known answer, not augmented, in batches of the budget."""
         batches: list[list[Example]] = [[]]
         for task in self._tasks[part]:
             for i, pair in enumerate(task.test):
@@ -339,7 +360,7 @@ class ArcflowDataModule(LightningDataModule):
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep what arcflow would warn of to itself."""
+    """Hide arcflow's warnings inside the block."""
     logger = logging.getLogger("arcflow")
     level = logger.level
     logger.setLevel(logging.ERROR)

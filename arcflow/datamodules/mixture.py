@@ -1,4 +1,4 @@
-"""MixtureDataModule: any sources, task kinds and weights, learned together."""
+"""MixtureDataModule: training on any sources and task kinds together, each with a weight."""
 
 import logging
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from arcflow.text.tokenizer import load_tokenizer
 
 _log = logging.getLogger(__name__)
 _PROBES = 64
-"""Samples of a part that are tried at the start."""
+"""The number of each part's samples that are made at the start, to see whether any fits."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class MixtureComponent:
             JsonLines, Mixed (several sources as one), GeneratedInputs or a class of your own.
         weight: of the part, 0 or more; only ratios count.
         kinds: task kind to weight: output-from-examples, input-from-inputs, output-from-outputs;
-            where tasks have programs, as OmniARC's have, also code-from-examples,
+            if tasks have programs, as OmniARC's have, also code-from-examples,
             code-from-examples-and-test, code-from-inputs, code-from-feedback, output-from-code,
             input-from-code.
         augment: for this part alone; null takes the datamodule's. Kinds with a program take only
@@ -55,14 +55,14 @@ class MixtureComponent:
 
 
 class MixtureDataModule(SelectedDataModule):
-    """Learns from several parts at once; evaluates as every datamodule does.
+    """A datamodule that trains on several parts at once and evaluates as every datamodule does.
 
-    Samples come from the parts in an order that is a function of the seed; however many are taken
-    from the start, each part has had its share of them to less than one sample, counting those
-    that fit no context. Every part goes through the guard.
+    Samples come from the parts in an order that is a function of the seed. However many are taken
+    from the start, the number of each part's samples differs from its share by less than one,
+    counting samples that fit no context. Every part is guarded against evaluated tasks.
 
     Args:
-        parts: name to part.
+        parts: the parts, by name.
         temperature: null takes the parts' weights as they are; a number T multiplies each with
             the part's size to the power 1 / T (its tasks, or its generators): 1 draws every task
             equally often, a large T every part.
@@ -140,7 +140,7 @@ class MixtureDataModule(SelectedDataModule):
         return self._encoders[key]
 
     def _check_context(self, streams: dict[str, TaskStream]) -> None:
-        """Say which parts never fit the context, as far as a few samples tell."""
+        """Warn of parts that do not fit the context, as far as a few samples tell."""
         never = [
             name
             for name, stream in streams.items()

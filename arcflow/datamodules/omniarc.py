@@ -1,4 +1,4 @@
-"""OmniARCDataModule: training on tasks with programs, in every kind of question."""
+"""OmniARCDataModule: training on tasks with programs, with every task kind."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,24 +23,25 @@ KINDS = {
     "input-from-inputs": 0.5,
     "output-from-outputs": 0.5,
 }
-"""Every kind, with its weight."""
+"""The default weight of every task kind."""
 
 PART = "omni-arc"
 
 
 class OmniARCDataModule(MixtureDataModule):
-    """ARC-AGI-1's training tasks in code: programs from examples, outputs from programs and more.
+    """A datamodule of ARC-AGI-1's training tasks with programs that solve them.
 
-    Kinds with grids alone take ``augment``; those with a program take its order of pairs only.
-    Programs to be corrected are made by breaking right ones, and told what is wrong with them
-    in the words of an evaluation by programs. The prompts that list primitives list the DSL's,
-    where ``text.primitives`` names no others.
+    It trains on programs from examples, outputs from programs and more. Kinds with grids alone
+    take ``augment``; those with a program take its order of pairs only. Programs to be corrected
+    are made by breaking right ones, and come with the feedback that an evaluation by programs
+    would give. Prompts that list primitives list the DSL's, unless ``text.primitives`` names
+    others.
 
     Args:
         omniarc: the source's options; null takes the defaults.
         kinds: task kind to weight, 0 or more; only ratios count. null takes all nine, half of
             the weight on programs from examples and their correction.
-        parts: other parts beside it, as MixtureDataModule's; each part's weight is its own.
+        parts: other parts to train on too, as MixtureDataModule's; each has its own weight.
         weight: of the tasks with programs, beside other parts.
         val: what ``fit`` measures the loss on and ``validate`` answers.
         test: what ``test`` answers; None means the ``val`` tasks.

@@ -9,7 +9,7 @@ from arcflow.sources.select import TaskSelection
 
 
 class ReARCDataModule(SelectedDataModule):
-    """Endless variations of the 400 ARC-AGI-1 training tasks.
+    """A datamodule of endless variations of the 400 ARC-AGI-1 training tasks.
 
     Args:
         rearc: the generators' options; null takes the defaults.
@@ -30,5 +30,5 @@ class ReARCDataModule(SelectedDataModule):
         self.rearc = rearc
 
     def train_source(self) -> Source:
-        """The generators."""
+        """Return the generators' tasks."""
         return ReARC() if self.rearc is None else self.rearc

@@ -1,4 +1,4 @@
-"""SelectedDataModule: evaluation tasks chosen by options; where training comes from is open."""
+"""SelectedDataModule: the options that choose the evaluation tasks, without any for training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,13 +38,13 @@ class SelectedDataModule(ArcflowDataModule):
             return load_tasks(selection, length=self.task_tokens)
 
     def val_tasks(self) -> Sequence[Task]:
-        """The selected validation tasks."""
+        """Return the selected validation tasks."""
         return self._load("val")
 
     def test_tasks(self) -> Sequence[Task]:
-        """The selected test tasks."""
+        """Return the selected test tasks."""
         return self._load("test")
 
     def predict_tasks(self) -> Sequence[Task]:
-        """The selected tasks to predict."""
+        """Return the selected tasks to predict."""
         return self._load("predict")

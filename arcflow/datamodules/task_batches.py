@@ -1,4 +1,4 @@
-"""Wave: the tasks that are adapted to, answered and voted on together."""
+"""TaskBatch: the evaluation tasks that are adapted to, answered and voted on together."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,13 +6,16 @@ from arcflow.core.task import Task
 
 
 class TaskBatch:
-    """One evaluation batch.
+    """A batch of tasks that are evaluated together.
 
-    A plain class on purpose: Lightning walks into lists, tuples and dataclasses of a batch to
-    move tensors, and refuses frozen dataclasses such as Task.
+    It is a plain class on purpose: Lightning walks into lists, tuples and dataclasses of a batch
+    to move tensors, and refuses frozen dataclasses such as Task.
+
+    Args:
+        tasks: The tasks, in order.
 
     Attributes:
-        tasks: evaluated together; test outputs are present only where they are known.
+        tasks: The tasks; a test output is None if it is not known.
     """
 
     __slots__ = ("tasks",)
@@ -25,15 +28,23 @@ class TaskBatch:
 
 
 def task_batches(tasks: Sequence[Task], size: int) -> list[TaskBatch]:
-    """``tasks`` in order, ``size`` at a time; the last task batch may be smaller."""
+    """Return the tasks in order as task batches.
+
+    Args:
+        tasks: The tasks.
+        size: The number of tasks in a batch; the last batch may have fewer.
+    """
     return [TaskBatch(tasks[i : i + size]) for i in range(0, len(tasks), size)]
 
 
 class TaskBatchLoader:
-    """The task batches of one process, in order.
+    """A loader of the task batches of one process, in order.
 
-    No DataLoader on purpose: Lightning would give it a sampler that repeats task batches until all
-    processes have equally many.
+    It is no DataLoader on purpose: Lightning would give it a sampler that repeats task batches
+    until all processes have equally many.
+
+    Args:
+        task_batches: The task batches of this process.
     """
 
     def __init__(self, task_batches: Sequence[TaskBatch]) -> None:

@@ -1,1 +1,1 @@
-"""Who writes the answers: one protocol, several engines."""
+"""Engines, which write the answers to prompts: one protocol, several implementations."""

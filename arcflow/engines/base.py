@@ -1,4 +1,4 @@
-"""The protocol between evaluation and whoever writes answers."""
+"""The protocol between evaluation and the engines that write answers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,15 +10,16 @@ from arcflow.core.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdapterRef:
-    """What test-time fine-tuning made for a task, as an engine gets it.
+    """A reference to the weights that test-time fine-tuning made for a task.
 
     Attributes:
-        id: a fresh number for every adapter of a run (law 5: an engine may serve stale
-            weights under an id it has seen).
-        state: tensors by name, for engines in this process.
-        path: a folder in PEFT's own format, new for every adapter, for engines in another process.
-        kind: "lora", or "weights" where all weights of the model were tuned.
-        steps: optimizer steps that made it.
+        id: A number that no other adapter of the run has (law 5): an engine may serve old weights
+            under an id that it has seen.
+        state: The tensors by name, for engines in this process; None if they are not given.
+        path: A folder in PEFT's own format, new for every adapter, for engines in another
+            process; None if it was not written.
+        kind: "lora" for an adapter, "weights" if all weights of the model were tuned.
+        steps: The number of optimizer steps that made it.
     """
 
     id: int
@@ -33,10 +34,11 @@ class Request:
     """One prompt to complete.
 
     Attributes:
-        prompt_ids: token ids, length L >= 1.
-        adapter: whose weights answer; None for the model as it was trained.
-        seed: sampling with a temperature is a pure function of (seed, sample number).
-        max_tokens: longest completion, in tokens; None takes the sampling's.
+        prompt_ids: The prompt's token ids, at least one.
+        adapter: The adapter to answer with; None takes the model as it was trained.
+        seed: The seed of sampling; with a temperature, a completion is a pure function of
+            (seed, sample number).
+        max_tokens: The longest completion, in tokens; None takes the sampling parameters' limit.
     """
 
     prompt_ids: tuple[int, ...]
@@ -47,14 +49,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How completions are drawn.
+    """The parameters of sampling.
 
     Attributes:
-        n: completions a request.
-        temperature: 0 takes the most probable token each time.
-        top_p: smallest set of tokens with this total probability that is sampled from.
-        max_tokens: longest completion, in tokens.
-        stop_ids: token ids that end a completion; they are not part of it.
+        n: The number of completions of each request.
+        temperature: The temperature; 0 takes the most probable token each time.
+        top_p: The total probability of the smallest set of most probable tokens that is sampled
+            from; 1 samples from all.
+        max_tokens: The longest completion, in tokens.
+        stop_ids: The token ids that end a completion; they are not part of it.
     """
 
     n: int = 1
@@ -66,14 +69,14 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One answer.
+    """One completion of a prompt.
 
     Attributes:
-        token_ids: without the stop token.
-        log_prob: summed over ``n_tokens`` tokens, in nats, at temperature 1.
-        n_tokens: tokens counted in ``log_prob``, the stop token included.
-        finished: False where ``max_tokens`` or the time limit cut it off.
-        error: why there is no answer, where the engine failed; empty otherwise.
+        token_ids: The token ids, without the stop token.
+        log_prob: The sum of the tokens' log-probabilities at temperature 1, in nats.
+        n_tokens: The number of tokens in that sum, the stop token included.
+        finished: Whether a stop token ended it; False if ``max_tokens`` or the time limit did.
+        error: The reason why there is no answer, if the engine failed; otherwise empty.
     """
 
     token_ids: tuple[int, ...]
@@ -84,11 +87,11 @@ class Completion:
 
 
 Answers = list[list[Completion]]
-"""For each request, in the order of the requests, its ``sampling.n`` completions."""
+"""The ``sampling.n`` completions of each request, in the order of the requests."""
 
 
 class Engine(Protocol):
-    """Completes prompts; answers in the order of the requests.
+    """An engine that completes prompts.
 
     A subclass of your own is named by its class path in ``pass_n.engine``, and is made in the
     trainer's process with these keyword arguments, which are those of
@@ -105,7 +108,8 @@ class Engine(Protocol):
     Adapters come with their tensors (``AdapterRef.state``), not as files.
 
     Attributes:
-        in_background: whether :meth:`submit` works while its caller computes something else.
+        in_background: Whether the work of :meth:`submit` goes on while its caller computes
+            something else.
     """
 
     in_background: bool
@@ -116,35 +120,46 @@ class Engine(Protocol):
         """Begin to complete every request ``sampling.n`` times.
 
         Args:
-            requests: prompts.
-            sampling: how completions are drawn.
-            seconds: time limit; what is not complete by then comes back unfinished.
+            requests: The prompts.
+            sampling: The parameters of sampling.
+            seconds: A time limit in seconds, or None; what is not complete by then comes back
+                unfinished.
 
         Returns:
-            A function that waits for the answers and returns them; called once.
+            A function that waits for the answers and returns them; it is called once.
         """
         ...
 
     def generate(
         self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Answers:
-        """:meth:`submit` and wait."""
+        """Complete every request ``sampling.n`` times and return the answers.
+
+        It takes the arguments of :meth:`submit`.
+        """
         return self.submit(requests, sampling, seconds)()
 
     def sleep(self) -> None:
-        """Give back the device's memory until the next :meth:`submit`; nothing may be under way."""
+        """Give back the device's memory until the next :meth:`submit`.
+
+        No request may be unanswered when this is called.
+        """
         ...
 
     def close(self) -> None:
-        """End it; nothing can be submitted afterwards."""
+        """End the engine; nothing can be submitted afterwards."""
         ...
 
 
 def check_sampling(requests: Sequence[Request], sampling: SamplingParams) -> None:
-    """Refuse what no engine can do.
+    """Refuse requests that no engine can answer.
+
+    Args:
+        requests: The prompts.
+        sampling: The parameters of sampling.
 
     Raises:
-        ConfigError: sampling options out of range, or an empty prompt.
+        ConfigError: If a sampling parameter is out of range, or a prompt is empty.
     """
     next_step = "Correct the sampling options."
     if sampling.n < 1 or sampling.max_tokens < 1:

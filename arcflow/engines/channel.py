@@ -1,4 +1,4 @@
-"""Messages between two processes: plain data, one JSON object a line, over a socket."""
+"""Messages between two processes: plain data, one JSON object per line, over a socket."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ class Channel:
     """One end of a connection.
 
     Args:
-        sock: a connected stream socket; owned from now on.
+        sock: A connected stream socket, which belongs to the channel from now on.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -22,22 +22,32 @@ class Channel:
         self._rest = b""
 
     def send(self, message: Mapping[str, Any], seconds: float | None = None) -> None:
-        """Hand a message over.
+        """Send a message.
+
+        Args:
+            message: JSON values only.
+            seconds: A time limit, or None.
 
         Raises:
-            TimeoutError: the other side did not take it within ``seconds``; the connection is
-                of no use afterwards.
-            OSError: the other side is gone.
+            TimeoutError: If the other side did not take it within ``seconds``; the connection
+                cannot be used afterwards.
+            OSError: If the other side is gone.
         """
         self._sock.settimeout(None if seconds is None else max(seconds, 1e-3))
         self._sock.sendall(json.dumps(message).encode() + b"\n")
 
     def receive(self, seconds: float | None = None) -> dict[str, Any]:
-        """The next message.
+        """Wait for the next message and return it.
+
+        Args:
+            seconds: A time limit, or None.
+
+        Returns:
+            The message.
 
         Raises:
-            TimeoutError: none came within ``seconds``; it can be asked for again.
-            EOFError: the other side is gone.
+            TimeoutError: If none came within ``seconds``; the next call goes on waiting for it.
+            EOFError: If the other side is gone.
         """
         stop_at = None if seconds is None else time.monotonic() + seconds
         while not self._lines:
@@ -54,5 +64,5 @@ class Channel:
         return message
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._sock.close()

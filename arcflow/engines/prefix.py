@@ -1,4 +1,4 @@
-"""Plan batches of prompts so that a shared beginning is computed once; plain Python."""
+"""Batches of prompts, planned so that a beginning they share is computed once; plain Python."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ class PromptGroup:
     """Rows whose prompts begin alike.
 
     Attributes:
-        shared: length of the common beginning in tokens; every prompt of the group is longer.
-        rows: (request number, sample number) of each row to complete; a request's samples
+        shared: The length of the common beginning in tokens; every prompt of the group is longer.
+        rows: The (request number, sample number) of each row to complete; a request's samples
             are rows with the same prompt.
-        longest: length of the group's longest prompt, in tokens.
+        longest: The length of the group's longest prompt, in tokens.
     """
 
     shared: int
@@ -24,13 +24,16 @@ class PromptGroup:
 def group_prompts(prompts: Sequence[Sequence[int]], n: int) -> list[PromptGroup]:
     """Group prompts by their longest common beginning.
 
-    Args:
-        prompts: token ids of each request, length >= 1 each.
-        n: rows a prompt (samples to draw).
-
-    A prompt joins a group where at least half of every prompt stays shared: a short common
+    A prompt joins a group if at least half of every prompt stays shared: a short common
     beginning, such as a chat template's first lines, is cheaper to compute twice than to
     carry as padding.
+
+    Args:
+        prompts: The token ids of each request, at least one each.
+        n: The number of rows of each prompt (samples to draw).
+
+    Returns:
+        The groups, which hold every row once.
     """
     order = sorted(range(len(prompts)), key=lambda i: tuple(prompts[i]))
     groups: list[PromptGroup] = []
@@ -59,13 +62,16 @@ def group_prompts(prompts: Sequence[Sequence[int]], n: int) -> list[PromptGroup]
 def plan_batches(
     groups: Sequence[PromptGroup], max_new_tokens: int, max_batch_tokens: int
 ) -> Iterator[list[PromptGroup]]:
-    """Put groups of similar length together, longest first.
+    """Put groups of similar length into batches, longest first.
 
     Args:
-        groups: from ``group_prompts``.
-        max_new_tokens: tokens a row may grow by.
-        max_batch_tokens: bound on rows x (padded prompt + new tokens); a group over it is
-            split, a single row over it runs alone.
+        groups: The groups, from :func:`group_prompts`.
+        max_new_tokens: The number of tokens that a row may grow by.
+        max_batch_tokens: The bound on rows x (padded prompt + new tokens) of a batch. A group over
+            it is split; a single row over it runs alone.
+
+    Yields:
+        The groups of each batch.
     """
     batch: list[PromptGroup] = []
     rows = shared = rest = 0

@@ -1,4 +1,4 @@
-"""Choose the next token of each row, inside transformers' generate loop."""
+"""The choice of each row's next token, inside transformers' generate loop."""
 
 from collections.abc import Sequence
 
@@ -12,33 +12,34 @@ from arcflow.engines.base import SamplingParams
 
 
 def draw_uniforms(rows: Sequence[tuple[int, int]], max_tokens: int) -> Tensor:
-    """One number in [0, 1) for every token that may be drawn.
+    """Draw one number in [0, 1) for every token that may be sampled.
 
     Args:
-        rows: (request seed, sample number) of each of B rows.
-        max_tokens: tokens a row may draw, T.
+        rows: The (request seed, sample number) of each of B rows.
+        max_tokens: The number T of tokens that a row may sample.
 
     Returns:
-        float64 (B, T). A row depends on its own seed and sample number only, so a draw does
-        not change with the rest of the batch; a longer T continues a shorter one.
+        The numbers, float64 of shape (B, T). A row of them depends on its own seed and sample
+        number only, not on the other rows of the batch; a longer T continues a shorter one.
     """
     numbers = [rng(seed, "sample", sample).random(max_tokens) for seed, sample in rows]
     return torch.from_numpy(np.stack(numbers))
 
 
 def sample_tokens(log_probs: Tensor, uniform: Tensor, temperature: float, top_p: float) -> Tensor:
-    """Draw one token a row by inverting the cumulative distribution.
+    """Sample one token per row by inverting the cumulative distribution.
+
+    One number per row decides, with tokens in the order of the vocabulary: rounding in the logits
+    changes the token only if the number lies at the very edge of a token's interval.
 
     Args:
-        log_probs: (B, V) log-probabilities at temperature 1.
-        uniform: float64 (B,) in [0, 1).
-        temperature: > 0.
-        top_p: keep the smallest set of most probable tokens with at least this total.
+        log_probs: Log-probabilities at temperature 1, shape (B, V).
+        uniform: The numbers that decide, float64 of shape (B,) in [0, 1).
+        temperature: The temperature, above 0.
+        top_p: The total probability of the smallest set of most probable tokens that is kept.
 
     Returns:
-        int64 (B,). One number a row decides, in the order of the vocabulary, so rounding
-        in the logits moves a draw only where the number lies on the very edge of a token's
-        interval.
+        The token ids, int64 of shape (B,).
     """
     probs = (log_probs.double() / temperature).softmax(-1)
     if top_p < 1.0:
@@ -48,26 +49,27 @@ def sample_tokens(log_probs: Tensor, uniform: Tensor, temperature: float, top_p:
     cumulative = probs.cumsum(-1)
     target = uniform[:, None] * cumulative[:, -1:]
     chosen = torch.searchsorted(cumulative, target, right=True)[:, 0]
-    # Logits that are not numbers have no such index.
+    # If logits are NaN, the search ends behind the last token.
     return chosen.clamp(max=log_probs.shape[-1] - 1)
 
 
 class TokenChooser(LogitsProcessor):
-    """Chooses, scores and counts tokens step by step; leaves generate only one to pick.
+    """A logits processor that chooses each row's token and leaves generate only that one to pick.
 
-    Keeps sums for each row, never the logits of past steps.
+    It keeps sums for each row, never the logits of past steps.
 
     Args:
-        sampling: temperature, top_p and stop tokens.
-        uniforms: float64 (B, T) from ``draw_uniforms``; None takes the most probable token.
-        n_rows: B.
-        device: where the logits are.
+        sampling: The temperature, top_p and stop tokens.
+        uniforms: Numbers from :func:`draw_uniforms`, float64 of shape (B, T); None takes the most
+            probable token.
+        n_rows: The number B of rows.
+        device: The device of the logits.
 
     Attributes:
-        log_prob: float64 (B,), sum of the chosen tokens' log-probabilities at temperature 1,
-            in nats, the stop token included.
-        n_tokens: int64 (B,), tokens summed.
-        alive: bool (B,), True where no stop token was chosen yet.
+        log_prob: The sum of the chosen tokens' log-probabilities at temperature 1, in nats, the
+            stop token included; float64 of shape (B,).
+        n_tokens: The number of tokens in that sum, int64 of shape (B,).
+        alive: Whether a row has no stop token yet, bool of shape (B,).
     """
 
     def __init__(
@@ -82,7 +84,15 @@ class TokenChooser(LogitsProcessor):
         self.step = 0
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Scores (B, V) in; out, the same shape with 0 at the chosen token, -inf elsewhere."""
+        """Choose the next token of each row.
+
+        Args:
+            input_ids: The token ids so far, which are not used.
+            scores: The logits of the next token, shape (B, V).
+
+        Returns:
+            New scores of the same shape: 0 at the chosen token, minus infinity elsewhere.
+        """
         log_probs = scores.float().log_softmax(-1)
         if self.uniforms is None:
             chosen = scores.argmax(-1)

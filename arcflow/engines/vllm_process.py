@@ -1,4 +1,4 @@
-"""Start, talk to and end the process that vLLM lives in."""
+"""The process that vLLM runs in: its start, its messages and its end."""
 
 import os
 import signal
@@ -20,16 +20,16 @@ _OF_THE_TRAINER = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PO
 
 
 class WorkerError(RuntimeError):
-    """The process died, or had to be killed; its text is the reason."""
+    """The error of a process that died or had to be killed; its text is the reason."""
 
 
 class VLLMProcess:
-    """A child process that runs :mod:`arcflow.engines.vllm_worker`; killed, never asked to end.
+    """A child process that runs :mod:`arcflow.engines.vllm_worker`.
 
-    It dies with the thread that made it.
+    It is killed and never asked to end, since it may hang. It dies with the thread that made it.
 
     Args:
-        environment: variables it gets on top of this process's; None takes one away.
+        environment: Variables that are added to this process's environment; None removes one.
     """
 
     def __init__(self, environment: Mapping[str, str | None]) -> None:
@@ -50,20 +50,24 @@ class VLLMProcess:
 
     @property
     def pid(self) -> int:
-        """Process id."""
+        """The process id."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it runs (or hangs)."""
+        """Whether the process runs or hangs, rather than having ended."""
         return self._process.poll() is None
 
     def send(self, message: Mapping[str, Any], seconds: float) -> None:
-        """Send a message.
+        """Send a message to the process.
+
+        Args:
+            message: JSON values only.
+            seconds: A time limit.
 
         Raises:
-            WorkerError: it is dead.
-            TimeoutError: it did not take the message in time.
+            WorkerError: If the process is dead.
+            TimeoutError: If it did not take the message in time.
         """
         try:
             self._channel.send(message, seconds)
@@ -73,11 +77,17 @@ class VLLMProcess:
             raise self._died() from error
 
     def receive(self, seconds: float) -> dict[str, Any]:
-        """The next message.
+        """Wait for the next message of the process and return it.
+
+        Args:
+            seconds: A time limit.
+
+        Returns:
+            The message.
 
         Raises:
-            WorkerError: it is dead, or said that it fails.
-            TimeoutError: it said nothing in time.
+            WorkerError: If the process is dead, or reports that it fails.
+            TimeoutError: If no message came in time.
         """
         try:
             message = self._channel.receive(seconds)
@@ -90,14 +100,14 @@ class VLLMProcess:
         return message
 
     def kill(self) -> None:
-        """End it now, and what it started."""
+        """End the process and all processes that it started, at once."""
         if self.alive:
             with suppress(ProcessLookupError):  # it may end between the two
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def release(self) -> None:
-        """:meth:`kill` it and close its files; for the thread that talks with it."""
+        """Kill the process and close its files; only the thread that talks with it may do so."""
         self.kill()
         self._channel.close()
         self._log.close()

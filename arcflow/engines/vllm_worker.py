@@ -1,9 +1,9 @@
 """The process that vLLM lives in: ``python -m arcflow.engines.vllm_worker``.
 
-It talks plain data with :mod:`arcflow.engines.vllm`. Messages in: ``{"start": options}``
-first, then ``{"batch": ...}`` and ``{"rest": true}``. Messages out: ``{"ready": true}``,
-``{"answer": ...}`` as each one is complete, ``{"alive": true}`` about once a second while it works,
-``{"done": true}``, and ``{"failed": reason}`` before it dies of an error.
+It exchanges plain data with :mod:`arcflow.engines.vllm`. It receives ``{"start": options}`` first,
+then ``{"batch": ...}`` and ``{"sleep": true}``. It sends ``{"ready": true}``, ``{"answer": ...}``
+as each one is complete, ``{"alive": true}`` about once a second while it works, ``{"done": true}``,
+and ``{"failed": reason}`` before it dies of an error.
 """
 
 import ctypes
@@ -28,8 +28,8 @@ def main(fd: int, parent: int) -> None:
     """Serve until the other side is gone.
 
     Args:
-        fd: this end of the connection.
-        parent: process id of the process to die with.
+        fd: The file descriptor of this end of the connection.
+        parent: The id of the process to die with.
     """
     _die_with(parent)
     channel = Channel(socket.socket(fileno=fd))
@@ -40,7 +40,7 @@ def main(fd: int, parent: int) -> None:
     channel.send({"ready": True})
     while True:
         message = inbox.get()
-        if "rest" in message:
+        if "sleep" in message:
             server.sleep()
         else:
             server.answer(message["batch"])
@@ -48,7 +48,7 @@ def main(fd: int, parent: int) -> None:
 
 
 class _Server:
-    """vLLM's engine, a row at a time."""
+    """The server around vLLM's engine, which is given one row per completion."""
 
     def __init__(self, channel: Channel, options: dict[str, Any]) -> None:
         from vllm import LLM
@@ -63,14 +63,14 @@ class _Server:
         self._asleep = False
 
     def sleep(self) -> None:
-        """Weights to the host's memory, the cache of prompts away."""
+        """Move the weights to the host's memory and drop the cache of prompts."""
         if self._can_sleep and not self._asleep:
             # Level 2, which drops the weights, crashes with LoRA.
             self._llm.sleep(level=1)
             self._asleep = True
 
     def answer(self, batch: dict[str, Any]) -> None:
-        """Complete the batch's rows and send each answer when it is complete."""
+        """Complete the batch's rows and send each answer as soon as it is complete."""
         if self._asleep:
             self._llm.wake_up()
             self._asleep = False
@@ -86,15 +86,16 @@ class _Server:
         self._complete(rows, batch, stop_at)
 
     def _load_adapters(self, batch: dict[str, Any]) -> dict[int, str]:
-        """Load each adapter once before it is used: a bad one inside a batch hangs the engine.
+        """Load each adapter before it is used, since a bad one inside a batch hangs the engine.
 
-        Returns the reason for each adapter that cannot be served.
+        Returns:
+            The reason for each adapter that cannot be served.
         """
         refused: dict[int, str] = {}
         for number, path in batch["adapters"]:
             try:
                 self._engine.add_lora(_lora_request(number, path))
-            except Exception as error:  # noqa: BLE001 (vLLM has many; the caller is told)
+            except Exception as error:  # noqa: BLE001 (vLLM raises many; the caller gets it)
                 refused[number] = f"vLLM cannot serve the adapter {path} ({one_line(error)})"
         return refused
 
@@ -153,7 +154,7 @@ def _sampling_params(batch: dict[str, Any], row: dict[str, Any]) -> Any:
         seed=row["seed"],
         max_tokens=row["max_tokens"],
         stop_token_ids=batch["stop_ids"],
-        ignore_eos=True,  # the stop ids say it all
+        ignore_eos=True,  # the stop ids alone decide
         logprobs=0,  # the chosen token's alone
         detokenize=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
@@ -167,12 +168,12 @@ def _lora_request(number: int, path: str) -> Any:
 
 
 def one_line(error: BaseException) -> str:
-    """An error as one line of at most 500 characters."""
+    """Return an error as one line of at most 500 characters."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
 class _LastWords:
-    """``sys.excepthook``: tells the other side why this process dies, and the log in full."""
+    """An ``excepthook`` that sends the reason of a crash to the other side and logs it in full."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -188,7 +189,7 @@ class _LastWords:
 
 
 def _read(channel: Channel, inbox: "queue.SimpleQueue[dict[str, Any]]") -> None:
-    """Take messages in while the main thread works; end the process with the other side."""
+    """Receive messages while the main thread works, and end the process with the other side."""
     while True:
         try:
             inbox.put(channel.receive())

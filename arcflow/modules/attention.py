@@ -5,7 +5,7 @@ its own arguments. What is found once for a forward pass (the segments, and the 
 outputs are used) is therefore kept as attributes of the ``position_ids`` tensor, the one object
 that every layer is given; it goes when that tensor goes, and the segments are found again if the
 tensor is changed in place. Which layer is the last is an attribute of the layer, set once by
-:func:`mark_last`. There is no global state but the registration itself.
+:func:`mark_last`. The module itself keeps the registration and the found kernel, and nothing else.
 """
 
 import inspect

@@ -10,9 +10,9 @@ from arcflow.core.grid import N_COLORS, Grid
 PRIMITIVES: dict[str, str] = {
     # Colours
     "recolor": "return recolor(grid, {{COLOR}: {NEW}})",
-    "most_common_color": "return new_grid(*grid.shape, most_common_color(grid, ignore={IGNORED_LABEL}))",
+    "most_common_color": "return new_grid(*grid.shape, most_common_color(grid, ignore={IGNORED}))",
     "least_common_color": "return new_grid({SIDE}, {SIDE}, least_common_color(grid))",
-    "colors_of": "return to_grid([colors_of(grid, ignore={IGNORED_LABEL})])",
+    "colors_of": "return to_grid([colors_of(grid, ignore={IGNORED})])",
     "count_color": "return new_grid(1, count_color(grid, {COLOR}), {COLOR})",
     "positions": (
         "result = new_grid(*grid.shape)\n"
@@ -199,7 +199,7 @@ _CHOICES: dict[str, Sequence[str]] = {
     "FLAG": ("True", "False"),
     "HALF": ("0", "-1"),
     "HALVES": ("1", "2"),
-    "IGNORED_LABEL": ("()", "0"),
+    "IGNORED": ("()", "0"),
     "MIRROR": ("flip_left_right", "flip_up_down"),
     "QUALITY": ("size", "color", "height", "width"),
     "SIDE": ("2", "3"),

@@ -1,4 +1,4 @@
-"""FailedProgramStream: samples in which a failing program is to be corrected."""
+"""FailedProgramStream: training samples in which a failing program is to be corrected."""
 
 from dataclasses import replace
 from typing import Any
@@ -29,10 +29,14 @@ _MAKING = (
 
 
 class FailedProgramStream(TaskStream):
-    """As the stream of its source; each task gets an attempt, made of its own program.
+    """A task stream that gives each task a failing program, made from the task's own program.
 
-    Attempts run in the process that makes the samples: for a source whose programs are
-    arcflow's own.
+    Failing programs run in the process that makes the samples, not in the sandbox: the source's
+    programs must be arcflow's own.
+
+    Args:
+        args: The arguments of :class:`TaskStream`.
+        kwargs: The keyword arguments of :class:`TaskStream`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -40,11 +44,20 @@ class FailedProgramStream(TaskStream):
         self._attempts = FailedPrograms()
 
     def completed(self, task: Task, index: int) -> Task | None:
-        """With an attempt that fails one of the pairs shown; None where there is none."""
-        # After the augmentation: what is asked must not be what the attempt is told about.
+        """Return the task with a program that fails one of the pairs shown.
+
+        Args:
+            task: The augmented task.
+            index: The sample's number.
+
+        Returns:
+            The task, or None if no failing program is found.
+        """
+        # After the augmentation, which decides what pair is asked for: the feedback must be about
+        # the pairs that are shown, and not about that one.
         attempt = self._attempts.attempt(task, rng(self._seed, "attempt", index))
         return None if attempt is None else replace(task, attempt=attempt)
 
     def fingerprint(self) -> dict[str, str]:
-        """How attempts are made, besides."""
+        """Return what the samples depend on, including how failing programs are made."""
         return super().fingerprint() | {"attempts": code_fingerprint(*_MAKING)}

@@ -1,4 +1,4 @@
-"""Batches for each of several processes: of a stream, exactly resumable (law 2), and of a list."""
+"""Batches for each of several processes: from an endless stream (law 2), and from a list."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -28,15 +28,19 @@ Batch = dict[str, Tensor]
 
 @runtime_checkable
 class StreamOfComponents(Protocol):
-    """A stream that says where its samples come from."""
+    """A stream that names the parts that its samples come from."""
 
     def part(self, index: int) -> str:
-        """What a sample comes from, in a word or two, for the count of what was drawn."""
+        """Return the name of the part that a sample comes from, by which samples are counted."""
         ...
 
 
 def collate_packed(examples: Sequence[Example]) -> Batch:
-    """One row without padding: ``input_ids``, ``labels``, ``position_ids``, int64 (1, T)."""
+    """Return samples as one row without padding.
+
+    Returns:
+        ``input_ids``, ``labels`` and ``position_ids``, each int64 of shape (1, T).
+    """
     row = pack_examples(examples)
     return {
         "input_ids": torch.from_numpy(row.input_ids)[None],
@@ -46,15 +50,24 @@ def collate_packed(examples: Sequence[Example]) -> Batch:
 
 
 def collate_padded(examples: Sequence[Example]) -> Batch:
-    """A rectangle: as packed, each int64 (B, L), and ``attention_mask`` (B, L), 0 on the fill."""
+    """Return samples as the rows of a padded rectangle.
+
+    Returns:
+        ``input_ids``, ``labels``, ``position_ids`` and ``attention_mask``, which is 0 at padding,
+        each int64 of shape (B, L).
+    """
     return {name: torch.from_numpy(array) for name, array in pad_examples(examples).items()}
 
 
 def check_rows(rows: int | None, world_size: int) -> None:
-    """Refuse a number of rows that ``world_size`` processes cannot share equally.
+    """Refuse a number of rows that the processes cannot share equally.
+
+    Args:
+        rows: The rows of a batch of all processes; None is one row per process.
+        world_size: The number of processes.
 
     Raises:
-        ConfigError: it is not a multiple of their number.
+        ConfigError: If ``rows`` is not a multiple of ``world_size``.
     """
     if rows is not None and (rows < 1 or rows % world_size):
         raise ConfigError(
@@ -67,28 +80,29 @@ def check_rows(rows: int | None, world_size: int) -> None:
 
 
 class TrainLoader:
-    """Sized, endless and stateful; Lightning saves and restores it with its checkpoints.
+    """An endless, stateful loader of training batches.
 
-    Workers make the samples in the order of their numbers, the trainer's process decides which of
-    them make a batch: the batches do not depend on how many workers there are. The state is that
-    of the batches handed out: what workers have prepared beyond them is not counted. Samples that
-    wait for a row when a state is taken are made again after it is restored.
+    Lightning saves and restores its state with checkpoints. Workers make the samples in the order
+    of their numbers, and the trainer's process decides which of them make a batch, so that the
+    batches do not depend on the number of workers. The state is that of the batches handed out;
+    samples that workers have made beyond them do not count. Samples that are pending when a state
+    is saved are made again after it is restored.
 
     Args:
-        stream: where samples come from.
-        tokens_per_batch: token budget of a row.
+        stream: The stream of samples.
+        tokens_per_batch: The token budget of a row.
         packing: "packed" or "padded"; see :class:`arcflow.text.pack.Packer`.
-        workers: processes that prepare samples.
-        rank: of ``world_size`` processes that share the stream, this one's number. Each of them
-            makes all samples and packs all rows.
-        world_size: each process takes an equal share of a batch's rows, joined to one batch of
-            its own. "padded" rows are chosen as one rectangle, whose samples the processes share:
-            a share may exceed its budget by up to one sample.
-        rows: of a batch of all processes; None is one a process. Batches and state depend on it
-            alone, not on how many processes share it.
+        workers: The number of processes that make samples.
+        rank: This process's number among those that share the stream. Each of them makes all
+            samples and packs all rows.
+        world_size: The number of processes. Each takes an equal share of a batch's rows, joined to
+            one batch of its own. "padded" rows are chosen as one rectangle, whose samples the
+            processes share; a share may exceed its budget by up to one sample.
+        rows: The rows of a batch of all processes; None is one row per process. Batches and state
+            depend on this number alone, not on how many processes share the rows.
 
     Raises:
-        ConfigError: the budget is smaller than the stream's longest sample, or the processes
+        ConfigError: If the budget is smaller than the stream's longest sample, or the processes
             cannot share the rows equally.
     """
 
@@ -121,11 +135,14 @@ class TrainLoader:
         self._iterator: Any = None
 
     def __len__(self) -> int:
-        """A number never reached: Lightning reads no batch ahead from a loader with a length."""
+        """Return a number that is never reached.
+
+        Lightning reads no batch ahead from a loader that has a length.
+        """
         return ENDLESS
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches from the state on; workers start with the first."""
+        """Yield the batches that follow the state; workers start with the first batch."""
         state = self._packer
         samples = SamplePrefetcher(self._stream, self._workers, state["pending"], state["next"])
         self._iterator = samples.iterator
@@ -149,21 +166,21 @@ class TrainLoader:
 
     @property
     def drawn(self) -> dict[str, tuple[int, int]]:
-        """What was handed out to all processes so far: part of the stream -> samples, tokens."""
+        """The samples and tokens that all processes were given so far, by part of the stream."""
         return {part: (samples, tokens) for part, (samples, tokens) in self._drawn.items()}
 
     @property
     def skipped_parts(self) -> dict[str, int]:
-        """:attr:`skipped` by part of the stream."""
+        """The number of samples that were passed over so far, by part of the stream."""
         return dict(self._passed)
 
     @property
     def skipped(self) -> int:
-        """Samples passed over so far because they fit no context."""
+        """The number of samples that were passed over so far because they fit no context."""
         return self._packer["skipped"]
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain data; loads with ``weights_only=True``."""
+        """Return the loader's state as plain data, which loads with ``weights_only=True``."""
         return {
             "version": VERSION,
             "identity": self._fingerprint(),
@@ -174,14 +191,17 @@ class TrainLoader:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the batch after the last one handed out when ``state`` was made.
+        """Continue with the batch after the last one that was handed out when a state was made.
+
+        Args:
+            state: A result of :meth:`state_dict`.
 
         Raises:
-            CheckpointError: the state belongs to another stream, named by what differs.
+            CheckpointError: If the state belongs to another stream; the message names what differs.
         """
         if state.get("version") != VERSION:
             raise _refusal("version", state.get("version"), VERSION)
-        # A state that does not say is that of one process.
+        # A state without this entry is that of one process.
         saved, here = {"rows_per_batch": "1"} | state["identity"], self._fingerprint()
         for name in here:
             if saved.get(name) != here[name]:
@@ -202,8 +222,8 @@ class TrainLoader:
     def _new_packer(self, samples: "SamplePrefetcher") -> Packer:
         if self._packing == "packed":
             return Packer(samples.length, self._budget, self._packing)
-        # One wide rectangle: rows that were chosen apart differ in length, and joined would be
-        # mostly fill. It holds a sample for each row at least, since that many of any length fit.
+        # One wide rectangle: rows that were chosen apart differ in length, and would be mostly
+        # padding when joined. It holds at least one sample per row, since that many always fit.
         return Packer(
             samples.length,
             self._budget * self._per_batch,
@@ -212,7 +232,7 @@ class TrainLoader:
         )
 
     def _share(self, packer: Packer) -> tuple[list[int], list[int]]:
-        """The sample numbers of the packer's next batch: this process's, and the others'.
+        """Return the sample numbers of the next batch: this process's, and the others'.
 
         Every process packs the rows of all, so that their states are equal.
         """
@@ -239,17 +259,18 @@ class TrainLoader:
 
 
 class LossLoader:
-    """Batches of known answers, each on one process, the same number on every process.
+    """A loader of batches of known answers, with equally many batches on every process.
 
-    Equal numbers, because a process that has none left would leave the others waiting; where
-    they do not divide, the rest of the processes get a batch in which nothing is scored.
-    (Lightning's sampler repeats batches instead, which count twice in a mean.)
+    Each batch is on one process. The numbers must be equal, because the other processes would
+    wait for one that has no batch left. If they do not divide, the remaining processes get a batch
+    in which nothing is scored. (Lightning's sampler would repeat batches, which would then count
+    twice in a mean.)
 
     Args:
-        batches: of all processes.
-        packing: "packed" or "padded".
-        rank: of ``world_size`` processes, this one's number.
-        world_size: number of processes.
+        batches: The batches of all processes.
+        packing: "packed" or "padded"; see :class:`arcflow.text.pack.Packer`.
+        rank: This process's number.
+        world_size: The number of processes.
     """
 
     def __init__(
@@ -273,7 +294,7 @@ class LossLoader:
 
 
 def _unread(_index: int) -> int:
-    """The length that a packer asks for which only lends its first state."""
+    """Refuse to give a length: the packer that gets this only gives its first state."""
     raise AssertionError("no sample is read")
 
 

@@ -1,4 +1,4 @@
-"""MixtureStream: several streams as one, by weight."""
+"""MixtureStream: several streams as one, each with a weight."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,15 +8,15 @@ from arcflow.text.encode import Example
 
 
 class MixtureStream:
-    """Samples of several streams, numbered 0, 1, 2, ... without end (law 1).
+    """An endless stream of the samples of several streams, numbered 0, 1, 2, ... (law 1).
 
-    Sample ``index`` is one of the part whose turn it is; every part gives all of its own samples
-    in order. Resuming needs no state of the parts.
+    Each number belongs to one part, and every part gives all of its own samples in order.
+    Resuming needs no state of the parts.
 
     Args:
-        parts: name to stream.
-        weights: name to weight, 0 or more, not all 0.
-        seed: the order is a function of it.
+        parts: The stream of each part, by name.
+        weights: The weight of each part, 0 or more, not all 0.
+        seed: The seed of the order.
     """
 
     def __init__(
@@ -29,17 +29,17 @@ class MixtureStream:
         self._seed = seed
 
     def sample(self, index: int) -> Example | None:
-        """The sample of the part whose turn it is."""
+        """Return the sample with this number, or None if that part's sample fits no context."""
         part, own = self._interleave.at(self._seed, index)
         return self._parts[part].sample(own)
 
     def part(self, index: int) -> str:
-        """Which part's turn it is, and what it comes from there."""
+        """Return the name of the sample's part, and the sample's origin within that part."""
         part, own = self._interleave.at(self._seed, index)
         return f"{self._names[part]}: {self._parts[part].part(own)}"
 
     def fingerprint(self) -> dict[str, str]:
-        """Shares, and what the parts say."""
+        """Return what the samples depend on: the parts' shares and fingerprints."""
         found = {"order of the parts": f"version {VERSION}", "mixture seed": str(self._seed)}
         for name, share, stream in zip(
             self._names, self._interleave.shares, self._parts, strict=True

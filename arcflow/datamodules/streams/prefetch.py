@@ -1,4 +1,4 @@
-"""Samples by number, made by worker processes or here, the same and in the same order."""
+"""Samples by number, made by worker processes or in this one, always in the same order."""
 
 import os
 import threading
@@ -14,31 +14,38 @@ from arcflow.core.errors import ArcflowError
 from arcflow.text.encode import Example
 
 CHUNK = 16
-"""Samples that a worker makes at a time."""
+"""The number of samples that a worker makes at a time."""
 
 
 class Stream(Protocol):
-    """Where samples come from; ``TaskStream`` is one."""
+    """A stream of samples, such as ``TaskStream``.
+
+    Attributes:
+        max_tokens: The longest sample, in tokens.
+    """
 
     max_tokens: int
 
     def sample(self, index: int) -> Example | None:
-        """The sample; None where there is none of this number."""
+        """Return the sample with this number, or None if there is none."""
         ...
 
     def fingerprint(self) -> dict[str, str]:
-        """What the samples depend on."""
+        """Return what the samples depend on, as strings by name."""
         ...
 
 
 class SamplePrefetcher:
-    """Samples by number, made in order and kept until they are taken.
+    """The samples of a stream, made in order and kept until they are taken.
 
     Args:
-        stream: makes them.
-        workers: processes that do; 0 makes them here.
-        pending: numbers that come first, ascending.
-        begin: the numbers from here on follow.
+        stream: The stream of samples.
+        workers: The number of processes that make samples; 0 makes them in this process.
+        pending: The numbers of the samples that are made first, ascending.
+        begin: The number from which on all samples follow.
+
+    Attributes:
+        iterator: The iterator over the worker processes' results.
     """
 
     def __init__(self, stream: Stream, workers: int, pending: Sequence[int], begin: int) -> None:
@@ -58,8 +65,15 @@ class SamplePrefetcher:
         self._skipped: list[int] = []
 
     def length(self, index: int) -> int:
-        """Tokens of a sample that was not taken yet, 0 where there is none."""
-        while index > self._last:  # numbers come ascending: what is missing below never comes
+        """Return the number of tokens of a sample that was not taken yet, or 0 without a sample.
+
+        Args:
+            index: The sample's number.
+
+        Raises:
+            ArcflowError: If making the sample failed because of a user's mistake.
+        """
+        while index > self._last:  # numbers come ascending, so a skipped one never comes
             made = next(self.iterator)
             if isinstance(made, _Mistake):
                 raise made.error()
@@ -73,20 +87,24 @@ class SamplePrefetcher:
         return len(example.input_ids)
 
     def take(self, index: int) -> Example:
-        """The sample; it is not kept any longer."""
-        self.length(index)  # one that waited when the state was taken may not be made yet
+        """Return a sample and drop it.
+
+        Args:
+            index: The number of a sample that exists and was not taken yet.
+        """
+        self.length(index)  # a sample that was pending when the state was saved may not be made
         example = self._made.pop(index)
         assert example is not None
         return example
 
     def take_skipped(self) -> list[int]:
-        """Numbers without a sample that were met since this was last asked."""
+        """Return the numbers without a sample that were met since the last call."""
         skipped, self._skipped = self._skipped, []
         return skipped
 
 
 class _Numbers:
-    """Sampler: chunks of numbers, those that wait first."""
+    """A sampler that yields chunks of numbers, the pending ones first."""
 
     def __init__(self, pending: Sequence[int], begin: int) -> None:
         self._pending, self._begin = list(pending), begin
@@ -105,8 +123,11 @@ _Made = list[tuple[int, Example | None]]
 
 @dataclass(frozen=True)
 class _Mistake:
-    """A user's mistake on its way out of a worker: raised there, torch could not make it anew
-    from its message alone, and its words would end a page of both processes' code."""
+    """A user's mistake on its way out of a worker.
+
+    An error that is raised in a worker arrives as its message alone, from which torch cannot make
+    an ArcflowError again, below a traceback of both processes. It is therefore returned.
+    """
 
     kind: type[ArcflowError]
     what: str
@@ -121,7 +142,7 @@ class _Mistake:
 
 
 class _Chunks(Dataset[_Made | _Mistake]):
-    """Map-style: numbers to samples."""
+    """A map-style dataset from numbers to samples."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -140,15 +161,15 @@ def _same(batch: Any) -> Any:
 def _init_worker(_worker: int) -> None:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(1)
-    # A forked tokenizer has no threads left; without this it says so on every start.
+    # A forked tokenizer has no threads left; without this it warns of that at every start.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 def _end_with(parent: int) -> None:
     """End this process soon after its parent, however that ended.
 
-    torch's own watch does not do: a worker whose samples fill the pipe to a parent that was
-    killed waits for somebody to read them, and no end of the pipe closes while workers hold it.
+    torch's own watch is not enough: a worker whose samples fill the pipe to a parent that was
+    killed waits until they are read, and the pipe stays open as long as workers hold its ends.
     """
     while os.getppid() == parent:
         time.sleep(1)

@@ -11,17 +11,19 @@ from arcflow.text.encode import Encoder, Example
 
 
 class TaskStream:
-    """Augmented, encoded views of a source's tasks, numbered 0, 1, 2, ... without end (law 1).
+    """An endless stream of augmented, encoded views of a source's tasks (law 1).
+
+    Views are numbered 0, 1, 2, ...; each is a pure function of (seed, number).
 
     Args:
-        source: of what is learned.
-        encoder: task to token ids.
-        augment: what happens to a task first.
-        seed: the stream is a function of it.
-        max_tokens: a view that is longer loses train pairs until it fits.
+        source: The source of the training tasks.
+        encoder: The encoder from tasks to token ids.
+        augment: How a task is changed before it is encoded.
+        seed: The seed of the stream.
+        max_tokens: The longest view, in tokens; a longer one loses train pairs until it fits.
 
     Raises:
-        DataError: there are no tasks.
+        DataError: If there are no tasks.
     """
 
     def __init__(
@@ -38,13 +40,18 @@ class TaskStream:
         self._augment, self._seed = augment, seed
 
     def task(self, index: int) -> Task:
-        """The task of a sample, as the source gives it."""
+        """Return the task of a sample as the source gives it, before augmentation."""
         return self.source.task(self._seed, index)
 
     def view(self, index: int) -> tuple[Task, int] | None:
-        """The augmented task and the number of the test pair to learn.
+        """Return the augmented task and the index of the test pair to train on.
 
-        None where the view is too long even with a single train pair, or not to be had.
+        Args:
+            index: The sample's number.
+
+        Returns:
+            The task and the index; or None if the view is too long even with a single train pair,
+            or cannot be completed (:meth:`completed`).
         """
         task, test_index = sample_training_view(
             self._augment, self.task(index), rng(self._seed, "train", index)
@@ -54,21 +61,30 @@ class TaskStream:
         return None if fitted is None else (fitted, test_index)
 
     def completed(self, task: Task, index: int) -> Task | None:
-        """The augmented task with what a question needs besides; None where that is not to be
-        had. A subclass may add something."""
+        """Return the augmented task with whatever else its prompt needs.
+
+        A subclass may add to the task here; this method returns it as it is.
+
+        Args:
+            task: The augmented task.
+            index: The sample's number.
+
+        Returns:
+            The task, or None if what it needs cannot be made.
+        """
         return task
 
     def sample(self, index: int) -> Example | None:
-        """The encoded view; None where it is too long to be had."""
+        """Return the encoded view, or None if :meth:`view` gives none."""
         view = self.view(index)
         return None if view is None else self._encoder.example(*view)
 
     def part(self, index: int) -> str:
-        """The source."""
+        """Return the name of the source that a sample's task comes from."""
         return self.source.origin(self._seed, index)
 
     def fingerprint(self) -> dict[str, str]:
-        """What the samples depend on, as plain strings: two streams that agree are equal."""
+        """Return what the samples depend on, as strings; streams that agree in it are equal."""
         return (
             {
                 "seed": str(self._seed),

@@ -380,5 +380,5 @@ def _is_plain(base: nn.Module) -> bool:
 
 
 def _fresh(out: Tensor) -> Tensor:
-    """Return the output, copied if it is a view: autograd records in-place changes of views."""
+    """Return the output, copied if it is a view: changing a view in place costs autograd more."""
     return out.clone() if out._is_view() else out

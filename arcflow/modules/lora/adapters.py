@@ -139,7 +139,15 @@ def adapter_names(model: nn.Module) -> list[str]:
 
 
 def adapter_parameters(model: nn.Module, name: str = DEFAULT_ADAPTER) -> dict[str, nn.Parameter]:
-    """Return the parameters of one adapter by their names in :data:`State`."""
+    """Return the parameters of one adapter.
+
+    Args:
+        model: The model that carries the adapter.
+        name: The adapter's name.
+
+    Returns:
+        The parameters by their names in :data:`State`; none if there is no such adapter.
+    """
     found = {}
     for path, layer in _adapted_layers(model).items():
         for key, parameter in layer.named_parameters():
@@ -153,7 +161,15 @@ def adapter_parameters(model: nn.Module, name: str = DEFAULT_ADAPTER) -> dict[st
 
 
 def adapter_state(model: nn.Module, name: str = DEFAULT_ADAPTER) -> dict[str, Tensor]:
-    """Return a copy of one adapter's tensors on the CPU, by their names in :data:`State`."""
+    """Copy one adapter's tensors to the CPU.
+
+    Args:
+        model: The model that carries the adapter.
+        name: The adapter's name.
+
+    Returns:
+        The copies by their names in :data:`State`.
+    """
     return {
         key: parameter.detach().to("cpu", copy=True)
         for key, parameter in adapter_parameters(model, name).items()
