@@ -105,8 +105,8 @@ def meant(tree: Any, name: str) -> list[str]:
         name: What was written, with dots.
 
     Returns:
-        At most three names: one spelt alike beside it, else those whose last part is the same,
-        else one spelt alike anywhere.
+        At most three names: one spelt alike beside it, else the shortest whose last part is the
+        same, else one spelt alike anywhere.
     """
     parts, node = name.split("."), tree
     known: list[str] = []
@@ -122,6 +122,8 @@ def meant(tree: Any, name: str) -> list[str]:
                 return [whole]
     names = list(_names(tree))
     same = [one for one in names if one.rpartition(".")[2] == parts[-1]]
+    depth = min((one.count(".") for one in same), default=0)
+    same = [one for one in same if one.count(".") == depth]
     return same[:3] or get_close_matches(name, names, 1)
 
 

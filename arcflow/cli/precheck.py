@@ -184,8 +184,8 @@ class _Checker:
 
     def value(self, value: Any, node: Any, name: str, file: str) -> None:
         """Check what can be told from an option's type."""
-        if isinstance(value, dict):
-            if isinstance(node, dict):
+        if isinstance(node, dict):
+            if isinstance(value, dict):
                 self.mapping(value, node, name.split("."), file)
             return
         if not isinstance(value, str) or node in (ANYTHING, LINKED, VALUE):

@@ -18,7 +18,7 @@ def complete(tmp_path: Path, *words: str) -> list[str]:
         "printf '%s\\n' \"${COMPREPLY[@]}\""
     )
     done = subprocess.run(
-        ["bash", "--norc", "-euc", code, "bash", *words],
+        ["bash", "--norc", "-uc", code, "bash", *words],
         cwd=tmp_path,
         capture_output=True,
         text=True,
