@@ -4,13 +4,14 @@ Law: ``a.invert(a.apply_grid(grid))`` equals ``grid``, for every augmentation ``
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from arcflow.core.errors import DataError
+from arcflow.core.class_path import class_path, import_class
+from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import N_COLORS, Grid
 from arcflow.core.serialization import (
     check_bool,
@@ -24,10 +25,34 @@ from arcflow.core.task import Pair, Task
 
 
 class Augmentation(ABC):
-    """One view of a task; hashable, equal where its fields are, JSON both ways."""
+    """One view of a task; hashable, equal where its fields are, JSON both ways.
+
+    A subclass of your own is a frozen dataclass of plain values and tuples. It is named by its
+    class path in ``augment.extra``, sampled for each view by :meth:`sample`, and bound to the law
+    above, with which the answer to a view is turned into the answer to the task.
+
+    Attributes:
+        kind: the name in JSON of a built-in augmentation; others go by their class path.
+        keeps_programs: whether a program that solves the task solves the view too. Only then is
+            it used where a program is shown or asked for, and :meth:`apply` must keep ``code``.
+    """
 
     __slots__ = ()
-    kind: ClassVar[str]
+    kind: ClassVar[str] = ""
+    keeps_programs: ClassVar[bool] = False
+
+    @classmethod
+    def sample(cls, task: Task, rng: np.random.Generator) -> "Augmentation | None":
+        """Return an augmentation of this class for one view.
+
+        Args:
+            task: in the view so far, its answers hidden where it is evaluated.
+            rng: the only source of chance, so that views can be made again.
+
+        Returns:
+            None leaves the view as it is.
+        """
+        raise NotImplementedError(f"{class_path(cls)} has no method sample")
 
     @property
     @abstractmethod
@@ -52,7 +77,8 @@ class Augmentation(ABC):
 
     def to_json(self) -> dict[str, object]:
         """``{"kind": ..., field: value, ...}``, read by :func:`augmentation_from_json`."""
-        return plain_json(self.kind, self)
+        cls = type(self)
+        return plain_json(cls.kind if _KINDS.get(cls.kind) is cls else class_path(cls), self)
 
 
 def map_grids(
@@ -179,6 +205,7 @@ class Reorder(Augmentation):
     """
 
     kind: ClassVar[str] = "reorder"
+    keeps_programs: ClassVar[bool] = True
     order: tuple[int, ...]
 
     def __post_init__(self) -> None:
@@ -211,6 +238,7 @@ class SwapTrainTest(Augmentation):
     """
 
     kind: ClassVar[str] = "swap_train_test"
+    keeps_programs: ClassVar[bool] = True
     train_index: int
     test_index: int
 
@@ -267,6 +295,11 @@ class Chain(Augmentation):
             refuse(self.kind, "parts", self.parts, "a list of augmentations")
 
     @property
+    def keeps_programs(self) -> bool:  # type: ignore[override]
+        """Whether all parts keep programs."""
+        return all(part.keeps_programs for part in self.parts)
+
+    @property
     def name(self) -> str:
         """The parts' names joined by ``+``; ``"identity"`` without any."""
         return "+".join([part.name for part in self.parts]) or "identity"
@@ -305,6 +338,8 @@ _KINDS: dict[str, type[Augmentation]] = {
 def augmentation_from_json(obj: object, where: str = "augmentation") -> Augmentation:
     """Read what :meth:`Augmentation.to_json` wrote.
 
+    The module of an augmentation that is named by its class path is imported.
+
     Args:
         obj: the decoded JSON.
         where: what it is, for messages.
@@ -312,7 +347,19 @@ def augmentation_from_json(obj: object, where: str = "augmentation") -> Augmenta
     Raises:
         DataError: unknown kind, missing or unknown fields, wrong types or values.
     """
-    cls, fields = plain_fields(obj, _KINDS, where)
+    kinds = dict(_KINDS)
+    path = obj.get("kind") if isinstance(obj, Mapping) else None
+    if isinstance(path, str) and "." in path:
+        try:
+            kinds[path] = import_class(path, Augmentation, "kind")
+        except ConfigError as error:
+            raise DataError(
+                f"{where}: {error.what}",
+                value=error.value,
+                expected=error.expected,
+                next_step=error.next_step,
+            ) from error
+    cls, fields = plain_fields(obj, kinds, where)
     if cls is Chain and isinstance(fields.get("parts"), tuple):
         fields["parts"] = tuple(
             augmentation_from_json(part, f"{where}, part {i}")

@@ -1,6 +1,7 @@
 """Drawing augmentations: each sample sees its task in a view of its own."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from arcflow.core.augment import (
     Reorder,
     SwapTrainTest,
 )
+from arcflow.core.class_path import import_class
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import N_COLORS
-from arcflow.core.problem_augmentation import ComposeWeights, compose_task
+from arcflow.core.problem_augmentation import ComposeWeights, Composition, compose_task
 from arcflow.core.task import Task
 
 _WEIGHTS = ComposeWeights()
@@ -37,6 +39,8 @@ class AugmentConfig:
         compose: probability that only the inputs, or only the outputs, of all pairs are
             changed first, which makes a new task; training only.
         compose_weights: how often each kind of such change is tried.
+        extra: class paths of augmentations of your own, subclasses of
+            arcflow.core.augment.Augmentation; each is sampled for every view, after all others.
     """
 
     dihedral: bool = True
@@ -47,6 +51,7 @@ class AugmentConfig:
     swap_train_test: float = 0.5
     compose: float = 0.0
     compose_weights: ComposeWeights = _WEIGHTS
+    extra: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("dihedral", "recolor", "reorder"):
@@ -56,11 +61,53 @@ class AugmentConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 _refuse(name, value, "a probability, 0 to 1")
+        for path in self.extra:
+            custom_augmentation(path)
+
+
+_OPTIONS: dict[str, type[Augmentation] | type[Composition]] = {
+    "swap_train_test": SwapTrainTest,
+    "reorder": Reorder,
+    "dihedral": Dihedral,
+    "recolor": Recolor,
+    "compose": Composition,
+}
+"""What each option of :class:`AugmentConfig` samples."""
 
 
 def order_alone(config: AugmentConfig) -> AugmentConfig:
-    """The same less all that changes grids: what leads from input to output stays the same."""
-    return replace(config, dihedral=False, recolor=False, compose=0.0)
+    """Return the same without all that changes what leads from input to output.
+
+    Each augmentation says itself whether it keeps a program right.
+    """
+    off = {
+        name: False if isinstance(getattr(config, name), bool) else 0.0
+        for name, sampled in _OPTIONS.items()
+        if not sampled.keeps_programs
+    }
+    kept = tuple(path for path in config.extra if custom_augmentation(path).keeps_programs)
+    return replace(config, **off, extra=kept)
+
+
+@cache
+def custom_augmentation(path: str) -> type[Augmentation]:
+    """Return the class that a path of ``augment.extra`` names.
+
+    Raises:
+        ConfigError: there is no such class, or it cannot be sampled.
+    """
+    cls: type[Augmentation] = import_class(path, Augmentation, "augment.extra")
+    missing = sorted(cls.__abstractmethods__)
+    if cls.sample.__func__ is Augmentation.sample.__func__:  # type: ignore[attr-defined]
+        missing.append("sample")
+    if missing or not is_dataclass(cls):
+        raise ConfigError(
+            f"augment.extra: the class {path} is not complete",
+            value={"methods missing": missing, "dataclass": is_dataclass(cls)},
+            expected="a frozen dataclass with every method of Augmentation",
+            next_step="Complete the class; examples/custom_augmentation.py shows one.",
+        )
+    return cls
 
 
 def sample_augmentation(config: AugmentConfig, task: Task, rng: np.random.Generator) -> Chain:
@@ -124,6 +171,10 @@ def _sample(
         moved = (rng.permutation(N_COLORS - first) + first).tolist()
         if moved != sorted(moved):
             parts.append(Recolor((*range(first), *moved)))
+    for path in config.extra:
+        part = custom_augmentation(path).sample(Chain(tuple(parts)).apply(task), rng)
+        if part is not None:
+            parts.append(part)
     return Chain(tuple(parts)), test_index
 
 
