@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, is_dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def order_alone(config: AugmentConfig) -> AugmentConfig:
 
     Each augmentation says itself whether it keeps a program right.
     """
-    off = {
+    off: dict[str, Any] = {
         name: False if isinstance(getattr(config, name), bool) else 0.0
         for name, sampled in _OPTIONS.items()
         if not sampled.keeps_programs
@@ -98,7 +99,8 @@ def custom_augmentation(path: str) -> type[Augmentation]:
     """
     cls: type[Augmentation] = import_class(path, Augmentation, "augment.extra")
     missing = sorted(cls.__abstractmethods__)
-    if cls.sample.__func__ is Augmentation.sample.__func__:  # type: ignore[attr-defined]
+    own = cls.__mro__[: cls.__mro__.index(Augmentation)]
+    if not any("sample" in vars(base) for base in own):
         missing.append("sample")
     if missing or not is_dataclass(cls):
         raise ConfigError(
