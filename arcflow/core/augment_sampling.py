@@ -102,10 +102,11 @@ def custom_augmentation(path: str) -> type[Augmentation]:
     own = cls.__mro__[: cls.__mro__.index(Augmentation)]
     if not any("sample" in vars(base) for base in own):
         missing.append("sample")
-    if missing or not is_dataclass(cls):
+    dataclass_form = is_dataclass(cls)
+    if missing or not dataclass_form:
         raise ConfigError(
             f"augment.extra: the class {path} is not complete",
-            value={"methods missing": missing, "dataclass": is_dataclass(cls)},
+            value={"methods missing": missing, "dataclass": dataclass_form},
             expected="a frozen dataclass with every method of Augmentation",
             next_step="Complete the class; examples/custom_augmentation.py shows one.",
         )
