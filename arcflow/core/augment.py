@@ -4,13 +4,14 @@ Every augmentation ``a`` satisfies ``a.invert(a.apply_grid(grid)) == grid``.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from arcflow.core.errors import DataError
+from arcflow.core.class_path import class_path, import_class
+from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import N_COLORS, Grid
 from arcflow.core.serialization import (
     check_bool,
@@ -24,10 +25,34 @@ from arcflow.core.task import Pair, Task
 
 
 class Augmentation(ABC):
-    """One view of a task: hashable, equal if its fields are, and convertible to and from JSON."""
+    """One view of a task; hashable, equal where its fields are, JSON both ways.
+
+    A subclass of your own is a frozen dataclass of plain values and tuples. It is named by its
+    class path in ``augment.extra``, sampled for each view by :meth:`sample`, and bound to the law
+    above, with which the answer to a view is turned into the answer to the task.
+
+    Attributes:
+        kind: the name in JSON of a built-in augmentation; others go by their class path.
+        keeps_programs: whether a program that solves the task solves the view too. Only then is
+            it used where a program is shown or asked for, and :meth:`apply` must keep ``code``.
+    """
 
     __slots__ = ()
-    kind: ClassVar[str]
+    kind: ClassVar[str] = ""
+    keeps_programs: ClassVar[bool] = False
+
+    @classmethod
+    def sample(cls, task: Task, rng: np.random.Generator) -> "Augmentation | None":
+        """Return an augmentation of this class for one view.
+
+        Args:
+            task: in the view so far, its answers hidden where it is evaluated.
+            rng: the only source of chance, so that views can be made again.
+
+        Returns:
+            None leaves the view as it is.
+        """
+        raise NotImplementedError(f"{class_path(cls)} has no method sample")
 
     @property
     @abstractmethod
@@ -51,8 +76,9 @@ class Augmentation(ABC):
         return grid
 
     def to_json(self) -> dict[str, object]:
-        """Return ``{"kind": ..., field: value, ...}``; :func:`augmentation_from_json` reads it."""
-        return plain_json(self.kind, self)
+        """``{"kind": ..., field: value, ...}``, read by :func:`augmentation_from_json`."""
+        cls = type(self)
+        return plain_json(cls.kind if _KINDS.get(cls.kind) is cls else class_path(cls), self)
 
 
 def map_grids(
@@ -186,6 +212,7 @@ class Reorder(Augmentation):
     """
 
     kind: ClassVar[str] = "reorder"
+    keeps_programs: ClassVar[bool] = True
     order: tuple[int, ...]
 
     def __post_init__(self) -> None:
@@ -222,6 +249,7 @@ class SwapTrainTest(Augmentation):
     """
 
     kind: ClassVar[str] = "swap_train_test"
+    keeps_programs: ClassVar[bool] = True
     train_index: int
     test_index: int
 
@@ -284,6 +312,11 @@ class Chain(Augmentation):
             refuse(self.kind, "parts", self.parts, "a list of augmentations")
 
     @property
+    def keeps_programs(self) -> bool:  # type: ignore[override]
+        """Whether all parts keep programs."""
+        return all(part.keeps_programs for part in self.parts)
+
+    @property
     def name(self) -> str:
         """The names of the parts joined by ``+``, or ``"identity"`` if there are none."""
         return "+".join([part.name for part in self.parts]) or "identity"
@@ -326,6 +359,8 @@ _KINDS: dict[str, type[Augmentation]] = {
 def augmentation_from_json(obj: object, where: str = "augmentation") -> Augmentation:
     """Return the augmentation that :meth:`Augmentation.to_json` wrote.
 
+    The module of an augmentation that is named by its class path is imported.
+
     Args:
         obj: The decoded JSON.
         where: What the JSON is, for error messages.
@@ -333,7 +368,19 @@ def augmentation_from_json(obj: object, where: str = "augmentation") -> Augmenta
     Raises:
         DataError: The kind is unknown, a field is missing or unknown, or a value is wrong.
     """
-    cls, fields = plain_fields(obj, _KINDS, where)
+    kinds = dict(_KINDS)
+    path = obj.get("kind") if isinstance(obj, Mapping) else None
+    if isinstance(path, str) and "." in path:
+        try:
+            kinds[path] = import_class(path, Augmentation, "kind")
+        except ConfigError as error:
+            raise DataError(
+                f"{where}: {error.what}",
+                value=error.value,
+                expected=error.expected,
+                next_step=error.next_step,
+            ) from error
+    cls, fields = plain_fields(obj, kinds, where)
     if cls is Chain and isinstance(fields.get("parts"), tuple):
         fields["parts"] = tuple(
             augmentation_from_json(part, f"{where}, part {i}")

@@ -1,6 +1,8 @@
 """Random sampling of augmentations, so that each sample sees its task in a view of its own."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +14,10 @@ from arcflow.core.augment import (
     Reorder,
     SwapTrainTest,
 )
+from arcflow.core.class_path import import_class
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import N_COLORS
-from arcflow.core.problem_augmentation import ComposeWeights, compose_task
+from arcflow.core.problem_augmentation import ComposeWeights, Composition, compose_task
 from arcflow.core.task import Task
 
 _WEIGHTS = ComposeWeights()
@@ -37,6 +40,8 @@ class AugmentConfig:
         compose: The probability that only the inputs, or only the outputs, of all pairs are changed
             first, which makes a new task. It applies to training only.
         compose_weights: The relative frequency with which each kind of such change is tried.
+        extra: Class paths of augmentations of your own, subclasses of
+            arcflow.core.augment.Augmentation; each is sampled for every view, after all others.
     """
 
     dihedral: bool = True
@@ -47,6 +52,7 @@ class AugmentConfig:
     swap_train_test: float = 0.5
     compose: float = 0.0
     compose_weights: ComposeWeights = _WEIGHTS
+    extra: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("dihedral", "recolor", "reorder"):
@@ -56,15 +62,55 @@ class AugmentConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 _refuse(name, value, "a probability, 0 to 1")
+        for path in self.extra:
+            custom_augmentation(path)
+
+
+_OPTIONS: dict[str, type[Augmentation] | type[Composition]] = {
+    "swap_train_test": SwapTrainTest,
+    "reorder": Reorder,
+    "dihedral": Dihedral,
+    "recolor": Recolor,
+    "compose": Composition,
+}
+"""What each option of :class:`AugmentConfig` samples."""
 
 
 def order_alone(config: AugmentConfig) -> AugmentConfig:
-    """Return the options with every change of grids off, so that the order of pairs alone varies.
+    """Return the same without all that changes what leads from input to output.
 
-    What leads from input to output then stays the same, so a program that solves the task still
-    does.
+    Each augmentation says itself whether it keeps a program right.
     """
-    return replace(config, dihedral=False, recolor=False, compose=0.0)
+    off: dict[str, Any] = {
+        name: False if isinstance(getattr(config, name), bool) else 0.0
+        for name, sampled in _OPTIONS.items()
+        if not sampled.keeps_programs
+    }
+    kept = tuple(path for path in config.extra if custom_augmentation(path).keeps_programs)
+    return replace(config, **off, extra=kept)
+
+
+@cache
+def custom_augmentation(path: str) -> type[Augmentation]:
+    """Return the class that a path of ``augment.extra`` names.
+
+    Raises:
+        ConfigError: there is no such class, or it cannot be sampled.
+    """
+    cls: type[Augmentation] = import_class(path, Augmentation, "augment.extra")
+    missing = sorted(cls.__abstractmethods__)
+    own = cls.__mro__[: cls.__mro__.index(Augmentation)]
+    if not any("sample" in vars(base) for base in own):
+        missing.append("sample")
+    dataclass_form = is_dataclass(cls)
+    if missing or not dataclass_form:
+        raise ConfigError(
+            f"augment.extra: the class {path} is not complete",
+            value={"methods missing": missing, "dataclass": dataclass_form},
+            expected="a frozen dataclass with every method of Augmentation",
+            next_step="Complete the class; examples/custom_augmentation.py shows one.",
+        )
+    return cls
 
 
 def sample_augmentation(config: AugmentConfig, task: Task, rng: np.random.Generator) -> Chain:
@@ -134,6 +180,10 @@ def _sample(
         moved = (rng.permutation(N_COLORS - first) + first).tolist()
         if moved != sorted(moved):
             parts.append(Recolor((*range(first), *moved)))
+    for path in config.extra:
+        part = custom_augmentation(path).sample(Chain(tuple(parts)).apply(task), rng)
+        if part is not None:
+            parts.append(part)
     return Chain(tuple(parts)), test_index
 
 

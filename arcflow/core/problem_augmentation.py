@@ -165,8 +165,10 @@ class Composition:
         on: Which grids change, "inputs" or "outputs".
         change: The change: a turn (:class:`~arcflow.core.augment.Dihedral`), :class:`Pad`,
             :class:`Upscale` or :class:`Mirror`.
+        keeps_programs: False: the task's program does not solve the new task.
     """
 
+    keeps_programs: ClassVar[bool] = False
     on: Literal["inputs", "outputs"]
     change: Change
 

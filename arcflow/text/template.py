@@ -1,4 +1,7 @@
-"""PromptTemplate: the words of a prompt, in a Jinja file with named blocks."""
+"""PromptTemplate: the words of a prompt, in a Jinja file with named blocks.
+
+The shipped files are ``templates/VERSION/KIND.jinja``: each kind has its own.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,7 +13,7 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from arcflow.core.errors import ConfigError
-from arcflow.text.kinds.base import TaskKind
+from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, TaskKind
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -36,27 +39,25 @@ class PromptTemplate:
 
     Args:
         name: a shipped template's name, e.g. ``"chat-v1"``, or the path of a file.
-        kind: whose own words a shipped name or a name of its ``templates`` stands for; None
-            takes the shipped file of the kinds with grids alone.
+        kind: whose words a shipped name stands for; a file of the user's own serves any kind.
 
     Attributes:
         name: as given.
         kind: as given.
-        path: the file; for a template that a kind brings, a name of it for messages.
+        path: the file; a name for messages where the kind's code brings the text.
         hash: SHA-256 of the file's text; two templates of one hash write the same prompts.
 
     Raises:
         ConfigError: no such file, or Jinja refuses it; with file and line.
     """
 
-    def __init__(self, name: str, kind: TaskKind[Any] | None = None) -> None:
+    def __init__(self, name: str, kind: TaskKind[Any] = OUTPUT_FROM_EXAMPLES) -> None:
         self.name, self.kind = name, kind
-        own = _own_text(name, kind)
+        own = kind.template_text(name) if name in {*_versions(), *kind.templates.values()} else None
         if own is not None:
-            self.path = Path(f"{name} of the kind {kind.name if kind else ''}")
-            self.source = own
+            self.path, self.source = Path(f"{name} of {kind.name}"), own
         else:
-            self.path = _find(name, kind.family if kind else "")
+            self.path = _find(name, kind)
             self.source = _read(self.path, name)
         self.hash = hashlib.sha256(self.source.encode()).hexdigest()
         self._check_characters()
@@ -79,7 +80,7 @@ class PromptTemplate:
                 next_step="Write {% block prompt %}...{% endblock %} around the prompt's text.",
             )
 
-    def __reduce__(self) -> tuple[type["PromptTemplate"], tuple[str, TaskKind[Any] | None]]:
+    def __reduce__(self) -> tuple[type["PromptTemplate"], tuple[str, TaskKind[Any]]]:
         return PromptTemplate, (self.name, self.kind)
 
     def render(self, block: str, variables: Mapping[str, object], default: str = "") -> str:
@@ -157,13 +158,6 @@ class PromptTemplate:
         )
 
 
-def _own_text(name: str, kind: TaskKind[Any] | None) -> str | None:
-    """Return the template that a kind brings for a version; None where a file is meant."""
-    if kind is None or name not in {*_shipped(""), *kind.templates.values()}:
-        return None
-    return kind.template_text(name)
-
-
 def _read(path: Path, name: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -176,22 +170,24 @@ def _read(path: Path, name: str) -> str:
         ) from error
 
 
-def _shipped(family: str) -> list[str]:
-    """Return the names of the shipped versions that a family of kinds has."""
-    # Family names begin with a dot.
-    return sorted({p.name.split(".")[0] for p in _FOLDER.glob(f"*{family}.jinja")})
+def _versions() -> list[str]:
+    """Return the names of the shipped versions."""
+    return sorted(folder.name for folder in _FOLDER.iterdir() if folder.is_dir())
 
 
-def _find(name: str, family: str) -> Path:
-    shipped = _FOLDER / f"{name}{family}.jinja"
-    if "/" not in name and "\\" not in name and shipped.is_file():
-        return shipped
+def _find(name: str, kind: TaskKind[Any]) -> Path:
+    """Return the shipped file of a version and a kind, or the user's own file."""
+    versions = [v for v in _versions() if (_FOLDER / v / f"{kind.name}.jinja").is_file()]
+    if name in versions:
+        return _FOLDER / name / f"{kind.name}.jinja"
     path = Path(name).expanduser()
     if path.is_file():
         return path
     raise ConfigError(
         "template not found",
         value=name,
-        expected=f"a shipped template ({', '.join(_shipped(family))}) or the path of a file",
-        next_step="Check the spelling or the path.",
+        expected=f"a shipped template ({', '.join(versions)}) or the path of a file",
+        next_step="Check the spelling or the path."
+        if versions
+        else f"Give the path, or have {kind.name}'s class return its text from template_text.",
     )

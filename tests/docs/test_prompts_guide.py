@@ -103,9 +103,8 @@ def names(value: object, name: str = "") -> set[str]:
 
 def test_every_shipped_version_is_in_the_guide() -> None:
     folder = Path(template.__file__).parent / "templates"
-    families = {"", *(kind.family for kind in KINDS.values())}
-    shipped = {path.name for path in folder.iterdir()}
-    assert shipped == {f"{n}{family}.jinja" for n in (*CHAT, COMPACT) for family in families}
+    shipped = {f"{path.parent.name}, {path.stem}" for path in folder.rglob("*.jinja")}
+    assert shipped == {f"{name}, {kind}" for name in (*CHAT, COMPACT) for kind in KINDS}
     assert GUIDE.read_text().count("\n### ") == len(rendered()) == 6 * len(KINDS)
 
 

@@ -28,8 +28,6 @@ class TaskKind(ABC, Generic[T]):
     Attributes:
         name: e.g. ``"output-from-examples"``.
         templates: the template for each format.
-        family: comes behind a template's name in its file's name: kinds of one family are
-            written by the same files.
         shows_program: whether the prompt or the answer is the task's program, so that pairs have
             to stay as the program makes them.
 
@@ -39,7 +37,6 @@ class TaskKind(ABC, Generic[T]):
 
     name: ClassVar[str]
     templates: ClassVar[Mapping[str, str]] = {"chat": "chat-v1", "compact": "compact-v1"}
-    family: ClassVar[str] = ""
     shows_program: ClassVar[bool] = False
 
     def template_text(self, name: str) -> str | None:
@@ -49,7 +46,8 @@ class TaskKind(ABC, Generic[T]):
             name: a shipped version, e.g. ``"chat-v1"``, or one of :attr:`templates`.
 
         Returns:
-            The text of a Jinja template, see docs/prompts.md; None takes the shipped file.
+            The text of a Jinja template, see docs/prompts.md; None takes the file
+            ``templates/NAME/KIND.jinja`` beside arcflow's code.
         """
         return None
 

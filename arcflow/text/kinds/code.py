@@ -16,14 +16,10 @@ from arcflow.text.kinds.base import GridKind, TaskKind, Value
 from arcflow.text.kinds.grids import examples, named_examples
 from arcflow.text.program_text import normal_text, read_program
 
-FAMILY = ".code"
-"""Of all kinds in which there is a program."""
-
 
 class CodeKind(TaskKind[str]):
     """A kind whose answer is a program."""
 
-    family: ClassVar[str] = FAMILY
     shows_program: ClassVar[bool] = True
 
     def target(self, task: Task, test_index: int) -> str | None:
@@ -154,7 +150,6 @@ class OutputFromCode(GridKind):
     """The program and a test input are shown, the program's output is written."""
 
     name = "output-from-code"
-    family: ClassVar[str] = FAMILY
     shows_program: ClassVar[bool] = True
 
     def prompt_values(self, task: Task, test_index: int) -> list[Value]:
@@ -186,7 +181,6 @@ class InputFromCode(GridKind):
     """The program is shown, an input that it is made for is written."""
 
     name = "input-from-code"
-    family: ClassVar[str] = FAMILY
     shows_program: ClassVar[bool] = True
 
     def prompt_values(self, task: Task, test_index: int) -> list[Value]:
