@@ -10,15 +10,28 @@ import time
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from lightning.pytorch import Callback
-
-from arcflow.datamodules.task_batches import TaskBatch
+if TYPE_CHECKING:
+    import torch
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["arcflow.cli.lightning", "peft", "tests.helpers.runs"])
+_CONTEXT.set_forkserver_preload(["arcflow.cli.lightning", "peft", "tests.helpers.run_callbacks"])
+
+
+_CALLBACKS = ("Recorder", "KillAfterTaskBatches")
+
+
+def __getattr__(name: str) -> Any:
+    """Find the callbacks by the names that tests give to ``--trainer.callbacks``.
+
+    Torch and Lightning take seconds to import: tests that only start runs need neither.
+    """
+    if name in _CALLBACKS:
+        from tests.helpers import run_callbacks
+
+        return getattr(run_callbacks, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 KEPT = ("validate.journal.jsonl", "validate.results.json", "submission.json")
@@ -29,51 +42,9 @@ def kept(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in KEPT}
 
 
-class Recorder(Callback):
-    """Appends every batch's loss, exactly, to a file; kills its process when told to.
-
-    Of several processes the first writes, the loss over all of them, and all are killed.
-
-    Args:
-        path: text file, one line a batch: batch number and the loss as a hexadecimal float.
-        kill_at: batch number after which the process gets SIGKILL; 0 never.
-    """
-
-    def __init__(self, path: str, kill_at: int = 0) -> None:
-        self.path, self.kill_at, self.pid = path, kill_at, os.getpid()
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
-        number = trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        if trainer.is_global_zero:
-            # What a step returns is this process's share, of this one of the accumulated batches.
-            loss = trainer.callback_metrics["train_loss"]
-            with open(self.path, "a") as lines:
-                lines.write(f"{number} {loss.item().hex()}\n")
-                lines.flush()
-                os.fsync(lines.fileno())
-        if number == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-class KillAfterTaskBatches(Callback):
-    """Kills its process with SIGKILL after a number of evaluated task batches.
-
-    Args:
-        task batches: number of task batches that are answered first.
-    """
-
-    def __init__(self, task_batches: int) -> None:
-        self.left = task_batches
-
-    def on_validation_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *_: Any
-    ) -> None:
-        self.left -= isinstance(batch, TaskBatch)
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 def _child(argv: list[str], folder: str, output: str) -> None:
+    import torch
+
     from arcflow.cli.main import main
 
     with open(output, "wb") as file:
@@ -175,8 +146,10 @@ def _number_and_loss(line: str) -> tuple[int, str]:
     return int(number), loss
 
 
-def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+def weights(checkpoint: Path) -> "dict[str, torch.Tensor]":
     """The tensors a checkpoint holds under ``state_dict``."""
+    import torch
+
     loaded: dict[str, torch.Tensor] = torch.load(checkpoint, weights_only=True)["state_dict"]
     return loaded
 

@@ -1,0 +1,1 @@
+"""arcflow from Python: short functions over the library, offered by ``import arcflow``."""
