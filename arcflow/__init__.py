@@ -29,7 +29,7 @@ _HOME = {
     "Reorder": "core.augment",
     "Sandbox": "sandbox",
     "Task": "core.task",
-    "TestTimeFineTuning": "ttft.tuner",
+    "TestTimeFineTuning": "callbacks.ttft",
     "TextConfig": "text.encode",
     "Vote": "scoring.voting",
     "answer": "api.answers",

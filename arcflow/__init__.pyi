@@ -33,7 +33,7 @@ from arcflow.scoring.voting import Candidate as Candidate
 from arcflow.scoring.voting import Vote as Vote
 from arcflow.text.encode import Encoder as Encoder
 from arcflow.text.encode import TextConfig as TextConfig
-from arcflow.ttft.tuner import TestTimeFineTuning as TestTimeFineTuning
+from arcflow.callbacks.ttft import TestTimeFineTuning as TestTimeFineTuning
 
 __version__: str
 __all__: list[str]

@@ -10,7 +10,7 @@ from arcflow.engines.base import AdapterRef
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.evaluation.grid_requests import GridRequests, check_context
 from arcflow.scoring.voting import Candidate
-from arcflow.ttft.tuner import TestTimeFineTuning as Tuner
+from arcflow.ttft.tuner import Tuner
 
 _STEPS = 64
 

@@ -17,7 +17,7 @@ from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
 from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.tokenizer import load_tokenizer
-from arcflow.ttft.tuner import TestTimeFineTuning as Tuner
+from arcflow.ttft.tuner import Tuner
 
 _MAX_TOKENS = 4096
 _VIEWS_FROM_SCRATCH = AugmentConfig(keep_colors=0.5, move_background=0.0)
