@@ -8,6 +8,7 @@ from arcflow.api.tasks import load_tasks as load_tasks
 from arcflow.api.tasks import score as score
 from arcflow.api.tasks import vote as vote
 from arcflow.callbacks.pass_n import PassN as PassN
+from arcflow.callbacks.ttft import TestTimeFineTuning as TestTimeFineTuning
 from arcflow.core.augment import Chain as Chain
 from arcflow.core.augment import Dihedral as Dihedral
 from arcflow.core.augment import Recolor as Recolor
@@ -33,7 +34,6 @@ from arcflow.scoring.voting import Candidate as Candidate
 from arcflow.scoring.voting import Vote as Vote
 from arcflow.text.encode import Encoder as Encoder
 from arcflow.text.encode import TextConfig as TextConfig
-from arcflow.callbacks.ttft import TestTimeFineTuning as TestTimeFineTuning
 
 __version__: str
 __all__: list[str]

@@ -22,6 +22,7 @@ from arcflow.evaluation.program_runtime import CodeConfig, Programs
 from arcflow.evaluation.results import Results
 from arcflow.evaluation.table import metrics_table, print_table
 from arcflow.evaluation.time_budget import TimeBudget, read_deadline
+from arcflow.scoring.metrics import load_metrics
 from arcflow.scoring.submission_writer import SubmissionWriter
 from arcflow.ttft.tuner import Tuner
 
@@ -57,6 +58,8 @@ class PassN(Callback):
         overwrite: begin anew, even where a journal of this folder could be continued.
         seed: views and sampling are functions of it.
         submission: where Kaggle's ``submission.json`` goes; empty means the run's folder.
+        metrics: metrics of your own beside the built-in ones, each the dotted path of an
+            arcflow.scoring.metrics.Metric (examples/custom_metric.py shows one).
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class PassN(Callback):
         seed: int = 0,
         code: CodeConfig | None = None,
         submission: str = "",
+        metrics: tuple[str, ...] = (),
     ) -> None:
         if task_seconds < 0:
             raise ConfigError(
@@ -83,6 +87,7 @@ class PassN(Callback):
         self.answer, self.compare, self.seed = answer, compare, seed
         self.code = code
         self.writer = SubmissionWriter(submission)
+        self.metrics = load_metrics(metrics)
         self.engine, self.vllm, self.overwrite = engine, vllm, overwrite
         self.deadline, self.task_seconds = deadline, task_seconds
         self.clock: Callable[[], float] = time.time
@@ -304,12 +309,12 @@ class PassN(Callback):
             self._evaluation.collect()
         self._close()
         known.merge(trainer)
-        self.results = known.metrics()
+        self.results = known.metrics(self.metrics)
         if not trainer.is_global_zero:
             return
         if self.results:
             print()  # the progress bar leaves the cursor at its end
-            print_table(metrics_table(self.results))
+            print_table(metrics_table(self.results, self.metrics))
             known.write(self.results)
             for logger in trainer.loggers:
                 _log_results(logger, self.results, trainer.global_step)

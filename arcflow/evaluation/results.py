@@ -13,6 +13,7 @@ from arcflow.evaluation.loop import Outcome, Outcomes
 from arcflow.evaluation.program_candidates import CODE_METRICS, code_shares
 from arcflow.evaluation.torchmetric import ARCMetrics
 from arcflow.scoring.journal import Journal, check_run, read_journal, write_journal
+from arcflow.scoring.metrics import Metric
 from arcflow.scoring.voting import Candidate, candidate_from_dict, candidate_to_dict
 
 Key = tuple[str, str]
@@ -130,7 +131,7 @@ class Results:
             if (task.id, variant) in self._entries and task.id not in known
         }
 
-    def metrics(self) -> dict[str, dict[str, float]]:
+    def metrics(self, extra: Sequence[Metric] = ()) -> dict[str, dict[str, float]]:
         """Return, by variant, the loss and all metrics over the finished tasks with known answers.
 
         If programs were asked for, their shares too, over all finished tasks: train pairs are
@@ -139,7 +140,7 @@ class Results:
         measured = {}
         for variant in self.variants:
             # Every process has everything already.
-            metric, nats, tokens = ARCMetrics(sync_on_compute=False), 0.0, 0
+            metric, nats, tokens = ARCMetrics(extra, sync_on_compute=False), 0.0, 0
             found = self.candidates(variant)
             for task in self.tasks:
                 outputs = [pair.output for pair in task.test if pair.output is not None]
