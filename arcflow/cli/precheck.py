@@ -66,7 +66,7 @@ def _last(
     for name, text in options:
         if name == option and text is not None:
             value = _value(text)
-        elif name == "config" and text in files:
+        elif name == "config" and text is not None and text in files:
             group, _, key = option.rpartition(".")
             content: Any = files[text].get(group) if group else files[text]
             if isinstance(content, dict) and key in content:
