@@ -1,14 +1,19 @@
-"""What a word after ``-c`` means: a file, or a config that comes with arcflow."""
+"""Configs after ``-c``: a file, or the name of one that comes with arcflow; and what it says."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from arcflow.core.errors import ConfigError
 from arcflow.core.shipped_configs import config_names, find_config
 from arcflow.tools.run import did_you_mean
 
 FLAGS = ("-c", "--config")
+YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Of plain data only; the one in C where PyYAML has it."""
 
 
 def resolve_configs(words: Sequence[str]) -> list[str]:
@@ -61,6 +66,55 @@ def _path(value: str) -> str:
         expected=f"a YAML file, or a config that comes with arcflow ({', '.join(names)})",
         next_step=f"{_near(value, names)}`arcflow init DIR` copies the shipped ones.",
     )
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """Return what a config file says.
+
+    Args:
+        path: Of a YAML file.
+
+    Returns:
+        The mapping in it; an empty one if the file is empty.
+
+    Raises:
+        ConfigError: It is a folder, unreadable, no text, no YAML or no mapping.
+    """
+    try:
+        content = yaml.load(Path(path).expanduser().read_text("utf-8"), Loader=YAML_LOADER)
+    except OSError as error:
+        raise ConfigError(
+            f"-c: the config cannot be read ({error.strerror})",
+            value=path,
+            expected="a YAML file",
+            next_step="Check the path and its permissions.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: a config file is not text",
+            value=error.object[error.start : error.start + 4],
+            expected="YAML in UTF-8",
+            next_step="Check the files after -c.",
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise ConfigError(
+            f"{path}: a config file is not YAML{where}",
+            value=getattr(error, "problem", None) or str(error),
+            expected="YAML such as `trainer: {max_steps: 100}`",
+            next_step="Correct the file there.",
+        ) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{path}: a config file without options",
+            value=content,
+            expected="options by name, such as `trainer: {max_steps: 100}`",
+            next_step="Correct the file.",
+        )
+    return content
 
 
 def _near(value: str, names: Sequence[str]) -> str:

@@ -10,13 +10,12 @@ from typing import Any
 
 import yaml
 
-from arcflow.cli.config_names import FLAGS, is_file_name
+from arcflow.cli.config_names import FLAGS, YAML_LOADER, is_file_name, read_config
 from arcflow.cli.option_index import ANYTHING, LINKED, VALUE
 from arcflow.cli.option_tree import class_tree, command_tree, find, meant, object_tree
-from arcflow.core.errors import ConfigError
+from arcflow.core.errors import CheckpointError, ConfigError
 from arcflow.tools.run import did_you_mean
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CLASSES = ("model", "data")
 _NUMBERS = {"int": "a whole number", "float": "a number"}
 _BOOLEANS = ("true", "false", "yes", "no", "on", "off", "1", "0", "null", "none")
@@ -34,6 +33,7 @@ def check(command: str, words: Sequence[str], known: bool) -> None:
     Raises:
         ConfigError: A config that cannot be read, an option that does not exist, a value that
             cannot be its option's, or a run's folder that cannot be made.
+        CheckpointError: ``ckpt_path`` names a file that does not exist.
     """
     options = list(_options(words))
     files = {
@@ -48,15 +48,30 @@ def check(command: str, words: Sequence[str], known: bool) -> None:
             checker.word(name, value)
         for file, content in files.items():
             checker.mapping(content, checker.tree, (), file)
-    root = None
-    for name, value in options:
-        if name == "trainer.default_root_dir":
-            root = value
-        elif name == "config" and value in files:
-            trainer = files[value].get("trainer")
-            root = trainer.get("default_root_dir", root) if isinstance(trainer, dict) else root
-    if isinstance(root, str) and not any(name == "print_config" for name, _ in options):
+    if any(name == "print_config" for name, _ in options):
+        return
+    root = _last("trainer.default_root_dir", options, files)
+    if isinstance(root, str):
         check_folder(root)
+    checkpoint = _last("ckpt_path", options, files)
+    if isinstance(checkpoint, str):
+        check_checkpoint(checkpoint)
+
+
+def _last(
+    option: str, options: Sequence[tuple[str, str | None]], files: Mapping[str, Mapping[str, Any]]
+) -> Any:
+    """The value of an option that stands furthest to the right, in the words or in a file."""
+    value: Any = None
+    for name, text in options:
+        if name == option and text is not None:
+            value = _value(text)
+        elif name == "config" and text is not None and text in files:
+            group, _, key = option.rpartition(".")
+            content: Any = files[text].get(group) if group else files[text]
+            if isinstance(content, dict) and key in content:
+                value = content[key]
+    return value
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
@@ -71,55 +86,6 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
             continue
         follows = i + 1 < len(words) and not words[i + 1].startswith("--")
         yield name[2:], value if equals else words[i + 1] if follows else None
-
-
-def read_config(path: str) -> dict[str, Any]:
-    """Return what a config file says.
-
-    Args:
-        path: Of a YAML file.
-
-    Returns:
-        The mapping in it; an empty one if the file is empty.
-
-    Raises:
-        ConfigError: It is a folder, unreadable, no text, no YAML or no mapping.
-    """
-    try:
-        content = yaml.load(Path(path).expanduser().read_text("utf-8"), Loader=_Loader)
-    except OSError as error:
-        raise ConfigError(
-            f"-c: the config cannot be read ({error.strerror})",
-            value=path,
-            expected="a YAML file",
-            next_step="Check the path and its permissions.",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{path}: a config file is not text",
-            value=error.object[error.start : error.start + 4],
-            expected="YAML in UTF-8",
-            next_step="Check the files after -c.",
-        ) from error
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise ConfigError(
-            f"{path}: a config file is not YAML{where}",
-            value=getattr(error, "problem", None) or str(error),
-            expected="YAML such as `trainer: {max_steps: 100}`",
-            next_step="Correct the file there.",
-        ) from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(
-            f"{path}: a config file without options",
-            value=content,
-            expected="options by name, such as `trainer: {max_steps: 100}`",
-            next_step="Correct the file.",
-        )
-    return content
 
 
 def _classes(
@@ -146,7 +112,7 @@ def _class_of(value: Any) -> Iterator[str]:
 
 def _value(text: str) -> Any:
     try:
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=YAML_LOADER)
     except (yaml.YAMLError, ValueError):
         return text
 
@@ -267,4 +233,23 @@ def check_folder(root: str) -> None:
             value=root,
             expected="a folder that can be made and written to",
             next_step="Choose another --trainer.default_root_dir.",
+        )
+
+
+def check_checkpoint(name: str) -> None:
+    """Check that the file of ``--ckpt_path`` exists; ``last`` is looked for by the run itself.
+
+    Args:
+        name: The value of the option.
+
+    Raises:
+        CheckpointError: There is no such file.
+    """
+    if name != "last" and not Path(name).is_file():
+        raise CheckpointError(
+            f"--ckpt_path {name}: no checkpoint there",
+            value=name,
+            expected="a checkpoint file",
+            next_step="Give the --trainer.default_root_dir of the run to continue, or a path; "
+            "leave --ckpt_path out to start from scratch.",
         )

@@ -84,3 +84,21 @@ def test_init_is_a_command(elsewhere: Path, capsys: pytest.CaptureFixture[str]) 
     assert stop.value.code == 0
     assert (elsewhere / "mine" / "configs" / "engine" / "vllm.yaml").is_file()
     assert "fit -c mine/configs/quickstart.yaml" in capsys.readouterr().out
+
+
+def test_a_study_comes_with_an_installed_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], elsewhere: Path
+) -> None:
+    from arcflow.studies import command
+
+    def nowhere(name: str) -> Path:
+        raise ConfigError("no such study", value=name, expected="one", next_step="Look.")
+
+    monkeypatch.setattr(command, "find_study", nowhere)
+    with pytest.raises(SystemExit) as stop:
+        main(["study", "counting", "--dry-run"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith("arcflow fit ")
+    with pytest.raises(SystemExit) as stop:
+        main(["study", "nothing", "--dry-run"])
+    assert stop.value.code == 2

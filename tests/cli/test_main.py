@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arcflow.cli.main import main
+from arcflow.cli.main import RUNS, TOOLS, main
 from tests.helpers.paths import ROOT
 
 # A study file names configs and is none.
@@ -24,7 +24,7 @@ def call(argv: list[str]) -> int:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["--help"]) == 0
     out = capsys.readouterr().out
-    for command in ("fit", "validate", "test", "predict", "score", "show", "vote"):
+    for command in (*RUNS, *TOOLS):
         assert f"  {command} " in out
 
 
@@ -33,6 +33,29 @@ def test_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     error = capsys.readouterr().err
     assert "unknown command 'train'" in error
     assert "arcflow --help" in error
+    assert call(["shw"]) == 2
+    assert "Did you mean show? See" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "near"),
+    [
+        (["show", "--taks", "x"], "--taks", "Did you mean --tasks? "),
+        (["show", "x", "--hide"], "--hide", "Did you mean "),  # an abbreviation
+        (["study", "counting", "--dry"], "--dry", "Did you mean --dry-run? "),
+        (["init", "--xyz=1"], "--xyz", ""),
+    ],
+)
+def test_light_tools_say_which_option_was_meant(
+    words: list[str], wrong: str, near: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(words) == 2
+    error = capsys.readouterr().err
+    tool = f"arcflow {words[0]}"
+    assert error.startswith(
+        f"{tool}: no such option: got '{wrong}'. Expected an option of `{tool}`. {near}"
+    )
+    assert error.endswith(f"See `{tool} --help`.\n")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import yaml
 
 from arcflow.cli.main import main
 from arcflow.cli.precheck import check
-from arcflow.core.errors import ConfigError
+from arcflow.core.errors import CheckpointError, ConfigError
 from tests.helpers.paths import ROOT
 from tests.helpers.tiny import LIGHTNING_WARNINGS
 
@@ -94,6 +94,25 @@ def test_values_that_cannot_be(tmp_path: Path) -> None:
         f"{file}: option pass_n.engine: got 'vlm'. Expected one of transformers, vllm. "
         "Did you mean vllm? See `arcflow fit --help`."
     )
+
+
+def test_a_checkpoint_that_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("ckpt_path: nowhere.ckpt")
+    for words in (["--ckpt_path=nowhere.ckpt"], ["-c", str(file)]):
+        with pytest.raises(CheckpointError, match=r"--ckpt_path nowhere.ckpt: no checkpoint there"):
+            check("fit", words, known=True)
+    check("fit", ["-c", str(file), "--ckpt_path=null"], known=True)
+    check("fit", ["--ckpt_path=last"], known=True)
+
+
+def test_the_last_folder_counts(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"trainer: {{default_root_dir: {tmp_path}/file/below}}")
+    good = f"--trainer.default_root_dir={tmp_path}/new"
+    check("fit", ["-c", str(file), good], known=True)
+    assert "cannot be used (Not a directory)" in refusal("fit", good, "-c", str(file))
 
 
 def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
