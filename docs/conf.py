@@ -24,6 +24,8 @@ extensions = [
 ]
 root_doc = "index"
 exclude_patterns = ["_ext"]
+# Dashes are set, quotes stay as they are written: many are a program's.
+smartquotes_action = "D"
 
 html_theme = "furo"
 html_title = f"arcflow {release}"
@@ -38,28 +40,27 @@ autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 python_display_short_literal_types = True
 maximum_signature_line_length = 88
-toc_object_entries_show_parents = "hide"
+# The list beside a page is that of the package's modules, which one can survey.
+toc_object_entries = False
 napoleon_numpy_docstring = False
 
 # Every name in the docstrings must lead somewhere. Other projects' names do not: their inventories
 # would have to be fetched, and the documentation builds without a network.
 nitpicky = True
 _OTHERS = (
-    "abc|argparse|ast|asyncio|collections|contextlib|ctypes|datetime|enum|io|logging|"
-    "multiprocessing|os|pathlib|random|re|socket|subprocess|threading|types|typing|"
-    "jinja2|jsonargparse|lightning|matplotlib|numpy|peft|rich|tokenizers|torch|torchmetrics|"
-    "transformers|vllm|yaml"
+    *sys.stdlib_module_names,
+    *("jinja2", "jsonargparse", "lightning", "matplotlib", "numpy", "peft", "rich", "tokenizers"),
+    *("torch", "torchmetrics", "transformers", "vllm", "yaml"),
 )
 nitpick_ignore_regex = [
-    ("py:.*", rf"({_OTHERS})(\..*)?"),
+    ("py:.*", rf"({'|'.join(_OTHERS)})(\..*)?"),
     ("py:.*", "|".join(name for name in dir(builtins) if name[0] != "_")),
-    # Values of literal types, variables of types, private bases.
+    # Values of literal types, and private bases.
     ("py:.*", r"'.*'"),
-    ("py:.*", r"arcflow\..*\.([A-Z]|Item|_\w+)"),
+    ("py:.*", r"arcflow\..*\._\w+"),
 ]
 # Names in docstrings that lead nowhere today.
 nitpick_ignore = [
-    ("py:attr", "PoolFile.about"),
     ("py:attr", "draws"),
     ("py:data", "Format"),
     ("py:data", "OWN_INPUTS"),

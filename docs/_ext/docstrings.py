@@ -4,12 +4,14 @@ import re
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from docutils import nodes
+from numpy.typing import ArrayLike
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.typing import stringify_annotation
 
 ATTRIBUTES = ("attribute", "data", "property")
 
@@ -19,6 +21,8 @@ _UNREADABLE_DEFAULT = re.compile(r"= ?<[^<>]*>")
 _ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[[^]]*\], ~?numpy\.dtype\[((?:[^][]|\[[^]]*\])*)\]\]")
 """What ``NDArray[...]`` stands for, spelled out."""
 
+_ARRAY_LIKE = stringify_annotation(ArrayLike, "smart")
+
 
 def shorten(text: str) -> str:
     """Return a signature or annotation as the source writes it.
@@ -26,7 +30,8 @@ def shorten(text: str) -> str:
     Args:
         text: As autodoc writes it.
     """
-    return _ARRAY.sub(r"~numpy.typing.NDArray[\1]", _UNREADABLE_DEFAULT.sub("=...", text))
+    text = _UNREADABLE_DEFAULT.sub("=...", text.replace(_ARRAY_LIKE, "~numpy.typing.ArrayLike"))
+    return _ARRAY.sub(r"~numpy.typing.NDArray[\1]", text)
 
 
 def shorten_signature(
@@ -68,12 +73,20 @@ def protect_text(
             lines[i + 1] = f"{lines[i + 1][: -len(text)]}: {text}"
 
 
-def restore_attribute(
+def tidy_types(
     app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]
 ) -> None:
-    """Put an attribute's docstring back as it was written."""
+    """Put an attribute's docstring back as it was, and shorten the types that napoleon wrote."""
     if what in ATTRIBUTES:
         lines[:] = _kept
+    lines[:] = [shorten(x) if x.lstrip().startswith(":type:") else x for x in lines]
+
+
+def hide_object(app: Sphinx, doctree: nodes.document) -> None:
+    """Say nothing of the base that every class has."""
+    for paragraph in list(doctree.findall(nodes.paragraph)):
+        if paragraph.astext() == "Bases: object":
+            paragraph.parent.remove(paragraph)
 
 
 def list_exports(
@@ -107,13 +120,16 @@ def _home(obj: object) -> str:
 def find_imported(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.TextElement
 ) -> nodes.Element | None:
-    """Resolve a name that is imported from elsewhere to the place where it is defined."""
+    """Resolve a name that is imported from elsewhere to the place where it is described."""
     if node.get("refdomain") != "py":
         return None
     target, module = node["reftarget"].lstrip("."), node.get("py:module") or "arcflow"
     python = env.get_domain("py")
     for place, path in ((module, target), *_splits(target)):
-        home = _place_of(_look_up(place, path), path, list(python.objects))
+        found = _look_up(place, path)
+        if isinstance(found, TypeVar):
+            return contnode  # the text alone: nobody describes a variable
+        home = _place_of(found, path, list(python.objects))
         if home.startswith("arcflow.") and home != target:
             link = pending_xref("", **node.attributes)
             return python.resolve_xref(
@@ -161,7 +177,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-signature", shorten_signature)
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("autodoc-process-docstring", protect_text, priority=400)
-    app.connect("autodoc-process-docstring", restore_attribute, priority=600)
+    app.connect("autodoc-process-docstring", tidy_types, priority=600)
     app.connect("autodoc-process-docstring", list_exports, priority=700)
+    app.connect("doctree-read", hide_object)
     app.connect("missing-reference", find_imported)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
