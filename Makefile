@@ -1,6 +1,6 @@
 # make quickstart   set up what training needs, then train, adapt, evaluate and write a submission
 # make test         set up everything and run all tests
-# make check        format, lint, types, import floors and the quick tests
+# make check        format, lint, types, import layers and the quick tests
 # make docs         build the documentation into build/docs; any warning is an error
 PYTHON ?= python3.11
 VENV := .venv

@@ -21,7 +21,7 @@ def evaluation_views(
     eight turns and flips; colours and the order of the examples are drawn for each.
 
     Args:
-        task: its answers play no part (law 7).
+        task: its answers play no part (invariant 7).
         n: number of views; fewer come back where not so many show the task differently.
         config: ``dihedral``, the recolouring options and ``reorder`` are used; pairs are never
             swapped and problems never composed, since a view must be undone.

@@ -1,4 +1,4 @@
-"""What training inside an evaluation puts back afterwards: modes and random states (law 4)."""
+"""What training inside an evaluation puts back afterwards: modes and random states (invariant 4)."""
 
 import random
 from collections.abc import Callable, Iterator

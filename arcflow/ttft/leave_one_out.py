@@ -28,7 +28,7 @@ class LeaveOneOut:
     """The endless stream of a task's leave-one-out views, in rows of a token budget.
 
     Every train pair in turn is the test pair; once all were, they are again, in another order.
-    Test inputs are not used, test outputs cannot be: they are hidden first (law 7).
+    Test inputs are not used, test outputs cannot be: they are hidden first (invariant 7).
 
     Attributes:
         encoder: writes the samples; its config says what is scored.

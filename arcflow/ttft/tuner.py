@@ -49,7 +49,7 @@ _NAME = "test_time"
 class Tuner:
     """Trains an adapter for each evaluated task on leave-one-out views of its train pairs.
 
-    The model is left as it was, bit for bit, and so is all random state (law 4). Test outputs
+    The model is left as it was, bit for bit, and so is all random state (invariant 4). Test outputs
     play no part. A task with a single train pair has nothing to leave out: it is answered with
     the model as it was trained, and a warning says so; so it is where no view fits the context.
 
@@ -304,7 +304,7 @@ class Tuner:
         path = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            # A path of its own for good, whatever an earlier process left here (law 5).
+            # A path of its own for good, whatever an earlier process left here (invariant 5).
             path = Path(tempfile.mkdtemp(prefix=f"adapter-{number}-", dir=folder))
             first = None
             if config.changes_base:

@@ -1,4 +1,4 @@
-"""The guard of law 7: on laws, on the published splits, and in what it says."""
+"""The guard of invariant 7: on properties, on the published splits, and in what it says."""
 
 import logging
 import time

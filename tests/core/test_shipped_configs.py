@@ -12,7 +12,7 @@ from arcflow.core.errors import ConfigError
 from arcflow.core.shipped_configs import config_folder, config_names, find_config
 from arcflow.tools import init
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml"))
 

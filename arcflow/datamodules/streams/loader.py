@@ -1,4 +1,4 @@
-"""Batches for each of several processes: from an endless stream (law 2), and from a list."""
+"""Batches for each of several processes: from an endless stream (invariant 2), and from a list."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain

@@ -8,7 +8,7 @@ from arcflow.text.encode import Example
 
 
 class MixtureStream:
-    """An endless stream of the samples of several streams, numbered 0, 1, 2, ... (law 1).
+    """An endless stream of the samples of several streams, numbered 0, 1, 2, ... (invariant 1).
 
     Each number belongs to one part, and every part gives all of its own samples in order.
     Resuming needs no state of the parts.

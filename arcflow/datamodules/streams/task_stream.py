@@ -11,7 +11,7 @@ from arcflow.text.encode import Encoder, Example
 
 
 class TaskStream:
-    """An endless stream of augmented, encoded views of a source's tasks (law 1).
+    """An endless stream of augmented, encoded views of a source's tasks (invariant 1).
 
     Views are numbered 0, 1, 2, ...; each is a pure function of (seed, number).
 

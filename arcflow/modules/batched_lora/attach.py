@@ -29,7 +29,7 @@ def batched_adapters(
 ) -> Iterator[BatchedAdapters]:
     """Attach adapters that are trained in one forward pass, for the duration of the block.
 
-    After the block the model is exactly what it was before (law 4).
+    After the block the model is exactly what it was before (invariant 4).
 
     Args:
         model: The model, with or without other adapters, which are inactive inside the block.

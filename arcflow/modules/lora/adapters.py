@@ -248,7 +248,7 @@ def temporary_adapter(
     seed: int = 0,
     trainable: bool = True,
 ) -> Iterator[list[nn.Parameter]]:
-    """Attach an adapter for the duration of the block, in which it alone is active (law 4).
+    """Attach an adapter for the duration of the block, in which it alone is active (invariant 4).
 
     Afterwards module types, parameters, ``requires_grad`` flags, active adapters and the
     ``state_dict`` are, bit for bit, what they were, even if the block raises.

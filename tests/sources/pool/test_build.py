@@ -66,7 +66,7 @@ def test_published_tasks_pool_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task_id", "originals", "family"),
+    ("task_id", "base_tasks", "family"),
     [
         ("00d62c1b", {"00d62c1b"}, "00d62c1b"),
         ("00d62c1b/50846271", {"00d62c1b", "50846271"}, "00d62c1b"),
