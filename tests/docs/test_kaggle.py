@@ -75,7 +75,7 @@ def test_runs_parse(words: list[str], bundle: Path, capsys: pytest.CaptureFixtur
     assert config["test_time"]["steps"] > 0
     assert not config["pass_n"]["compare"]
     assert read_deadline(config["pass_n"]["deadline"], started=0.0)
-    assert config["submission"]["path"].endswith("submission.json")
+    assert config["pass_n"]["submission"].endswith("submission.json")
     small = "bundle/configs/devices/t4.yaml" in words
     assert (config["trainer"]["precision"] == "16-mixed") == small
     assert (backbone["dtype"] == config["pass_n"]["vllm"]["dtype"] == "float16") == small

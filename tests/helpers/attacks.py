@@ -118,28 +118,25 @@ import encodings.idna, shutil, signal, socket, sysconfig, urllib.request, zipfil
 import string, subprocess, tempfile, threading, traceback, types, unicodedata, zlib
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import shared_memory
-from arcflow.sandbox import outputs, worker
-from arcflow.sandbox import namespace as offer
-from arcflow.sandbox import ast_policy as policy
-from arcflow.sandbox import isolation as restrict
+from arcflow.sandbox import ast_policy, isolation, namespace, outputs, worker
 from arcflow.sandbox.layers import Layer
 
 def check(text, limits, offered):
     try:
         return compile(text, outputs.FILE, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return policy.SyntaxProblem(str(error))
+        return ast_policy.SyntaxProblem(str(error))
 
 def init(self, api):
     real(self, api)
     self.builtins = vars(builtins)
     self.names["np"] = numpy
 
-real, offer.Offer.__init__, worker.check = offer.Offer.__init__, init, check
+real, namespace.ProgramNamespace.__init__, worker.check = namespace.ProgramNamespace.__init__, init, check
 for name in OFF:
-    setattr(restrict, name, lambda *ignored, name=name: Layer(name, False, "off"))
+    setattr(isolation, name, lambda *ignored, name=name: Layer(name, False, "off"))
 if "set_rlimits" in OFF:
-    restrict.limit_program = lambda size, seconds: restrict.limit_memory(size)
+    isolation.limit_program = lambda size, seconds: isolation.limit_memory(size)
 worker.main()
 """
 _OFF: dict[str, tuple[str, ...]] = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from arcflow.core.grid import make_grid
 from arcflow.core.seeds import rng
 from arcflow.core.task import Pair, Task
-from arcflow.omniarc import attempts
+from arcflow.omniarc import failed_programs as attempts
 from arcflow.omniarc.failed_programs import FailedPrograms, broken
 from arcflow.omniarc.feedback import result_feedback
 from arcflow.omniarc.in_process import run_in_process
