@@ -3,6 +3,7 @@
 arcflow fit -c configs/quickstart.yaml --data custom_datamodule.MyData --data.root my_tasks
 """
 
+# ruff: noqa: D102 - the methods are documented in the base class
 import json
 from pathlib import Path
 
