@@ -162,7 +162,7 @@ def _run(folder: Path, text: TextConfig | None) -> Model:
             expected="a run of a LoRAModule, or of a subclass of it, by this version of arcflow",
             next_step="Load it with the version that trained it.",
         ) from error
-    found = parser.instantiate_classes(found)
+    found = parser.instantiate(found)
     module, tuner = found.model, found.test_time
     module.configure_model()
     return Model(

@@ -76,7 +76,7 @@ def test_light_names_need_no_torch() -> None:
 
 
 def test_folders_of_numpy_tests_start_without_torch() -> None:
-    folders = ["core", "sandbox", "sources", "tools"]
+    folders = ["core", "sandbox", "studies", "tools"]
     out = child(
         "import sys, pytest\n"
         f"code = pytest.main(['--collect-only', '-qq', *[f'tests/{{f}}' for f in {folders}]])\n"
