@@ -1,4 +1,5 @@
-"""What training inside an evaluation puts back afterwards: modes and random states (invariant 4)."""
+"""What training inside an evaluation puts back afterwards: modes and random states (invariant
+4)."""
 
 import random
 from collections.abc import Callable, Iterator
