@@ -13,7 +13,7 @@ class AdapterRef:
     """A reference to the weights that test-time fine-tuning made for a task.
 
     Attributes:
-        id: A number that no other adapter of the run has (invariant 5): an engine may serve old weights
+        id: A number that no other adapter of the run has: an engine may serve old weights
             under an id that it has seen.
         state: The tensors by name, for engines in this process; None if they are not given.
         path: A folder in PEFT's own format, new for every adapter, for engines in another

@@ -132,7 +132,8 @@ def init(self, api):
     self.builtins = vars(builtins)
     self.names["np"] = numpy
 
-real, namespace.ProgramNamespace.__init__, worker.check = namespace.ProgramNamespace.__init__, init, check
+names = namespace.ProgramNamespace
+real, names.__init__, worker.check = names.__init__, init, check
 for name in OFF:
     setattr(isolation, name, lambda *ignored, name=name: Layer(name, False, "off"))
 if "set_rlimits" in OFF:
