@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcflow.api.svg import Row, svg_table
 from arcflow.core.errors import DataError
 from arcflow.core.files import write_whole
 from arcflow.core.grid import Grid, make_grid
 from arcflow.core.task import Task
 from arcflow.scoring.voting import Vote
+from arcflow.viz.svg import Row, svg_table
 from arcflow.viz.terminal import Colors, detect_colors, render_grid, render_task
 
 _ATTEMPTS = 2
