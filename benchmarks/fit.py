@@ -29,7 +29,7 @@ import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 
 from arcflow.core.augment_sampling import AugmentConfig
-from arcflow.datamodules.streams.loader import TrainLoader
+from arcflow.datamodules.streams.resumable_loader import TrainLoader
 from arcflow.datamodules.streams.task_stream import TaskStream
 from arcflow.modules.backbone import BackboneConfig, load_backbone
 from arcflow.modules.lora_module import LoRAModule

@@ -33,7 +33,7 @@ WARM_UP = 30
 def measure(config: str, workers: int, steps: int) -> dict[str, float]:
     """One fit in this process: seconds a step, seconds of it waiting, tokens a second."""
     from arcflow.cli.lightning import run
-    from arcflow.datamodules.streams.loader import TrainLoader
+    from arcflow.datamodules.streams.resumable_loader import TrainLoader
 
     waits: list[float] = []
     ends: list[float] = []

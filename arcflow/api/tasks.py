@@ -6,7 +6,8 @@ from typing import Any
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid
 from arcflow.core.task import Task
-from arcflow.scoring.submission import Submission, score_submission
+from arcflow.scoring.kaggle_score import score_submission
+from arcflow.scoring.submission import Submission
 from arcflow.scoring.voting import Candidate, Vote, by_test_input, rank_votes
 from arcflow.sources.select import TaskSelection
 from arcflow.sources.select import load_tasks as load_selection
@@ -69,7 +70,7 @@ def score(submission: Submission, tasks: Iterable[Task]) -> float:
     Raises:
         DataError: a test output is hidden, or the submission is for other tasks.
     """
-    return score_submission(submission, {task.id: _outputs(task) for task in tasks}).score
+    return score_submission(submission, {task.id: _outputs(task) for task in tasks}).arc_prize
 
 
 def _outputs(task: Task) -> list[Grid]:

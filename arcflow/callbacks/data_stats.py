@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.table import Table
 
-from arcflow.datamodules.streams.loader import TrainLoader
+from arcflow.datamodules.streams.resumable_loader import TrainLoader
 from arcflow.evaluation.table import print_table
 
 _log = logging.getLogger(__name__)

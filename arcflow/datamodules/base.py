@@ -11,7 +11,7 @@ from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.contamination import guard
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.task import Task
-from arcflow.datamodules.streams.loader import LossLoader, Stream, TrainLoader, check_rows
+from arcflow.datamodules.streams.resumable_loader import LossLoader, Stream, TrainLoader, check_rows
 from arcflow.datamodules.streams.task_stream import TaskStream
 from arcflow.datamodules.task_batches import TaskBatchLoader, task_batches
 from arcflow.sources.base import Source, TaskList

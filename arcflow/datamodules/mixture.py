@@ -11,8 +11,8 @@ from arcflow.core.seeds import derive
 from arcflow.core.task import Task
 from arcflow.datamodules.selected import EVALUATION, SelectedDataModule
 from arcflow.datamodules.streams.failed_program_stream import FEEDBACK, FailedProgramStream
-from arcflow.datamodules.streams.loader import Stream
 from arcflow.datamodules.streams.mixture_stream import MixtureStream
+from arcflow.datamodules.streams.resumable_loader import Stream
 from arcflow.datamodules.streams.task_stream import TaskStream
 from arcflow.sources.base import Source
 from arcflow.sources.load_source import load_source

@@ -1,11 +1,8 @@
-"""Kaggle's submission file: building, writing, reading and scoring it."""
+"""Kaggle's submission file: building, writing, reading and checking it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-import numpy as np
 
 from arcflow.core.errors import DataError
 from arcflow.core.files import write_whole
@@ -192,78 +189,3 @@ def check_submission(
                 expected=str(count),
                 next_step="Check that submission and tasks belong together.",
             )
-
-
-@dataclass(frozen=True, slots=True)
-class TaskScore:
-    """The result of one task: for each test input, whether an attempt was right."""
-
-    task_id: str
-    solved: tuple[bool, ...]
-
-    @property
-    def score(self) -> float:
-        """The share of the test inputs that are solved, 0 to 1."""
-        return sum(self.solved) / len(self.solved)
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """The result of a submission."""
-
-    tasks: tuple[TaskScore, ...]
-
-    @property
-    def score(self) -> float:
-        """The mean over tasks of :attr:`TaskScore.score`, 0 to 1, which is Kaggle's number."""
-        return sum(task.score for task in self.tasks) / max(len(self.tasks), 1)
-
-    @property
-    def tasks_solved(self) -> int:
-        """The number of tasks with every test input solved."""
-        return sum(all(task.solved) for task in self.tasks)
-
-    @property
-    def inputs_solved(self) -> int:
-        """The number of test inputs that are solved."""
-        return sum(sum(task.solved) for task in self.tasks)
-
-    @property
-    def inputs(self) -> int:
-        """The number of test inputs."""
-        return sum(len(task.solved) for task in self.tasks)
-
-
-def score_submission(
-    submission: Submission, solutions: Mapping[str, Sequence[Grid]], where: str = "submission"
-) -> Score:
-    """Score a submission as Kaggle does.
-
-    A test input counts as solved if one of its two attempts is exactly right.
-
-    Args:
-        submission: The attempts for exactly the tasks of ``solutions``.
-        solutions: The true answer to each test input, by task id.
-        where: What the submission is, for error messages.
-
-    Returns:
-        The results of the tasks, sorted by id.
-
-    Raises:
-        DataError: Tasks are missing or unknown, or a number of test inputs is wrong.
-    """
-    check_submission(submission, {task_id: len(g) for task_id, g in solutions.items()}, where)
-    return Score(
-        tuple(
-            TaskScore(
-                task_id,
-                tuple(
-                    any(np.array_equal(attempt, output) for attempt in attempts)
-                    for attempts, output in zip(
-                        submission[task_id], solutions[task_id], strict=True
-                    )
-                ),
-            )
-            for task_id in sorted(solutions)
-        )
-    )

@@ -14,7 +14,7 @@ from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import MAX_SIDE, Grid
 from arcflow.core.task import Task
 from arcflow.text import probe_grids
-from arcflow.text.chat import Conversation, chat, compact, marks
+from arcflow.text.chat_template import Conversation, chat, compact, marks
 from arcflow.text.fast.table_encoder import TableEncoder
 from arcflow.text.fast.tables import FastPathError
 from arcflow.text.grid_text import GridText

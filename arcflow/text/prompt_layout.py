@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcflow.text.chat import Conversation
+from arcflow.text.chat_template import Conversation
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import Value
 from arcflow.text.template import place_of

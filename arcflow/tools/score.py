@@ -1,10 +1,11 @@
-"""``arcflow score``: score submissions against solutions as Kaggle does."""
+"""``arcflow score``: score submissions against solutions as Kaggle and ARC Prize do."""
 
 import argparse
 import json
 from collections.abc import Sequence
 
-from arcflow.scoring.submission import Score, read_submission, score_submission
+from arcflow.scoring.kaggle_score import Score, score_submission
+from arcflow.scoring.submission import read_submission
 from arcflow.tools.run import WHERE_HELP, load_solutions, run
 
 
@@ -12,9 +13,9 @@ def main(argv: Sequence[str]) -> int:
     """Run the tool with the words after ``arcflow score`` and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow score",
-        description="Score submissions as Kaggle does: a test input counts when one of its two "
-        "attempts is exactly right; a task's score is the mean over its test inputs, the score "
-        "the mean over tasks.",
+        description="Score submissions: a test input counts if one of its two attempts is exactly "
+        "right. Kaggle's number is the share of all test inputs that are solved; ARC Prize's is "
+        "the mean over tasks of each task's share.",
     )
     parser.add_argument("submissions", nargs="+", metavar="SUBMISSION", help="submission.json")
     parser.add_argument(
@@ -55,17 +56,19 @@ def _work(options: argparse.Namespace) -> None:
                 print(f"  {task.task_id}  {task.score:6.1%}  {marks}")
             print()
     width = max(len("submission"), *(len(path) for path in options.submissions))
-    print(f"{'submission':<{width}}   score  tasks solved  test inputs solved")
+    print(f"{'submission':<{width}}  Kaggle  ARC Prize  tasks solved  test inputs solved")
     for path, score in scores:
         tasks = f"{score.tasks_solved}/{len(score.tasks)}"
         inputs = f"{score.inputs_solved}/{score.inputs}"
-        print(f"{path:<{width}}  {score.score:6.2%}  {tasks:>12}  {inputs:>18}")
+        numbers = f"{score.kaggle:6.2%}  {score.arc_prize:9.2%}"
+        print(f"{path:<{width}}  {numbers}  {tasks:>12}  {inputs:>18}")
 
 
 def _as_json(path: str, score: Score) -> dict[str, object]:
     return {
         "submission": path,
-        "score": score.score,
+        "kaggle": score.kaggle,
+        "arc_prize": score.arc_prize,
         "tasks": len(score.tasks),
         "tasks_solved": score.tasks_solved,
         "inputs": score.inputs,

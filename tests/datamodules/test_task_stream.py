@@ -8,7 +8,7 @@ import pytest
 from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.errors import CheckpointError, DataError
 from arcflow.core.task import Task
-from arcflow.datamodules.streams.loader import TrainLoader
+from arcflow.datamodules.streams.resumable_loader import TrainLoader
 from arcflow.datamodules.streams.task_stream import TaskStream
 from arcflow.sources.arc import load_split
 from arcflow.sources.base import TaskList

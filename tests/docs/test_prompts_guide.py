@@ -13,7 +13,7 @@ from arcflow.core.task import FailedProgram, Pair, Task
 from arcflow.omniarc.feedback import result_feedback
 from arcflow.sandbox import Grids
 from arcflow.text import template
-from arcflow.text.chat import Marks
+from arcflow.text.chat_template import Marks
 from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.kinds import KINDS
 from arcflow.text.tokenizer import load_tokenizer

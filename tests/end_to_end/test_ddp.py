@@ -18,7 +18,7 @@ from lightning.pytorch.strategies import Strategy
 from arcflow.cli.main import main
 from arcflow.core.errors import CheckpointError
 from arcflow.core.seeds import rng
-from arcflow.datamodules.streams.loader import LossLoader, TrainLoader
+from arcflow.datamodules.streams.resumable_loader import LossLoader, TrainLoader
 from arcflow.modules.sharding import wrap_policy
 from arcflow.text.encode import Example
 from tests.helpers.paths import ROOT

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from arcflow.core.seeds import rng
-from arcflow.datamodules.streams.loader import TrainLoader
+from arcflow.datamodules.streams.resumable_loader import TrainLoader
 from arcflow.text.encode import Example
 
 BUDGET = 64

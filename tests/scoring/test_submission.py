@@ -21,7 +21,6 @@ from arcflow.scoring.submission import (
     fill_submission,
     input_counts,
     read_submission,
-    score_submission,
     write_submission,
 )
 from arcflow.scoring.voting import Candidate
@@ -255,37 +254,6 @@ def test_any_json_is_a_submission_or_a_data_error(
     except DataError:
         return
     assert all(grid.ndim == 2 for inputs in submission.values() for both in inputs for grid in both)
-
-
-def test_score_is_the_mean_over_tasks_of_the_share_of_test_inputs() -> None:
-    submission: Submission = {
-        "half": [(ONE, TWO), (ONE, make_grid([[3, 3]]))],
-        "second": [(ONE, THREE)],
-        "none": [(ONE, TWO)],
-    }
-    solutions = {"half": [ONE, THREE], "none": [THREE], "second": [THREE]}
-    score = score_submission(submission, solutions)
-    assert [(t.task_id, t.solved, t.score) for t in score.tasks] == [
-        ("half", (True, False), 0.5),
-        ("none", (False,), 0.0),
-        ("second", (True,), 1.0),
-    ]
-    assert (score.score, score.tasks_solved, score.inputs_solved, score.inputs) == (0.5, 1, 2, 4)
-
-
-def test_score_wants_exactly_the_tasks() -> None:
-    with pytest.raises(DataError, match=r"1 missing task: got \['y'\]"):
-        score_submission({"x": [(ONE, TWO)]}, {"x": [ONE], "y": [ONE]})
-    with pytest.raises(DataError, match=r"a\.json, task x: wrong number of test inputs: got 1"):
-        score_submission({"x": [(ONE, TWO)]}, {"x": [ONE, ONE]}, "a.json")
-
-
-@settings(deadline=None, max_examples=50)
-@given(submissions)
-def test_any_attempt_repeated_as_the_solution_scores_full(submission: Submission) -> None:
-    for which in (0, 1):
-        solutions = {t: [both[which] for both in inputs] for t, inputs in submission.items()}
-        assert score_submission(submission, solutions).score == 1.0
 
 
 def test_input_counts() -> None:

@@ -55,8 +55,8 @@ def write(path: str, obj: object) -> None:
 def test_score_prints_one_line_a_submission(here: Path, capsys: Any, where: str) -> None:
     assert score.main(["s.json", "--tasks", where]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "submission   score  tasks solved  test inputs solved",
-        "s.json      25.00%           0/2                 1/4",
+        "submission  Kaggle  ARC Prize  tasks solved  test inputs solved",
+        "s.json      25.00%     25.00%           0/2                 1/4",
     ]
 
 
@@ -66,7 +66,8 @@ def test_score_uses_solutions_beside_challenges(here: Path, capsys: Any) -> None
     assert json.loads(capsys.readouterr().out) == [
         {
             "submission": "s.json",
-            "score": 0.25,
+            "kaggle": 0.25,
+            "arc_prize": 0.25,
             "tasks": 2,
             "tasks_solved": 0,
             "inputs": 4,
@@ -83,7 +84,7 @@ def test_score_verbose_and_a_part(here: Path, capsys: Any) -> None:
     assert score.main(["part.json", "--tasks", "solutions.json", "--present-only", "-v"]) == 0
     out = capsys.readouterr().out
     assert "  x  100.0%  solved solved\n" in out
-    assert "100.00%           1/1                 2/2" in out
+    assert "100.00%    100.00%           1/1                 2/2" in out
 
 
 def test_score_of_the_published_answers_is_full(here: Path, capsys: Any) -> None:

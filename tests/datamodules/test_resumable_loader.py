@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from arcflow.core.errors import CheckpointError, ConfigError, DataError
-from arcflow.datamodules.streams.loader import TrainLoader
 from arcflow.datamodules.streams.prefetch import SamplePrefetcher
+from arcflow.datamodules.streams.resumable_loader import TrainLoader
 from arcflow.text.encode import Example
 from arcflow.text.pack import Packer
 from tests.helpers.streams import BUDGET, Numbers, loader, same, take
