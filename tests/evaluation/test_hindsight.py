@@ -26,7 +26,8 @@ from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.kinds import get_kind
 from arcflow.text.tokenizer import load_tokenizer
 from tests.helpers.program_answers import evaluate
-from tests.helpers.scripted import RIGHT, WRONG, ScriptedEngine, by_seed
+from tests.helpers.scripted import ScriptedEngine, by_seed
+from tests.helpers.scripted_programs import RIGHT, WRONG
 from tests.helpers.tiny import LIGHTNING_WARNINGS
 from tests.omniarc.test_trial import HALF_TURN
 

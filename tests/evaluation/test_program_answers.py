@@ -18,7 +18,8 @@ from arcflow.sandbox import Sandbox
 from arcflow.scoring.submission import read_submission
 from arcflow.scoring.voting import read_answers
 from tests.helpers.program_answers import CODE, HALF_TURNS, entries, evaluate, find
-from tests.helpers.scripted import RIGHT, WRITINGS, ScriptedEngine, by_seed
+from tests.helpers.scripted import ScriptedEngine, by_seed
+from tests.helpers.scripted_programs import RIGHT, WRITINGS
 from tests.helpers.tiny import LIGHTNING_WARNINGS
 
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in LIGHTNING_WARNINGS]

@@ -9,7 +9,8 @@ import pytest
 from arcflow.scoring.submission import read_submission
 from tests.evaluation.test_deadline import TickingClock
 from tests.helpers.program_answers import CODE, entries, evaluate, find
-from tests.helpers.scripted import RIGHT, WRONG, ScriptedEngine
+from tests.helpers.scripted import ScriptedEngine
+from tests.helpers.scripted_programs import RIGHT, WRONG
 from tests.helpers.tiny import LIGHTNING_WARNINGS
 
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in LIGHTNING_WARNINGS]

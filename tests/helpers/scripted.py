@@ -10,22 +10,7 @@ import arcflow.callbacks.pass_n
 from arcflow.engines.base import Answers, Completion, Request, SamplingParams
 from arcflow.evaluation.engine_setup import EngineSession
 from arcflow.text.tokenizer import load_tokenizer
-
-RIGHT = "def task(grid):\n    return np.rot90(grid, 2)\n"
-"""Half a turn: right in every view of a task whose rule it is."""
-WRONG = "def task(grid):\n    return grid\n"
-WRITINGS = (
-    RIGHT,
-    WRONG,
-    "def task(grid:\n",
-    "def task(grid):\n    while True:\n        pass\n",
-    "import os\n\n\ndef task(grid):\n    return grid\n",
-    "def task(grid):\n    return grid[99]\n",
-    "def task(grid):\n    return 7\n",
-    "",
-)
-"""A right program, a wrong one, no syntax, an endless loop, a forbidden import, an error, no grid,
-and nothing at all."""
+from tests.helpers.scripted_programs import WRITINGS
 
 Script = Callable[[str, int, int], str]
 """From the prompt's text, the request's seed and the sample's number to what is written."""

@@ -12,7 +12,7 @@ from arcflow.core.task import Pair, Task
 from arcflow.omniarc.feedback import MESSAGE, error_feedback, grids_feedback
 from arcflow.omniarc.trial import ProgramResult, try_programs
 from arcflow.sandbox import Limits, Sandbox
-from tests.helpers.scripted import RIGHT, WRONG
+from tests.helpers.scripted_programs import RIGHT, WRONG
 
 TRAIN = [[[1, 2], [3, 4]], [[5, 0, 0]], [[7], [8]]]
 TEST = [[[1, 1], [0, 2]], [[9, 0]]]
