@@ -1,6 +1,7 @@
 """The wheel is all that a user needs: the package, its data, the configs and the license."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
+MANIFEST = (ROOT / "MANIFEST.in").read_text()
+GRAFTED = [name for name in re.findall(r"^graft (.+)$", MANIFEST, re.M) if (ROOT / name).is_dir()]
+"""The folders of a source distribution, besides the package."""
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +63,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if path.is_file() and path.name != ".git":
             shutil.copy(path, folder)
     ignore = shutil.ignore_patterns("__pycache__", "reference")
-    for name in (".ci", ".github", "arcflow", "benchmarks", "configs", "docs", "tests"):
+    for name in ("arcflow", *GRAFTED):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     return folder
 
@@ -130,7 +134,8 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
 def test_the_source_distribution_can_be_tested(archive: Path, clone: Path) -> None:
     with tarfile.open(archive) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}
-    for folder in ("configs", "docs", "tests"):
+    assert {"configs", "docs", "tests"} <= set(GRAFTED)
+    for folder in GRAFTED:
         assert set(files(clone, folder)) - names == set()
     assert {"LICENSE", "CITATION.cff", "Makefile", "constraints.txt", ".ci/run"} <= names
 
