@@ -63,7 +63,7 @@ class ProgramRequests:
         """Ask for programs that solve a task.
 
         Args:
-            name: under which :meth:`written` returns the programs.
+            name: under which :meth:`programs` returns the programs.
             task: its answers hidden.
             adapter: who answers; None for the model as it was trained.
             views: numbers of the views; None for all of ``config.views``.
@@ -91,7 +91,7 @@ class ProgramRequests:
         """Ask to correct programs of one task, until no tokens are left.
 
         Args:
-            name: under which :meth:`written` returns the corrected ones.
+            name: under which :meth:`programs` returns the corrected ones.
             failing: programs that ran, the most promising first.
             adapter: who answers.
             turn: number of the round.

@@ -97,7 +97,7 @@ def train_batched(
         on_step: told of every adapter's every step.
         expired: asked before each step; True ends all with what there is.
         moments: return the optimizer's state too.
-        strategy: see :func:`arcflow.modules.batched_lora.adapters.batched_adapters`.
+        strategy: see :func:`arcflow.modules.batched_lora.attach.batched_adapters`.
     """
     probe_head(model)
     found: dict[int, TunedAdapter] = {}

@@ -9,13 +9,15 @@ Shapes: H heads of keys, g queries for each of them, n keys, of which the last m
 head. A block holds b of the m queries, which see the first e keys. In every head, with the block's
 b g rows of queries side by side:
 
-Forward (:func:`attend`):
+Forward (:func:`attend`)::
+
     S = Q K_e^T + M            ``scores``   (b g, e)   Q is scaled already; M is 0, or -inf at
                                                        keys that come after the query
     P = softmax(S)             ``weights``  (b g, e)   by row
     O = P V_e                  ``found``    (b g, D)
 
-Backward (:func:`attend_backward`), for the gradient dO of O (b g, D):
+Backward (:func:`attend_backward`), for the gradient dO of O (b g, D)::
+
     dV_e += P^T dO             (e, D)
     dP = dO V_e^T              (b g, e)   ``of_weights``
     dS = P (dP - sum_e P dP)   (b g, e)   ``scores``; elementwise, the sum over each row

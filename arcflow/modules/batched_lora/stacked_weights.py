@@ -107,7 +107,8 @@ def project(
     """Compute the outputs of layers with their low-rank parts, adapter by adapter.
 
     For each adapter's rows x (n, d), its stacked A (n_layers r, d), and layer j with W_j (o, d),
-    b_j (o,), B_j (o, r) and the scale s:
+    b_j (o,), B_j (o, r) and the scale s::
+
         h = x A^T, of which h_j are the r columns of layer j
         y_j = x W_j^T + b_j + s h_j B_j^T
 

@@ -1,6 +1,6 @@
 """Cross entropy computed straight from hidden states, a chunk of positions at a time.
 
-The logits of all tokens never exist at once; see :class:`_LinearCrossEntropy` for the equations.
+The logits of all tokens never exist at once; see ``_LinearCrossEntropy`` for the equations.
 """
 
 from collections.abc import Iterator, Sequence
