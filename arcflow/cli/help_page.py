@@ -37,6 +37,8 @@ def help_page(command: str, width: int | None = None) -> str:
     index = read_index()
     words = "generate inputs" if command == "generate" else command
     lines = [f"usage: arcflow {words} [-c FILE_OR_NAME] ... [--group.option VALUE] ...", ""]
+    if command == "generate":
+        lines += ["Sample new inputs of tasks from a model, and write those kept.", ""]
     for key in index["commands"][command]["sections"]:
         lines += _section(index["sections"][key], columns)
     classes = ", ".join(path.rpartition(".")[2] for path in index["classes"])

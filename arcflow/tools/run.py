@@ -88,6 +88,8 @@ def _check_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None
         name = word.partition("=")[0]
         if name == "--":
             return
+        if name.partition(".")[0] in known and "." in name:
+            continue  # an option of a class that another option names; its parser knows
         if name.startswith("--") and name not in known:
             raise ConfigError(
                 "no such option",

@@ -135,4 +135,4 @@ def test_help_has_the_words_that_a_user_types(capsys: pytest.CaptureFixture[str]
     assert stop.value.code == 0
     shown = capsys.readouterr().out
     assert shown.startswith("usage: arcflow generate inputs [")
-    assert "Sample new inputs of tasks from a model" in shown.split("options:")[0]
+    assert "Sample new inputs of tasks from a model" in shown.split("Options:")[0]

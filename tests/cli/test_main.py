@@ -78,7 +78,7 @@ def test_every_config_parses(
     config: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call([command, "-c", str(config), "--print_config"]) == 0
-    assert "class_path: arcflow.modules.lora_module.LoRAModule" in capsys.readouterr().out
+    assert "class_path: arcflow.LoRAModule" in capsys.readouterr().out
 
 
 def test_configs_compose_and_the_command_line_wins(

@@ -89,10 +89,10 @@ def test_values_that_cannot_be(tmp_path: Path) -> None:
     )
     assert "Expected a number" in refusal("fit", "--test_time.optimizer.lr", "fast")
     file = tmp_path / "mine.yaml"
-    file.write_text("pass_n: {engine: vlm}")
+    file.write_text("data: {packing: paked}")
     assert refusal("fit", "-c", str(file)) == (
-        f"{file}: option pass_n.engine: got 'vlm'. Expected one of transformers, vllm. "
-        "Did you mean vllm? See `arcflow fit --help`."
+        f"{file}: option data.packing: got 'paked'. Expected one of packed, padded. "
+        "Did you mean packed? See `arcflow fit --help`."
     )
 
 

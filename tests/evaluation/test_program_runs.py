@@ -75,7 +75,7 @@ def test_killed_at_random_moments_it_ends_as_if_never_killed(tmp_path: Path, who
     words = [*ARGUMENTS, *SCRIPTED, f"--trainer.default_root_dir={tmp_path}"]
     kill = [
         "--trainer.callbacks+=tests.helpers.runs.KillAfterTaskBatches",
-        "--trainer.callbacks.task batches=2",
+        "--trainer.callbacks.task_batches=2",
     ]
     assert run_arcflow([*words, *kill], tmp_path) == -signal.SIGKILL
     journal = tmp_path / "validate.journal.jsonl"

@@ -44,7 +44,7 @@ def test_a_killed_evaluation_leaves_a_valid_submission_with_the_finished_tasks(
     arguments = ["validate", *ARGUMENTS, f"--trainer.default_root_dir={tmp_path}"]
     kill = [
         "--trainer.callbacks+=tests.helpers.runs.KillAfterTaskBatches",
-        "--trainer.callbacks.task batches=2",
+        "--trainer.callbacks.task_batches=2",
     ]
     assert run_arcflow([*arguments, *kill], tmp_path) == -signal.SIGKILL
     submission = read_submission(tmp_path / "submission.json")

@@ -118,8 +118,9 @@ def make_folder(folder: Path) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     source = folder / "source"  # a build leaves files beside what it builds
     source.mkdir()
-    shutil.copytree(ROOT / "arcflow", source / "arcflow")
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("arcflow", "configs"):
+        shutil.copytree(ROOT / name, source / name)
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", "wheels", "./source"]
     # The heavy packages are the test environment's own; on Kaggle they come from wheels too.

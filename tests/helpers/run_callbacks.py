@@ -39,7 +39,7 @@ class KillAfterTaskBatches(Callback):
     """Kills its process with SIGKILL after a number of evaluated task batches.
 
     Args:
-        task batches: number of task batches that are answered first.
+        task_batches: number of task batches that are answered first.
     """
 
     def __init__(self, task_batches: int) -> None:

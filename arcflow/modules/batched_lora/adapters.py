@@ -30,7 +30,8 @@ _TOGETHER = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 class BatchedAdapters:
-    """The adapters that are on a model inside :func:`arcflow.modules.batched_lora.attach.batched_adapters`.
+    """The adapters that are on a model within
+    :func:`arcflow.modules.batched_lora.attach.batched_adapters`.
 
     Args:
         model: The model.
