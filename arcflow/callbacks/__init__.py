@@ -1,1 +1,1 @@
-"""Lightning callbacks: test-time fine-tuning, evaluation, submission."""
+"""Lightning callbacks: evaluation, test-time fine-tuning, checkpoints, statistics, progress."""

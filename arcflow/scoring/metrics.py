@@ -183,7 +183,7 @@ def load_metrics(paths: Iterable[str]) -> list[Metric]:
 
 
 def pixel_share(grid: Grid | None, output: Grid) -> float:
-    """Share of cells that are right, 0..1; 0 where there is no answer or its size is wrong."""
+    """Return the share of cells that are right, 0..1, or 0 without an answer of the right size."""
     if grid is None or grid.shape != output.shape:
         return 0.0
     return float(np.mean(grid == output))
