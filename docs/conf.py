@@ -65,6 +65,5 @@ nitpick_ignore = [
     ("py:data", "Format"),
     ("py:data", "OWN_INPUTS"),
     ("py:data", "_CHOICES"),
-    ("py:func", "tuning.learn"),
     ("py:meth", "Sandbox.run"),
 ]
