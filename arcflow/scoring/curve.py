@@ -71,14 +71,8 @@ def curve(
         DataError: There are no candidates, or one is for an unknown task or test input.
         ConfigError: ``draws`` is below 1 or ``seed`` below 0.
     """
-    for name, number, least in (("draws", draws, 1), ("seed", seed, 0)):
-        if number < least:
-            raise ConfigError(
-                f"bad {name}",
-                value=number,
-                expected=f"an integer >= {least}",
-                next_step="Leave it out for the default.",
-            )
+    _check("draws", draws, 1)
+    _check("seed", seed, 0)
     split = _split(candidates, outputs)
     largest = max(len(found) for inputs in split.values() for found in inputs)
     grid = number_grid(largest)
@@ -107,6 +101,16 @@ def curve(
         ]
         for i, name in enumerate(CURVES)
     }
+
+
+def _check(name: str, number: int, least: int) -> None:
+    if number < least:
+        raise ConfigError(
+            f"bad {name}",
+            value=number,
+            expected=f"an integer >= {least}",
+            next_step="Leave it out for the default.",
+        )
 
 
 def _split(
