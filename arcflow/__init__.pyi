@@ -9,10 +9,6 @@ from arcflow.api.tasks import score as score
 from arcflow.api.tasks import vote as vote
 from arcflow.callbacks.pass_n import PassN as PassN
 from arcflow.callbacks.ttft import TestTimeFineTuning as TestTimeFineTuning
-from arcflow.core.augment import Chain as Chain
-from arcflow.core.augment import Dihedral as Dihedral
-from arcflow.core.augment import Recolor as Recolor
-from arcflow.core.augment import Reorder as Reorder
 from arcflow.core.grid import Grid as Grid
 from arcflow.core.task import Pair as Pair
 from arcflow.core.task import Task as Task
@@ -25,15 +21,12 @@ from arcflow.modules.backbone import BackboneConfig as BackboneConfig
 from arcflow.modules.lora.adapters import LoRAConfig as LoRAConfig
 from arcflow.modules.lora_module import LoRAModule as LoRAModule
 from arcflow.sandbox import Sandbox as Sandbox
-from arcflow.sandbox import run_programs as run_programs
 from arcflow.scoring.journal import read_journal as read_journal
 from arcflow.scoring.submission import build_submission as build_submission
 from arcflow.scoring.submission import read_submission as read_submission
 from arcflow.scoring.submission import write_submission as write_submission
 from arcflow.scoring.voting import Candidate as Candidate
 from arcflow.scoring.voting import Vote as Vote
-from arcflow.text.encode import Encoder as Encoder
-from arcflow.text.encode import TextConfig as TextConfig
 
 __version__: str
 __all__: list[str]
