@@ -172,4 +172,6 @@ def _is_connected(mask: NDArray[np.bool_]) -> bool:
         if (further == reached).all():
             return bool((reached == mask).all())
         reached = further
+
+
 """The makers of inputs, by the id of their task."""
