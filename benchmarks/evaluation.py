@@ -132,7 +132,8 @@ def one_task(task_id: str, checkpoint: str, folder: str, *arguments: str) -> Non
     tuner, pass_n = kinds[TestTimeFineTuning], kinds[PassN]
     task = next(task for task in data.val_tasks() if task.id == task_id).without_answers()
     adapters = Path(folder) / "adapters"
-    ref = tuner.tune(module, data.encoder, [task], data.max_tokens, folder=adapters)[0]
+    samples = tuner.leave_one_out(data.encoder, data.max_tokens)
+    ref = tuner.tune(module, data.encoder, [task], folder=adapters, samples=samples)[0]
     room = open_engine(
         pass_n.engine, pass_n.vllm, module, data, tuner, pass_n.answer, folder, time.time
     )

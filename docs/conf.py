@@ -59,12 +59,3 @@ nitpick_ignore_regex = [
     ("py:.*", r"'.*'"),
     ("py:.*", r"arcflow\..*\._\w+"),
 ]
-# Names in docstrings that lead nowhere today.
-nitpick_ignore = [
-    ("py:attr", "draws"),
-    ("py:data", "Format"),
-    ("py:data", "OWN_INPUTS"),
-    ("py:data", "_CHOICES"),
-    ("py:func", "tuning.learn"),
-    ("py:meth", "Sandbox.run"),
-]

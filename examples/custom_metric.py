@@ -5,7 +5,7 @@ Usage, from the folder above this one:
     arcflow validate -c configs/quickstart.yaml --ckpt_path last \
         --pass_n.metrics '[examples.custom_metric.NEARLY_RIGHT]'
 
-The table, the results file and the loggers then show ``nearly_right`` beside the other measures.
+The table, the results file and the loggers then show ``nearly_right`` beside the other metrics.
 """
 
 from arcflow.scoring.metrics import Metric, ScoredInput

@@ -2,7 +2,7 @@
 
 Usage, from the folder above this one:
 
-    arcflow fit -c configs/mixture.yaml \
+    arcflow fit -c configs/quickstart.yaml -c configs/mixture.yaml \
         --data.parts.originals.kinds '{examples.custom_task_kind.InputFromOutput: 1}'
 
 A kind brings its own prompt, so that no shipped template has to know of it.

@@ -57,8 +57,8 @@ def fine_tune(model: Model, task: Task, **options: Any) -> Adapter:
         model.module,
         model.encoder,
         [hidden],
-        max_tokens=model.max_tokens,
         on_step=lambda _task, _step, loss: losses.append(loss),
+        samples=tuner.leave_one_out(model.encoder, model.max_tokens),
     )
     return Adapter(ref, tuner, tuple(losses))
 

@@ -26,6 +26,7 @@ from arcflow.evaluation.program_runtime import Programs
 from arcflow.evaluation.time_budget import BatchPlan, TimeBudget
 from arcflow.scoring.voting import Candidate
 from arcflow.text.encode import Encoder
+from arcflow.ttft.leave_one_out import TuningSamples
 from arcflow.ttft.tuner import Tuner
 
 BASELINE, TTFT = "baseline", "ttft"
@@ -196,7 +197,7 @@ class Evaluation:
     def _first_programs(
         self, tasks: Sequence[Task], plan: BatchPlan
     ) -> dict[Name, list[ProgramCandidate]]:
-        """Return programs that the model as it was trained writes, if tuning learns from them."""
+        """Return programs that the model as it was trained writes, if it is tuned on them."""
         programs = self.programs
         if programs is None or not programs.config.hindsight:
             return {}
@@ -219,7 +220,8 @@ class Evaluation:
     ) -> Sequence[AdapterRef | None]:
         if self.tuner is None:
             return [None] * len(tasks)
-        samples, tuned = None, tasks
+        samples: TuningSamples = self.tuner.leave_one_out(self.encoder, self.max_tokens)
+        tuned = tasks
         if self.programs is not None and self.programs.config.hindsight:
             known = {id_: hindsight_tasks(written) for (id_, _), written in first.items()}
             encoder = self.programs.encoder
@@ -233,7 +235,6 @@ class Evaluation:
             self.module,
             self.encoder,
             [task.without_answers() for task in tuned],
-            max_tokens=self.max_tokens,
             on_step=lambda _task, step, loss: self.report(
                 f"tuning, step {step + 1}, loss {loss:.3f}"
             ),

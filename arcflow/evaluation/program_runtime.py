@@ -41,7 +41,7 @@ class CodeConfig:
             only for tasks of which no program reproduces all train pairs.
         corrected: failing programs of a task that go back in a round: those that reproduce most.
         token_budget: most tokens of a task's corrections, prompts and answers of all rounds.
-        hindsight: test-time fine-tuning learns programs in place of grids: those that the model
+        hindsight: test-time fine-tuning trains on programs in place of grids: those that the model
             as it was trained writes for a task, each as the answer to the outputs that it gives.
     """
 

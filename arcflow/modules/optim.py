@@ -72,20 +72,7 @@ def build_optimizer(
         ConfigError: If a number is out of range, if there is nothing to train, or if bitsandbytes
             is needed and missing.
     """
-    _check("optimizer.lr", config.lr, config.lr > 0, "a number above 0")
-    _check(
-        "optimizer.betas",
-        config.betas,
-        all(0 <= b < 1 for b in config.betas),
-        "two numbers in [0, 1)",
-    )
-    _check(
-        "optimizer.weight_decay",
-        config.weight_decay,
-        config.weight_decay >= 0,
-        "a number from 0 up",
-    )
-    _check("optimizer.eps", config.eps, config.eps > 0, "a number above 0")
+    _check_optimizer(config)
     groups = _parameter_groups(model, config.weight_decay, params)
     if not groups:
         raise ConfigError(
@@ -95,23 +82,45 @@ def build_optimizer(
             next_step="Give model.lora, or set it to null to train all weights.",
         )
     kwargs: dict[str, Any] = {"lr": config.lr, "betas": tuple(config.betas), "eps": config.eps}
-    if config.name == "adamw":
-        # One kernel for all parameters: many small ones cost more in calls than in arithmetic.
-        fused = torch.optim.AdamW(groups, fused=True, **kwargs)
-        # The fused step could undo a loss scale itself, and Lightning then refuses to clip
-        # gradients. With False the gradient scaler undoes the scale before the step.
-        fused._step_supports_amp_scaling = False
-        return fused
+    if config.name != "adamw":
+        return _adamw_8bit(groups, config.name, kwargs)
+    # One kernel for all parameters: many small ones cost more in calls than in arithmetic.
+    fused = torch.optim.AdamW(groups, fused=True, **kwargs)
+    # The fused step could undo a loss scale itself, and Lightning then refuses to clip
+    # gradients. With False the gradient scaler undoes the scale before the step.
+    fused._step_supports_amp_scaling = False
+    return fused
+
+
+def _check_optimizer(config: OptimizerConfig) -> None:
+    """Refuse numbers that are out of range."""
+    for name, value, right, expected in (
+        ("lr", config.lr, config.lr > 0, "a number above 0"),
+        ("betas", config.betas, all(0 <= b < 1 for b in config.betas), "two numbers in [0, 1)"),
+        (
+            "weight_decay",
+            config.weight_decay,
+            config.weight_decay >= 0,
+            "a number from 0 up",
+        ),
+        ("eps", config.eps, config.eps > 0, "a number above 0"),
+    ):
+        _check(f"optimizer.{name}", value, right, expected)
+
+
+def _adamw_8bit(
+    groups: list[dict[str, Any]], name: str, kwargs: dict[str, Any]
+) -> torch.optim.Optimizer:
     try:
         from bitsandbytes.optim import AdamW8bit, PagedAdamW8bit
     except ImportError as error:
         raise ConfigError(
             "optimizer.name: bitsandbytes is not installed",
-            value=config.name,
+            value=name,
             expected="adamw without bitsandbytes",
             next_step='Install it with: pip install "arcflow[bnb]"',
         ) from error
-    made: torch.optim.Optimizer = (AdamW8bit if config.name == "adamw_8bit" else PagedAdamW8bit)(
+    made: torch.optim.Optimizer = (AdamW8bit if name == "adamw_8bit" else PagedAdamW8bit)(
         groups, **kwargs
     )
     return made

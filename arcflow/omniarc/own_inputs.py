@@ -12,7 +12,7 @@ Random = np.random.Generator
 
 
 def own_input(task_id: str, random: Random) -> Grid:
-    """Draw an input of one of the tasks in :data:`OWN_INPUTS`.
+    """Draw an input of one of the tasks in ``OWN_INPUTS``.
 
     Args:
         task_id: The id of the task.
@@ -172,3 +172,6 @@ def _is_connected(mask: NDArray[np.bool_]) -> bool:
         if (further == reached).all():
             return bool((reached == mask).all())
         reached = further
+
+
+"""The makers of inputs, by the id of their task."""

@@ -187,7 +187,7 @@ PRIMITIVES: dict[str, str] = {
 """The body of a program that shows what a primitive does, by the primitive's name.
 
 Words in braces are filled in at random: COLOR, a colour that the inputs have; NEW, another one;
-BACKGROUND, the commonest one; and those of :data:`_CHOICES`. A word that occurs twice gets one
+BACKGROUND, the commonest one; and the keys of ``_CHOICES``. A word that occurs twice gets one
 value.
 """
 

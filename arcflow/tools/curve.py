@@ -6,6 +6,7 @@ from pathlib import Path
 
 from arcflow.core.errors import DataError
 from arcflow.scoring.curve import CURVES, Point, curve
+from arcflow.scoring.metrics import METRIC_TABLE
 from arcflow.scoring.voting import Candidate, read_answers
 from arcflow.tools.run import WHERE_HELP, load_solutions, run
 from arcflow.tools.vote import CANDIDATES_HELP
@@ -15,7 +16,8 @@ Curve = Mapping[str, Sequence[Point]]
 # These colours suit colour-blind readers and differ in grey too.
 _STYLES = {
     "pass_n": ("#0072B2", "o", "pass_n: any of the n is right"),
-    "vote_2": ("#D55E00", "s", "vote_2: one of the first two by votes is right"),
+    "vote_2": ("#D55E00", "s", "vote_2: one of the first two by votes is right (ARC Prize)"),
+    "kaggle": ("#009E73", "D", "kaggle: the same, of all test inputs"),
     "vote_1": ("#555555", "^", "vote_1: the first by votes is right"),
 }
 
@@ -24,7 +26,8 @@ def main(argv: Sequence[str]) -> int:
     """Run the tool with the words after ``arcflow curve`` and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow curve",
-        description="Show what fewer predictions would have measured: pass_n, vote_1 and vote_2 "
+        description="Show what fewer predictions would have measured: pass_n, vote_1, vote_2 (ARC "
+        "Prize's number, the mean over tasks) and kaggle (Kaggle's, the share of all test inputs) "
         "against the number n of predictions, subsampled from one evaluation, with the 95 % "
         "confidence band over the choice of tasks. At the largest n they are the evaluation's "
         "own. Several journals count as one with all their predictions.",
@@ -95,10 +98,16 @@ def _print(points: Curve, title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=SIMPLE, title=f"{title}: percent, with 95 % band")
+    # Narrow columns: four of them, with their bands, fit 80 characters.
+    table = Table(
+        box=SIMPLE,
+        title=f"{title}: percent, with 95 % band",
+        collapse_padding=True,
+        pad_edge=False,
+    )
     table.add_column("n", justify="right")
     for name in CURVES:
-        table.add_column(name, justify="right")
+        table.add_column(METRIC_TABLE[name].title.replace(" (", "\n("), justify="right")
     for row in zip(*(points[name] for name in CURVES), strict=True):
         cells = (f"{100 * p.value:.1f} ({100 * p.low:.1f}-{100 * p.high:.1f})" for p in row)
         table.add_row(str(row[0].n), *cells)
@@ -150,7 +159,7 @@ def _plot(path: str, points: Curve, title: str) -> None:
     # The axis begins at zero, and has some height even if all values are zero.
     axes.set_ylim(0, max(axes.get_ylim()[1], 5))
     axes.set_xlabel("predictions for each test input, n")
-    axes.set_ylabel("solved, percent (mean over tasks)")
+    axes.set_ylabel("solved, percent (mean over tasks; kaggle: over test inputs)")
     axes.set_title(f"{title}, 95 % bands over the choice of tasks")
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

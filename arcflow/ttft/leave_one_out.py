@@ -15,7 +15,7 @@ _PATIENCE = 8
 
 
 class TuningSamples(Protocol):
-    """The samples that test-time fine-tuning learns from."""
+    """The samples that test-time fine-tuning trains on."""
 
     def rows(self, task: Task, tokens: int) -> Iterator[Sequence[Example]]:
         """Yield the task's samples, as many in a row as ``tokens`` hold and at least one; may be

@@ -8,9 +8,11 @@ from itertools import islice
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from arcflow.core.task import Task
+from arcflow.modules.batched_lora.low_rank import Strategy
+from arcflow.modules.lora.config import LoRAConfig
+from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.optim import OptimizerConfig, ScheduleConfig, build_optimizer, build_schedule
 from arcflow.text.encode import Example
 from arcflow.text.pack import pack_examples
@@ -24,13 +26,10 @@ OnStep = Callable[[str, int, float], None]
 
 Row = Sequence[Example]
 
-ComputeLoss = Callable[[Mapping[str, Tensor]], tuple[Tensor, int]]
-"""Gives a batch's mean loss and number of scored tokens, as ``LoRAModule.compute_loss`` does."""
-
 
 @dataclass(frozen=True)
 class TuningConfig:
-    """How test-time fine-tuning learns; its fields are options of
+    """The options of a training loop of test-time fine-tuning; its fields are options of
     :class:`arcflow.ttft.tuner.Tuner`.
 
     Attributes:
@@ -62,7 +61,7 @@ class TuningConfig:
 
 @dataclass(frozen=True)
 class TuningJob:
-    """The tasks that one set of parameters learns from.
+    """The tasks that one set of parameters is trained on.
 
     Attributes:
         tasks: in turn, a row each; usually one.
@@ -93,8 +92,8 @@ class TuningJob:
                     yield task.id, row
                 elif done[task.id] < recipe.steps and len(task.train) > 1:
                     _log.warning(
-                        "task %s: test-time fine-tuning ended after %d of %d steps, for want of a "
-                        "view that fits.",
+                        "task %s: test-time fine-tuning ended after %d of %d steps, because no "
+                        "further view of it fits data.max_tokens.",
                         task.id,
                         done[task.id],
                         recipe.steps,
@@ -123,6 +122,37 @@ class TunedAdapter:
     moments: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class TuningPlan:
+    """What the tuning jobs of a task batch have in common.
+
+    Attributes:
+        module: The module whose model is trained.
+        config: The shape of the adapters; None trains all weights.
+        start: The first values of the adapters; None draws them.
+        stream: The samples, in rows.
+        recipe: The options of the training loop.
+        on_step: Called after every step of every adapter.
+        expired: Called before each step; True ends training with what there is.
+        moments: Whether the optimizer's state is returned too.
+        strategy: How the slices of a joint row are multiplied; None takes what suits the device,
+            see :func:`arcflow.modules.batched_lora.attach.batched_adapters`.
+        together: Whether a single job, too, takes the joint pass, so that its result does not
+            depend on how jobs are grouped.
+    """
+
+    module: LoRAModule
+    config: LoRAConfig | None
+    start: Mapping[str, Tensor] | None
+    stream: TuningSamples
+    recipe: TuningConfig
+    on_step: OnStep | None = None
+    expired: Callable[[], bool] | None = None
+    moments: bool = False
+    strategy: Strategy | None = None
+    together: bool = False
+
+
 class EarlyStop:
     """A test of whether the mean loss of the last steps is low enough to end."""
 
@@ -146,61 +176,49 @@ def row_batch(examples: Row, device: torch.device) -> dict[str, Tensor]:
     }
 
 
-def learn(
-    model: PreTrainedModel,
-    compute_loss: ComputeLoss,
-    parameters: Mapping[str, nn.Parameter],
-    job: TuningJob,
-    stream: TuningSamples,
-    recipe: TuningConfig,
-    precision: Precision,
-    on_step: OnStep | None = None,
-    expired: Callable[[], bool] | None = None,
-    moments: bool = False,
+def train_alone(
+    plan: TuningPlan, parameters: Mapping[str, nn.Parameter], job: TuningJob, precision: Precision
 ) -> TunedAdapter:
-    """Train ``parameters`` of the model on a job's rows, and return what was learned.
+    """Train parameters of the plan's model on the rows of one job.
 
     Args:
-        model: in training mode.
-        compute_loss: the loss of a batch, computed with this model.
-        parameters: those that learn, by the name they get in the result.
-        job: tasks, answers hidden.
-        stream: makes the rows.
-        recipe: how.
-        precision: see :func:`arcflow.ttft.isolation.precision`.
-        on_step: told of every step.
-        expired: asked before each step; True ends with what there is.
-        moments: return the optimizer's state too.
+        plan: The model, in training mode, and how it is trained.
+        parameters: The parameters to train, by the names that they get in the result.
+        job: The tasks, answers hidden.
+        precision: As :func:`arcflow.ttft.isolation.precision` returns it.
+
+    Returns:
+        The trained values and the number of steps.
     """
-    forward_context, scaler = precision
-    total, done = job.steps(recipe), 0
-    learning = list(parameters.values())
-    optimizer = build_optimizer(model, recipe.optimizer, learning)
-    schedule = build_schedule(optimizer, recipe.schedule_over(max(total, 1)), max(total, 1))
+    recipe, (forward_context, scaler) = plan.recipe, precision
+    total, done = max(job.steps(recipe), 1), 0
+    trained = list(parameters.values())
+    optimizer = build_optimizer(plan.module.model, recipe.optimizer, trained)
+    schedule = build_schedule(optimizer, recipe.schedule_over(total), total)
     early = EarlyStop(recipe)
-    for task_id, row in job.rows(stream, recipe):
-        if expired is not None and expired():
+    for task_id, row in job.rows(plan.stream, recipe):
+        if plan.expired is not None and plan.expired():
             break
         with forward_context():
-            loss, _ = compute_loss(row_batch(row, model.device))
+            loss, _ = plan.module.compute_loss(row_batch(row, plan.module.model.device))
         torch.autograd.backward(scaler.scale(loss))
         if recipe.gradient_clip > 0:
             scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(learning, recipe.gradient_clip)
+            nn.utils.clip_grad_norm_(trained, recipe.gradient_clip)
         scaler.step(optimizer)
         scaler.update()
         optimizer.zero_grad()
         schedule.step()
         done += 1
-        if on_step is not None:
-            on_step(task_id, done - 1, loss.item())
+        if plan.on_step is not None:
+            plan.on_step(task_id, done - 1, loss.item())
         if recipe.stop_loss > 0 and early(loss.item()):
             break
     state = {name: p.detach().to("cpu", copy=True) for name, p in parameters.items()}
-    kept = {}
-    if moments:
-        kept = {
+    moments = {}
+    if plan.moments:
+        moments = {
             name: {key: value.detach().cpu().clone() for key, value in optimizer.state[p].items()}
             for name, p in parameters.items()
         }
-    return TunedAdapter(state, done, kept)
+    return TunedAdapter(state, done, moments)

@@ -7,29 +7,59 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from arcflow.modules.batched_lora.adapters import BatchedAdapters
 from arcflow.modules.batched_lora.attach import batched_adapters
-from arcflow.modules.batched_lora.low_rank import Strategy
-from arcflow.modules.lora.adapters import LoRAConfig, State
+from arcflow.modules.lora.adapters import LoRAConfig
 from arcflow.modules.loss.causal_lm import causal_losses, probe_head
 from arcflow.modules.optim import build_optimizer, build_schedule
 from arcflow.text.encode import IGNORED_LABEL
-from arcflow.ttft.leave_one_out import TuningSamples
 from arcflow.ttft.train import (
     EarlyStop,
-    OnStep,
     Row,
     TunedAdapter,
     TuningConfig,
     TuningJob,
+    TuningPlan,
     row_batch,
 )
 
+ForwardContext = Callable[[], AbstractContextManager[Any]]
+"""Makes the context of forward passes, such as an autocast."""
+
+
+def train_batched(
+    plan: TuningPlan,
+    config: LoRAConfig,
+    jobs: Sequence[TuningJob],
+    forward_context: ForwardContext,
+) -> list[TunedAdapter]:
+    """Train an adapter for each job; each equals what :func:`arcflow.ttft.train.train_alone`
+    makes of its job.
+
+    A step's row holds the rows of all adapters, one after the other; an adapter whose rows or
+    steps have ended leaves, with its optimizer state, and the others go on. On the CPU (strategy
+    "loop") an adapter's numbers are the same to the last bit whichever adapters are trained
+    beside it.
+
+    Args:
+        plan: The model, in training mode and without dropout, and how adapters are trained.
+        config: The shape of the adapters.
+        jobs: One job for each adapter, with at least one step to take.
+        forward_context: The autocast of forward passes.
+
+    Returns:
+        The trained adapters, in the order of the jobs.
+    """
+    model = plan.module.model
+    probe_head(model)
+    seeds = [job.seed for job in jobs]
+    with batched_adapters(model, config, seeds, plan.start, plan.strategy) as adapters:
+        return _Training(plan, adapters, jobs, forward_context).run()
+
 
 @dataclass(eq=False)
-class _Learner:
+class _Trainee:
     """One adapter that is still being trained."""
 
     place: int
@@ -66,108 +96,89 @@ class _Optimizers:
         return state
 
 
-def train_batched(
-    model: PreTrainedModel,
-    config: LoRAConfig,
-    start: State | None,
-    jobs: Sequence[TuningJob],
-    stream: TuningSamples,
-    recipe: TuningConfig,
-    forward_context: Callable[[], AbstractContextManager[Any]],
-    on_step: OnStep | None = None,
-    expired: Callable[[], bool] | None = None,
-    moments: bool = False,
-    strategy: Strategy | None = None,
-) -> list[TunedAdapter]:
-    """Train an adapter for each job; each becomes what :func:`arcflow.ttft.train.learn` makes of
-    it alone.
+class _Training:
+    """The state of one joint training: who is still trained, and what is finished."""
 
-    A step's row holds the rows of all adapters, one after the other; an adapter whose rows or
-    steps have ended leaves, with its optimizer state, and the others go on. On the CPU (strategy
-    "loop") an adapter's numbers are the same to the last bit whoever learns beside it.
-
-    Args:
-        model: in training mode, without dropout.
-        config: the adapters' shape.
-        start: first values of all of them; None draws each one's with its job's seed.
-        jobs: one an adapter; each has at least a step to take.
-        stream: makes the rows.
-        recipe: how they learn.
-        forward_context: the forward pass's autocast.
-        on_step: told of every adapter's every step.
-        expired: asked before each step; True ends all with what there is.
-        moments: return the optimizer's state too.
-        strategy: see :func:`arcflow.modules.batched_lora.attach.batched_adapters`.
-    """
-    probe_head(model)
-    found: dict[int, TunedAdapter] = {}
-    with batched_adapters(model, config, [job.seed for job in jobs], start, strategy) as adapters:
-        totals = {p: job.steps(recipe) for p, job in zip(adapters.parameters, jobs, strict=True)}
-        optimizers = _Optimizers(recipe, totals)
-        learners = [
-            _Learner(i, job.rows(stream, recipe), adapters.parameters[i], EarlyStop(recipe))
+    def __init__(
+        self,
+        plan: TuningPlan,
+        adapters: BatchedAdapters,
+        jobs: Sequence[TuningJob],
+        forward_context: ForwardContext,
+    ) -> None:
+        self.plan, self.adapters, self.forward_context = plan, adapters, forward_context
+        recipe, parameters = plan.recipe, adapters.parameters
+        totals = {p: job.steps(recipe) for p, job in zip(parameters, jobs, strict=True)}
+        self.optimizers = _Optimizers(recipe, totals)
+        self.trainees = [
+            _Trainee(i, job.rows(plan.stream, recipe), parameters[i], EarlyStop(recipe))
             for i, job in enumerate(jobs)
         ]
+        self.finished: dict[int, TunedAdapter] = {}
 
-        def end(ended: Sequence[_Learner]) -> None:
-            for learner in ended:
-                state = optimizers.drop(learner.parameter)
-                found[learner.place] = TunedAdapter(
-                    adapters.named(learner.parameter),
-                    learner.steps,
-                    _by_name(adapters, state) if moments else {},
-                )
-            keep = [i for i, learner in enumerate(learners) if learner not in ended]
-            learners[:] = [learners[i] for i in keep]
-            if ended and keep:
-                adapters.leave(keep)
-
-        while learners:
+    def run(self) -> list[TunedAdapter]:
+        """Train until no adapter has a row left, or the time is over."""
+        expired, clip = self.plan.expired, self.plan.recipe.gradient_clip
+        while self.trainees:
             if expired is not None and expired():
                 break
-            rows = [next(learner.rows, None) for learner in learners]
-            end([learner for learner, row in zip(learners, rows, strict=True) if row is None])
+            rows = [next(trainee.rows, None) for trainee in self.trainees]
+            self._end([t for t, row in zip(self.trainees, rows, strict=True) if row is None])
             given = [row for row in rows if row is not None]
             if not given:
                 break
-            losses = _step(model, adapters, [row for _, row in given], forward_context)
-            if recipe.gradient_clip > 0:
-                adapters.clip(recipe.gradient_clip)
-            optimizers.step()
-            adapters.zero_grad()
-            for learner in learners:
-                learner.steps += 1
-            if on_step is None and recipe.stop_loss == 0:
-                continue
-            low = []
-            told = zip(learners, given, losses.tolist(), strict=True)
-            for learner, (task_id, _), loss in told:
-                if on_step is not None:
-                    on_step(task_id, learner.steps - 1, loss)
-                if recipe.stop_loss > 0 and learner.early(loss):
-                    low.append(learner)
-            end(low)
-        end(list(learners))
-    return [found[i] for i in range(len(jobs))]
+            losses = self._backward([row for _, row in given])
+            if clip > 0:
+                self.adapters.clip(clip)
+            self.optimizers.step()
+            self.adapters.zero_grad()
+            for trainee in self.trainees:
+                trainee.steps += 1
+            self._after_step([task_id for task_id, _ in given], losses)
+        self._end(list(self.trainees))
+        return [self.finished[i] for i in sorted(self.finished)]
 
+    def _backward(self, rows: Sequence[Row]) -> Tensor:
+        """Compute the gradients of one step, and return each adapter's loss."""
+        model = self.plan.module.model
+        batch = row_batch([example for row in rows for example in row], torch.device("cpu"))
+        tokens = [sum(len(example.input_ids) for example in row) for row in rows]
+        labels = batch["labels"][0].split(tokens)
+        scored = [int((of_one != IGNORED_LABEL).sum()) for of_one in labels]
+        self.adapters.place(tokens, scored)
+        batch = {key: tensor.to(model.device) for key, tensor in batch.items()}
+        with self.forward_context():
+            loss, losses = causal_losses(model, batch, scored)
+        torch.autograd.backward(loss)
+        self.adapters.complete_grad()
+        return losses
 
-def _step(
-    model: PreTrainedModel,
-    adapters: BatchedAdapters,
-    rows: Sequence[Row],
-    forward_context: Callable[[], AbstractContextManager[Any]],
-) -> Tensor:
-    """Compute the gradients of one step, and return each adapter's loss."""
-    batch = row_batch([example for row in rows for example in row], torch.device("cpu"))
-    tokens = [sum(len(example.input_ids) for example in row) for row in rows]
-    scored = [int((labels != IGNORED_LABEL).sum()) for labels in batch["labels"][0].split(tokens)]
-    adapters.place(tokens, scored)
-    batch = {key: tensor.to(model.device) for key, tensor in batch.items()}
-    with forward_context():
-        loss, losses = causal_losses(model, batch, scored)
-    torch.autograd.backward(loss)
-    adapters.complete_grad()
-    return losses
+    def _after_step(self, task_ids: Sequence[str], losses: Tensor) -> None:
+        """Report the losses, and end the adapters whose loss is low enough."""
+        on_step, stops = self.plan.on_step, self.plan.recipe.stop_loss > 0
+        if on_step is None and not stops:
+            return
+        low = []
+        for trainee, task_id, loss in zip(self.trainees, task_ids, losses.tolist(), strict=True):
+            if on_step is not None:
+                on_step(task_id, trainee.steps - 1, loss)
+            if stops and trainee.early(loss):
+                low.append(trainee)
+        self._end(low)
+
+    def _end(self, ended: Sequence[_Trainee]) -> None:
+        """Keep what these adapters have become; the others go on without them."""
+        for trainee in ended:
+            state = self.optimizers.drop(trainee.parameter)
+            self.finished[trainee.place] = TunedAdapter(
+                self.adapters.named(trainee.parameter),
+                trainee.steps,
+                _by_name(self.adapters, state) if self.plan.moments else {},
+            )
+        keep = [i for i, trainee in enumerate(self.trainees) if trainee not in ended]
+        self.trainees = [self.trainees[i] for i in keep]
+        if ended and keep:
+            self.adapters.leave(keep)
 
 
 def _by_name(adapters: BatchedAdapters, state: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -35,9 +35,9 @@ from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
 from arcflow.text.encode import Encoder
 from arcflow.ttft import validation as checks
-from arcflow.ttft.jobs import TuningPlan, train_jobs
+from arcflow.ttft.jobs import train_jobs
 from arcflow.ttft.leave_one_out import LeaveOneOut, TuningSamples
-from arcflow.ttft.train import OnStep, TuningConfig, TuningJob
+from arcflow.ttft.train import OnStep, TuningConfig, TuningJob, TuningPlan
 
 _log = logging.getLogger(__name__)
 _AUGMENT = AugmentConfig()
@@ -177,7 +177,6 @@ class Tuner:
         module: LightningModule,
         encoder: Encoder,
         tasks: Sequence[Task],
-        max_tokens: int | None = None,
         on_step: OnStep | None = None,
         steps: int | None = None,
         expired: Callable[[], bool] | None = None,
@@ -190,13 +189,12 @@ class Tuner:
             module: a `LoRAModule` whose model is loaded.
             encoder: writes the samples.
             tasks: a task batch of them; their answers are not looked at.
-            max_tokens: longest sample; None: no bound.
             on_step: told of every step.
             steps: fewer steps a task than configured; the schedule runs over these.
             expired: asked before each step; True ends tuning with what there is.
             folder: where each adapter gets a new folder in PEFT's format; None writes nothing.
                 Whole weights are not written.
-            samples: what is learned; None takes leave-one-out views.
+            samples: what is trained on; None takes leave-one-out views of any length.
 
         Returns:
             One reference a task, in order, its tensors on the CPU; tasks that share an adapter
@@ -216,17 +214,10 @@ class Tuner:
             checks.check_recipe(recipe)
         if self.tasks_together > 1:
             checks.check_together(module, config, self.optimizer)
-        if samples is None:
-            samples = LeaveOneOut(encoder, self.augment, self.leave_out, max_tokens, self.seed)
+        samples = samples or self.leave_one_out(encoder)
+        start, together = self._start(module), self.tasks_together > 1
         plan = TuningPlan(
-            module,
-            config,
-            self._start(module),
-            samples,
-            recipe,
-            on_step,
-            expired,
-            together=self.tasks_together > 1,
+            module, config, start, samples, recipe, on_step, expired, together=together
         )
         jobs = self.jobs(tasks)
         made = self._train(plan, [job for job in jobs if job.steps(recipe) > 0], folder)
@@ -237,6 +228,15 @@ class Tuner:
             assert ref is not None
             refs += [ref] * len(job.tasks)
         return refs
+
+    def leave_one_out(self, encoder: Encoder, max_tokens: int | None = None) -> LeaveOneOut:
+        """Return the samples that tasks are tuned on.
+
+        Args:
+            encoder: writes the samples.
+            max_tokens: longest sample; None: no bound.
+        """
+        return LeaveOneOut(encoder, self.augment, self.leave_out, max_tokens, self.seed)
 
     def _train(
         self, plan: TuningPlan, jobs: Sequence[TuningJob], folder: Path | None

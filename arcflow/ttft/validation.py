@@ -113,7 +113,7 @@ def check_attaches(module: LoRAModule, config: LoRAConfig) -> None:
 def check_together(
     module: LoRAModule, config: LoRAConfig | None, optimizer: OptimizerConfig
 ) -> None:
-    """Refuse what cannot learn in one forward pass.
+    """Refuse what cannot be trained in one forward pass.
 
     Raises:
         ConfigError: whole weights, a custom loss, DoRA, dropout, an 8-bit optimizer, or float16

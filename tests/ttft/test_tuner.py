@@ -252,7 +252,9 @@ def test_views_that_never_fit_leave_the_start_untrained(
     encoder: Encoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     module, task = make_module(), make_task()
-    (ref,) = tuner(5).tune(module, encoder, [task], max_tokens=20)
+    callback = tuner(5)
+    samples = callback.leave_one_out(encoder, max_tokens=20)
+    (ref,) = callback.tune(module, encoder, [task], samples=samples)
     assert equal(dict(ref.state), adapter_state(module.model))
     assert "task t0: test-time fine-tuning ended after 0 of 5 steps" in caplog.text
 

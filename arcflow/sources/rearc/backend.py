@@ -53,7 +53,7 @@ class Backend:
         self._verify, self._difficulties = verify, difficulties
 
     def generate(self, task_id: str, lower: float, upper: float) -> Mapping[str, _Cells]:
-        """Return ``{"input": rows, "output": rows}`` made with the random numbers of :attr:`draws`.
+        """Return ``{"input": rows, "output": rows}`` made with the random numbers of ``draws``.
 
         The rows may be no valid grids, and the generator may raise any error.
 

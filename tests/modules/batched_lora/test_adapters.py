@@ -30,9 +30,9 @@ from arcflow.modules.optim import OptimizerConfig, ScheduleConfig
 from arcflow.sources.arc import find_task
 from arcflow.text.encode import Encoder
 from arcflow.text.tokenizer import load_tokenizer
-from arcflow.ttft.jobs import TuningPlan, train_jobs
+from arcflow.ttft.jobs import train_jobs
 from arcflow.ttft.leave_one_out import LeaveOneOut
-from arcflow.ttft.train import TunedAdapter
+from arcflow.ttft.train import TunedAdapter, TuningPlan
 from tests.helpers.tiny import SIZES, packed, tiny
 from tests.ttft.test_tuner import everything, make_module, make_task, tuner
 

@@ -16,9 +16,9 @@ from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.optim import ScheduleConfig
 from arcflow.text.encode import Encoder
 from arcflow.text.tokenizer import load_tokenizer
-from arcflow.ttft.jobs import TuningPlan, train_jobs
+from arcflow.ttft.jobs import train_jobs
 from arcflow.ttft.leave_one_out import LeaveOneOut
-from arcflow.ttft.train import TunedAdapter
+from arcflow.ttft.train import TunedAdapter, TuningPlan
 from tests.helpers.tiny import SIZES
 from tests.ttft.test_tuner import make_module, make_task, tuner
 
