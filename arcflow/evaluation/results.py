@@ -65,6 +65,11 @@ class Results:
         return self.folder / f"{self.name}.journal.jsonl"
 
     @property
+    def results_path(self) -> Path:
+        """The file with what the table shows."""
+        return self.folder / f"{self.name}.results.json"
+
+    @property
     def _own(self) -> Path:
         middle = f".rank{self.rank}" if self.rank else ""
         return self.folder / f"{self.name}{middle}.journal.jsonl"
@@ -170,7 +175,7 @@ class Results:
         """Write ``NAME.results.json``: what the table shows, for other programs to read."""
         tasks = len(self.tasks) - self.left
         text = json.dumps({"tasks": tasks, "variants": measured}, indent=2)
-        path = self.folder / f"{self.name}.results.json"
+        path = self.results_path
         unfinished = path.with_suffix(".tmp")
         unfinished.write_text(text + "\n")
         unfinished.replace(path)
