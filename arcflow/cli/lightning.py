@@ -32,6 +32,7 @@ from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.progress import RunProgress
 from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
+from arcflow.core.yaml_text import prepare_yaml
 from arcflow.datamodules.arc import ARCDataModule
 from arcflow.datamodules.mixture import MixtureDataModule
 from arcflow.datamodules.omniarc import OmniARCDataModule
@@ -195,7 +196,7 @@ def _make_folder(root: str) -> None:
 
 def _load_yaml(text: str) -> Any:
     """YAML; and None, which jsonargparse hands on where null was given for an inner option."""
-    value = _yaml(text)
+    value = _yaml(prepare_yaml(text))
     return None if value == "None" else value
 
 

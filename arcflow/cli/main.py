@@ -137,6 +137,7 @@ def _prepare(command: str, words: list[str]) -> list[str]:
         print(import_module("arcflow.cli.help_page").help_page(command), end="")
         raise SystemExit(0)
     words = import_module("arcflow.cli.config_names").resolve_configs(words)
+    words = import_module("arcflow.tools.id_words").keep_ids(words)
     import_module("arcflow.cli.precheck").check(command, words, known)
     return words
 

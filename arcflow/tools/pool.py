@@ -75,15 +75,21 @@ def _build(words: Sequence[str]) -> int:
             for reason in built.reasons:
                 print(f"  {reason}", file=sys.stderr)
 
-    return run(parser, work, words, interrupted="Nothing was written.")
+    from arcflow.tools.id_words import keep_ids
+
+    return run(parser, work, keep_ids(words), interrupted="Nothing was written.")
 
 
 def _build_parser() -> Any:
-    from jsonargparse import ArgumentParser
+    import yaml
+    from jsonargparse import ArgumentParser, get_loader, set_loader
     from jsonargparse.typing import NonNegativeInt, PositiveInt
 
+    from arcflow.core.yaml_text import prepare_yaml
     from arcflow.sources.base import Source
 
+    load = get_loader("yaml")
+    set_loader("yaml", lambda text: load(prepare_yaml(text)), (yaml.YAMLError,))
     parser = ArgumentParser(
         prog="arcflow pool build",
         description="Draw tasks from a source and write them as a pool. The same source, seed and "
