@@ -153,7 +153,9 @@ class LoRAModule(LightningModule):
             )
         if self.vocab_size is None:
             self.vocab_size = len(load_tokenizer(self.tokenizer_name))
-        self.model = load_backbone(self.backbone, self.vocab_size, self.seed)
+        strategy = getattr(self._trainer, "strategy", None)
+        device = strategy.root_device.type if strategy is not None else None
+        self.model = load_backbone(self.backbone, self.vocab_size, self.seed, device)
         self.base_record = describe_base(self.model, self.backbone.model)
         start = self.start_from
         if start is not None and self.lora is not None and is_adapter(start):
