@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.overwriting import refuse_overwriting
 from arcflow.core.task import Pair, Task
 from arcflow.scoring.merge import rank_answers
 from arcflow.scoring.voting import Candidate, by_test_input
 from arcflow.solving.solvers import SOLVERS, check_solvers, cores
-from arcflow.tools.run import WHERE_HELP, check_number, run, stop_at_sigterm
+from arcflow.tools.run import WHERE_HELP, check_number, run, stop_at_sigterm, task_files
 from arcflow.viz.terminal import best_colors, detect_colors, render_task
 
 if TYPE_CHECKING:
@@ -106,6 +107,10 @@ def _work(options: argparse.Namespace) -> None:
             expected="the path of a file",
             next_step=f"Name a file in it, e.g. {output / 'submission.json'}.",
         )
+    if output is not None:
+        read = [path for name in options.tasks for path in task_files(name)]
+        refuse_overwriting("--output", output, read)
+        refuse_overwriting("the journal of --output", output.with_suffix(".journal.jsonl"), read)
 
     from arcflow.solving.run import SolveRun
 
@@ -130,7 +135,7 @@ def _work(options: argparse.Namespace) -> None:
 def _deadline(text: str) -> float | None:
     from arcflow.evaluation.time_budget import read_deadline
 
-    deadline = read_deadline(text, option="deadline")
+    deadline = read_deadline(text, time.time(), "deadline")
     if deadline is not None and deadline <= time.time():
         raise ConfigError(
             "--deadline has passed",

@@ -103,6 +103,14 @@ def test_a_journal_of_other_tasks_is_refused(
     assert solve.main([str(two), *words, "--overwrite"]) == 0
 
 
+def test_the_tasks_are_not_overwritten(tasks_file: Files, capsys: Any) -> None:
+    path = tasks_file(range(1))
+    before = path.read_bytes()
+    assert solve.main([str(path), "-o", str(path), "--overwrite"]) == 2
+    assert "--output: the output would replace an input" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
 def test_a_killed_run_goes_on_to_the_same_bytes(tasks_file: Files, tmp_path: Path) -> None:
     path = tasks_file(range(5))
     words = [path, "--solvers", "trees", "--no-draw"]
