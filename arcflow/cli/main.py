@@ -14,6 +14,7 @@ TOOLS = (
     "init",
     "omniarc",
     "pool",
+    "report",
     "sandbox",
     "score",
     "show",
@@ -43,6 +44,7 @@ light tools (`arcflow TOOL --help`)
   init       copy the configs that come with arcflow into a folder of your own
   omniarc    training tasks solved in code: coverage, and the programs
   pool       generate tasks once, into a file that serves them fast
+  report     show an evaluation as one HTML page, or compare two
   sandbox    show which layers the sandbox of programs has here
   score      score submissions against solutions
   show       show a task's grids in colour
