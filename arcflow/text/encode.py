@@ -14,7 +14,7 @@ from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import MAX_SIDE, Grid
 from arcflow.core.task import Task
 from arcflow.text import probe_grids
-from arcflow.text.chat_template import Conversation, chat, compact, marks
+from arcflow.text.chat_template import Conversation, chat, compact, day_fingerprint, marks
 from arcflow.text.fast.table_encoder import TableEncoder
 from arcflow.text.fast.tables import FastPathError
 from arcflow.text.grid_text import GridText
@@ -274,6 +274,8 @@ class Encoder(Generic[T]):
                 "template": self._template.hash,
                 "tokenizer": hashlib.sha256(written.encode()).hexdigest(),
             } | ({"primitives": " ".join(self.config.primitives)} if self._has_texts else {})
+            if self.config.format == "chat":
+                self._fingerprint |= day_fingerprint(self._tokenizer)
         return dict(self._fingerprint)
 
     def _path(self, values: Sequence[Value], n: int) -> TableEncoder | ReferenceEncoder:
