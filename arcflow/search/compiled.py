@@ -1,6 +1,7 @@
 """The decorator that compiles functions with numba, or leaves them as they are."""
 
 import os
+import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
@@ -12,7 +13,9 @@ SWITCH = "ARCFLOW_SEARCH_COMPILE"
 
 
 def _available() -> bool:
-    if os.environ.get(SWITCH, "1") == "0":
+    # A sandbox's worker is small and starts quickly, and its programs are short.
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if os.environ.get(SWITCH, "1") == "0" or getattr(spec, "name", "") == "arcflow.sandbox.worker":
         return False
     try:
         import numba  # noqa: F401
