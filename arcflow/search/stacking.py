@@ -12,6 +12,7 @@ WHOLE, SHOWN, EMPTY = 0, 1, 2
 """How a piece is used: all its cells, those that are not nothing, those that are nothing."""
 
 MAX_LAYERS = 10
+N_OPENINGS = 8
 
 Bits = NDArray[np.uint64]
 
@@ -152,7 +153,37 @@ class Stacker:
         if self.n_train > 1:
             subsets += [(p,) for p in everything]
         limits = sorted({int(np.searchsorted(self.pieces.costs, c, "right")) for c in (11, 23, 99)})
+        tried = set()
         for subset in subsets:
             for limit in limits:
                 if limit:
-                    yield self.judge(self.greedy(subset, limit))
+                    layers = self.greedy(subset, limit)
+                    if layers and layers not in tried:
+                        tried.add(layers)
+                        yield self.judge(layers)
+        for limit in limits:
+            for first in self.openings(everything, limit):
+                layers = self.greedy(everything, limit, first)
+                if layers not in tried:
+                    tried.add(layers)
+                    yield self.judge(layers)
+
+    def openings(
+        self, pairs: tuple[int, ...], n_pieces: int, n: int = N_OPENINGS
+    ) -> list[tuple[int, int]]:
+        """Return the top layers that cover most, of those with equal cells the cheapest only."""
+        bits = np.bitwise_or.reduce([self.pair_bits[p] for p in pairs])
+        good = ~(self.wrong[:, :n_pieces] & bits).any(axis=2)
+        gain = np.bitwise_count(self.covers[:, :n_pieces] & bits).sum(axis=2, dtype=np.int64)
+        gain = np.where(good, gain, 0).T.ravel()
+        out: list[tuple[int, int]] = []
+        seen = set()
+        for k in np.argsort(-gain, kind="stable"):
+            piece, use = divmod(int(k), 3)
+            key = self.covers[use, piece].tobytes()
+            if gain[k] == 0 or len(out) == n:
+                break
+            if key not in seen:
+                seen.add(key)
+                out.append((piece, use))
+        return out

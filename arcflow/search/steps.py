@@ -30,6 +30,7 @@ _no_empty, _no_repeats, _no_full = (
 _on_canvas, _in_middle, _tiled, _scaled_to = geo.on_canvas, geo.in_middle, geo.tiled, geo.scaled_to
 _with_mirror, _doubled, _moved, _fallen = geo.with_mirror, geo.doubled, geo.moved, geo.fallen
 _stripped, _framed, _read_into = geo.stripped, geo.framed, geo.read_into
+_cut_to_color, _inside_color, _fractal = geo.cut_to_color, geo.inside_color, geo.fractal
 
 
 @compiled
@@ -70,7 +71,12 @@ def _geometry(f: int, a: int, g: Cells, y: int, x: int, s: Sizes) -> Image:
         return _stripped(g, y, x)
     if f == 17:
         return _framed(g, y, x, main_color(g) if a == 0 else rare_color(g))
-    return _read_into(g, s[2], s[3])
+    if f == 18:
+        return _read_into(g, s[2], s[3])
+    color = a % 12
+    if color >= 10:
+        color = main_color(g) if color == 10 else rare_color(g)
+    return _cut_to_color(g, y, x, color) if a < 12 else _inside_color(g, y, x, color)
 
 
 _only_color, _without_color, _painted, _filled_up = (
@@ -199,6 +205,8 @@ def image_step(f: int, a: int, g: Cells, y: int, x: int, s: Sizes) -> Image:
         return _geometry(f, a, g, y, x, s)
     if f < 40:
         return _recolor(f, a, g, s), (0 if f == 24 else y), (0 if f == 24 else x)
+    if f == 73:
+        return _fractal(g, a), 0, 0
     return _shape(f, a, g), y, x
 
 
@@ -351,6 +359,12 @@ def _all_steps() -> tuple[Step, ...]:
     add(TO_IMAGE, 16, "stripped")
     add(TO_IMAGE, 17, "framed {}", range(2))
     add(TO_IMAGE, 18, "read into")
+    add(TO_IMAGE, 19, "cut to {}", (10, 11))
+    add(TO_IMAGE, 19, "inside {}", (22, 23))
+    for color in colors:
+        out.append(Step(f"cut to color {color}", 0, 19, color, 11, ("input", color)))
+        out.append(Step(f"inside color {color}", 0, 19, color + 12, 11, ("input", color)))
+    add(TO_IMAGE, 73, "fractal {}", range(4))
     add(TO_IMAGE, 20, "only color {}", colors, 11, "input")
     add(TO_IMAGE, 21, "without color {}", colors, 11, "input")
     add(TO_IMAGE, 22, "painted {}", colors, 11, "output")
@@ -418,8 +432,8 @@ def _all_steps() -> tuple[Step, ...]:
     add(LIST_TO_IMAGE, 81, "item {}", (0, 1, -1))
     add(LIST_TO_IMAGE, 82, "stacked")
     add(LIST_TO_IMAGE, 83, "joined {}", range(2))
-    add(LIST_TO_IMAGE, 84, "combined {}", range(8))
-    add(LIST_TO_IMAGE, 85, "counted {}", range(2))
+    add(LIST_TO_IMAGE, 84, "combined {}", range(9))
+    add(LIST_TO_IMAGE, 85, "counted {}", range(4))
     add(LIST_TO_IMAGE, 86, "summary")
     add(LIST_TO_IMAGE, 87, "packed")
     for m in (0, 1, 2, 5, 6, 9):
