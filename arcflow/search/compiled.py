@@ -41,7 +41,9 @@ def _cache_folder() -> Path | None:
     """
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+        text = path.read_bytes()
+        if b"@" + b"compiled" in text:
+            digest.update(text)
     base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
     folder = Path(base) if base else Path.home() / ".cache"
     folder = folder / "arcflow" / f"search-{digest.hexdigest()[:16]}"

@@ -19,7 +19,7 @@ from arcflow.search.arena import (
 )
 from arcflow.search.compiled import compiled
 from arcflow.search.images import Cells
-from arcflow.search.steps import STEPS, Step
+from arcflow.search.registry import STEPS, Step
 
 UNIT = 64
 """How many nodes are expanded between two looks at the clock."""

@@ -57,13 +57,9 @@ def sorted_by(images: list[Image], which: int, down: int) -> list[Image]:
     for _ in range(len(images)):
         best = -1
         for i in range(len(images)):
-            if not used[i]:
-                if (
-                    best < 0
-                    or (down == 0 and values[i] < values[best])
-                    or (down == 1 and values[i] > values[best])
-                ):
-                    best = i
+            better = values[i] > values[best] if down else values[i] < values[best]
+            if not used[i] and (best < 0 or better):
+                best = i
         used[best] = True
         out.append(images[best])
     return out

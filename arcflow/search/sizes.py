@@ -8,7 +8,7 @@ import numpy as np
 from arcflow.search.arena import I64
 from arcflow.search.graph import Graph
 from arcflow.search.images import Cells
-from arcflow.search.steps import STEPS
+from arcflow.search.registry import STEPS
 
 USES_OUTPUT_SIZE = frozenset((8, 9, 11, 18, 24, 65, 66, 72))
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from arcflow.search.bits import best_layer, pack
 from arcflow.search.pieces import UNKNOWN, Pieces
 
 WHOLE, SHOWN, EMPTY = 0, 1, 2
 """How a piece is used: all its cells, those that are not nothing, those that are nothing."""
 
 MAX_LAYERS = 10
+BLOCK = 4096
 N_OPENINGS = 8
-
-Bits = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,6 @@ class Stack:
     wrong: float
 
 
-def _packed(flags: NDArray[np.bool_]) -> Bits:
-    """Return rows of flags as rows of 64-bit words."""
-    n = flags.shape[1]
-    padded = np.zeros((flags.shape[0], -(-n // 64) * 8), np.uint8)
-    bits = np.packbits(flags, axis=1)
-    padded[:, : bits.shape[1]] = bits
-    return padded.view(np.uint64)
-
-
 class Stacker:
     """Searches for stacks.
 
@@ -56,21 +47,22 @@ class Stacker:
         self.pieces = pieces
         self.outputs = outputs
         self.n_train = n_train
-        n = len(outputs)
-        cells = pieces.cells[:, :n]
-        known = cells != UNKNOWN
-        right = cells == outputs
-        shown = known & (cells != 0)
-        empty = cells == 0
-        self.covers = np.stack([_packed(known), _packed(shown), _packed(empty)])
-        self.wrong = np.stack(
-            [_packed(known & ~right), _packed(shown & ~right), _packed(empty & ~right)]
-        )
+        n, n_pieces = len(outputs), len(pieces.nodes)
+        self.covers = np.empty((3, n_pieces, -(-n // 64)), np.uint64)
+        self.wrong = np.empty_like(self.covers)
+        for begin in range(0, n_pieces, BLOCK):
+            rows = slice(begin, begin + BLOCK)
+            cells = pieces.cells[rows, :n]
+            known = cells != UNKNOWN
+            mistaken = cells != outputs
+            for use, covered in enumerate((known, known & (cells != 0), cells == 0)):
+                self.covers[use, rows] = pack(covered)
+                self.wrong[use, rows] = pack(covered & mistaken)
         self.pair_bits = []
         for p in range(n_train):
             flags = np.zeros((1, n), np.bool_)
             flags[0, pieces.offsets[p] : pieces.offsets[p + 1]] = True
-            self.pair_bits.append(_packed(flags)[0])
+            self.pair_bits.append(pack(flags)[0])
 
     def greedy(
         self, pairs: tuple[int, ...], n_pieces: int, first: tuple[int, int] | None = None
@@ -86,31 +78,25 @@ class Stacker:
             The layers, which may leave cells open.
         """
         opened = np.bitwise_or.reduce([self.pair_bits[p] for p in pairs])
-        covers, wrong = self.covers[:, :n_pieces], self.wrong[:, :n_pieces]
         layers: list[tuple[int, int]] = []
         if first is not None:
-            layers.append(first)
-            if (wrong[first[1], first[0]] & opened).any():
+            piece, use = first
+            if (self.wrong[use, piece] & opened).any():
                 return ()
-            opened = opened & ~covers[first[1], first[0]]
+            layers.append(first)
+            opened = opened & ~self.covers[use, piece]
         # What is wrong on an open cell may come right once others have closed it: look at all.
         while opened.any() and len(layers) < MAX_LAYERS:
-            words = np.flatnonzero(opened)
-            now = opened[words]
-            bad = (wrong[:, :, words] & now).any(axis=2)
-            gain = np.bitwise_count(covers[:, :, words] & now).sum(axis=2, dtype=np.int64)
-            gain[bad] = 0
-            gain = gain.T  # the cheaper piece first, then whole, shown, empty
-            best = int(gain.argmax())
-            if gain.flat[best] == 0:
+            best, gain = best_layer(self.covers, self.wrong, opened, n_pieces)
+            if gain == 0:
                 break
             piece, use = divmod(best, 3)
             layers.append((piece, use))
-            opened = opened & ~covers[use, piece]
+            opened = opened & ~self.covers[use, piece]
         return tuple(layers)
 
     def show(self, layers: tuple[tuple[int, int], ...], begin: int, end: int) -> NDArray[np.uint8]:
-        """Return cells ``begin`` to ``end`` of a row as a stack makes them; 10 where it has none."""
+        """Return a stretch of a row as a stack makes it; 10 where it has none."""
         out = np.full(end - begin, UNKNOWN, np.uint8)
         for piece, use in layers:
             cells = self.pieces.cells[piece, begin:end]

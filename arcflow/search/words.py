@@ -13,8 +13,9 @@ from arcflow.omniarc import dsl
 from arcflow.omniarc.dsl import *  # noqa: F403
 from arcflow.search.images import MAX_ITEMS, MAX_LIST_AREA, Cells, Image
 from arcflow.search.pieces import UNKNOWN
+from arcflow.search.registry import STEPS
 from arcflow.search.roles import role_names, undone
-from arcflow.search.steps import STEPS, image_step, list_step, merge_step, split_step
+from arcflow.search.steps import image_step, list_step, merge_step, split_step
 
 __all__ = [
     *dsl.__all__,
