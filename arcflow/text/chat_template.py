@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
-
 from arcflow.core.errors import ConfigError
+from arcflow.text.chat_probe import Messages, lost, opens_thinking
 from arcflow.text.template import placeholder
 from arcflow.text.tokenizer import INPUT_MARKER, OUTPUT_MARKER
 
@@ -120,8 +119,9 @@ def compact(tokenizer: Any, prompt: str, answer: str, *, text: bool) -> Conversa
 def chat(tokenizer: Any, system: str, prompt: str, answer: str) -> Conversation:
     """Return the conversation as the tokenizer's chat template writes it.
 
-    The prompt ends with the template's generation prompt. If the template refuses a system role or
-    drops its text, the system text comes first in the user's message.
+    The prompt ends with the template's generation prompt, and the model answers at once, without
+    thinking first. If the template refuses a system role, or drops or changes its text, the system
+    text comes first in the user's message.
 
     Args:
         tokenizer: A tokenizer of transformers.
@@ -143,32 +143,50 @@ def chat(tokenizer: Any, system: str, prompt: str, answer: str) -> Conversation:
             next_step="Use format 'compact', or a tokenizer with a chat template.",
         )
     user = {"role": "user", "content": prompt}
-    messages = [{"role": "system", "content": system}, user] if system else [user]
-    try:
-        text = _render(tokenizer, messages, generate=True)
-    except jinja2.TemplateError:
-        text = ""
-    if not text or system not in text:
+    messages = [{"role": "system", "content": system}, user]
+
+    def render(messages: Messages, generate: bool) -> str:
+        return _render(tokenizer, messages, generate=generate)
+
+    if not system or lost(render, system=True):
+        if why := lost(render, system=False):
+            raise _refused(tokenizer, why)
         messages = [{"role": "user", "content": f"{system}\n\n{prompt}".strip()}]
-        try:
-            text = _render(tokenizer, messages, generate=True)
-        except jinja2.TemplateError as error:
-            raise _refused(tokenizer, f"it fails ({error})") from error
     answered = [*messages, {"role": "assistant", "content": _ANSWER}]
-    whole = _render(tokenizer, answered, generate=False)
+    text, whole = render(messages, True), render(answered, False)
     if whole.count(_ANSWER) != 1 or prompt not in text:
         raise _refused(tokenizer, "it does not write each message once and as it is")
     before, after = whole.split(_ANSWER)
-    # Some templates put a space between the generation prompt and the answer.
-    lead = before[len(text) :] if before.startswith(text) else ""
+    text, lead = _beginning(text, before)
     return Conversation(text, lead + answer, _stop(tokenizer, after))
+
+
+def _beginning(text: str, before: str) -> tuple[str, str]:
+    """Return the prompt, and what the answer's text begins with.
+
+    Args:
+        text: The messages with the template's generation prompt.
+        before: What the template writes before an answer that is there.
+
+    Returns:
+        The two texts. A space between the generation prompt and the answer belongs to the answer.
+        What else stands there, such as an empty block of thoughts or a channel's name, belongs to
+        the prompt, so that the model answers at once; for the same reason the prompt does not open
+        a block of thoughts that a written answer does without.
+    """
+    if before.startswith(text):
+        lead = before[len(text) :]
+        return (before, "") if lead.strip() else (text, lead)
+    if text.startswith(before) and opens_thinking(text[len(before) :]):
+        return before, ""
+    return text, ""
 
 
 def _refused(tokenizer: Any, why: str) -> ConfigError:
     return ConfigError(
         f"chat template: {why}",
-        value=tokenizer.chat_template,
-        expected="a template for a user's and an assistant's message",
+        value=f"the chat template of {tokenizer.name_or_path!r}",
+        expected="a template that writes a user's and an assistant's message as they are",
         next_step="Correct the tokenizer's chat_template, or use format 'compact'.",
     )
 
