@@ -7,9 +7,10 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import FSDPStrategy
 
+from arcflow.callbacks.checkpoint_io import use_whole_checkpoints
 from arcflow.core.errors import CheckpointError, ConfigError
+from arcflow.modules.checkpoint_file import read_checkpoint
 from arcflow.modules.lora_module import LoRAModule
-from arcflow.modules.warm_start import read_checkpoint
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -58,7 +59,8 @@ class RunCheckpoint(ModelCheckpoint):
         )
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Set the folder of the checkpoints."""
+        """Set the folder of the checkpoints, and how they are written."""
+        use_whole_checkpoints(trainer)
         self.dirpath = str(checkpoint_folder(trainer.default_root_dir))
         super().setup(trainer, pl_module, stage)
 

@@ -1,10 +1,12 @@
 """What other libraries' errors about a user's mistake say to the user: one message."""
 
+import errno
 import re
 from argparse import ArgumentError
 
 from arcflow.core.errors import ArcflowError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOISE = re.compile(
     r"Subtypes: |Errors:$|Given value type: |Given value: (NestedArg|Namespace)\(|"
     r"Expected a path but .* either not accessible or invalid$|"
@@ -49,6 +51,11 @@ def _message(error: BaseException, command: str) -> str | None:
         return (
             f"the processes do not match the trainer: {error} Start as many as trainer.devices "
             "times trainer.num_nodes, or correct these."
+        )
+    if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
+        return (
+            f"a file of the run, such as its log, cannot be written: {error.strerror}. "
+            "Make room in trainer.default_root_dir, and run the command again."
         )
     if isinstance(error, OSError) and error.filename is not None:
         return (

@@ -13,8 +13,15 @@ Messages = list[dict[str, str]]
 Render = Callable[[Messages, bool], str]
 """A function from messages, and whether the generation prompt follows, to text."""
 
-FAILURES = (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
-"""What a chat template may raise while it is rendered."""
+FAILURES = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What a chat template raises on purpose (raise_exception), and by mistake."""
 
 _THOUGHTS = re.compile(r"[<\[](/?)\|?\w*(?:think|thought|reason)\w*\|?[>\]]", re.IGNORECASE)
 
@@ -47,7 +54,8 @@ def lost(render: Render, *, system: bool) -> str:
         try:
             text = render(messages, generate)
         except FAILURES as error:
-            return f"it fails ({error})"
+            where = "" if generate else " at the answer"
+            return f"it fails{where} ({error})"
         for message in messages:
             role, content = message["role"], message["content"]
             if text.count(content) != 1:

@@ -15,7 +15,7 @@ from arcflow.core.grid import MAX_SIDE, Grid
 from arcflow.core.task import Task
 from arcflow.text import probe_grids
 from arcflow.text.cells import Cells, prompt_tokenizer
-from arcflow.text.chat_template import Conversation, chat, compact, marks
+from arcflow.text.chat_template import Conversation, chat, compact, day_fingerprint, marks
 from arcflow.text.fast.table_encoder import TableEncoder
 from arcflow.text.fast.tables import FastPathError
 from arcflow.text.grid_text import GridText
@@ -285,6 +285,8 @@ class Encoder(Generic[T]):
                 self._fingerprint["primitives"] = " ".join(self.config.primitives)
             if self._single_cells:
                 self._fingerprint["cells"] = "single"
+            if self.config.format == "chat":
+                self._fingerprint |= day_fingerprint(self._tokenizer)
         return dict(self._fingerprint)
 
     def _path(self, values: Sequence[Value], n: int) -> TableEncoder | ReferenceEncoder:

@@ -118,7 +118,7 @@ LOST = "it drops, shortens or changes the user's message"
         (
             "{% for m in messages %}{% if m.role == 'assistant' %}{{ raise_exception('no') }}"
             "{% endif %}{{ m.content }}{% endfor %}",
-            "it fails (no)",
+            "it fails at the answer (no)",
         ),
         ("{% for m in messages %}{{ m.content + 1 }}{% endfor %}", "it fails (can only concat"),
     ],
@@ -285,13 +285,6 @@ def test_a_test_input_that_is_not_there_is_refused() -> None:
     encoder = Encoder(load_tokenizer("characters"))
     with pytest.raises(DataError, match=r"task tiny: no such test input: got 2. Expected 0..1"):
         encoder.prompt(TASK, 2)
-
-
-def test_a_chat_template_that_prints_the_day_gives_the_same_prompt_every_day() -> None:
-    day = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}"
-    tokenizer = with_chat_template(qwen_like(), f"{day} {qwen_like().chat_template}")
-    config = TextConfig(GridText(frame="code"), format="chat")
-    assert Encoder(tokenizer, config).text(TASK).startswith("01 Jan 2025 <|im_start|>system")
 
 
 def test_text_needs_no_torch() -> None:
