@@ -29,7 +29,7 @@ from lightning.pytorch.cli import (
 from arcflow.callbacks.checkpoint import RunCheckpoint, find_checkpoint
 from arcflow.callbacks.data_stats import DataStatsLogger
 from arcflow.callbacks.pass_n import PassN
-from arcflow.callbacks.progress import RunProgress
+from arcflow.callbacks.progress import run_progress
 from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
 from arcflow.core.yaml_text import prepare_yaml
@@ -167,12 +167,12 @@ class ArcflowCLI(LightningCLI):
             )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Lightning's, with a progress bar that knows the run's end."""
+        """Lightning's, with progress that knows the run's end: a bar, or lines off a terminal."""
         trainer = super().instantiate_trainer(**kwargs)
         trainer.callbacks.append(DataStatsLogger())
         bars = [c for c in trainer.callbacks if isinstance(c, ProgressBar)]
         if [type(bar) for bar in bars] in ([TQDMProgressBar], [RichProgressBar]):
-            trainer.callbacks[trainer.callbacks.index(bars[0])] = RunProgress()
+            trainer.callbacks[trainer.callbacks.index(bars[0])] = run_progress()
         return trainer
 
 

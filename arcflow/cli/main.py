@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from arcflow import __version__
+from arcflow.core.run_start import run_begins
 
 TOOLS = (
     "completion",
@@ -88,7 +89,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = words[1:]
     if command == "generate":
         _check_what(words)
-    _run_model(command, words)
+    with run_begins():
+        _run_model(command, words)
 
 
 def _search_working_directory_last() -> None:

@@ -58,7 +58,11 @@ def sorted_by(images: list[Image], which: int, down: int) -> list[Image]:
         best = -1
         for i in range(len(images)):
             if not used[i]:
-                if best < 0 or (down == 0 and values[i] < values[best]) or (down == 1 and values[i] > values[best]):
+                if (
+                    best < 0
+                    or (down == 0 and values[i] < values[best])
+                    or (down == 1 and values[i] > values[best])
+                ):
                     best = i
         used[best] = True
         out.append(images[best])

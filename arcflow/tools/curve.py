@@ -89,7 +89,9 @@ def _work(options: argparse.Namespace) -> None:
     answers: dict[str, list[Candidate]] = {}
     for path in options.journals:
         for task_id, found in read_answers(path, options.variant).items():
-            answers.setdefault(task_id, []).extend(found)
+            # A solver's answers are no samples of a model, so a curve of them is asked for by name.
+            sampled = found if options.variant else [c for c in found if not c.source]
+            answers.setdefault(task_id, []).extend(sampled)
     solutions = load_solutions(options.tasks)
     outputs = {task_id: solutions[task_id] for task_id in answers if task_id in solutions}
     candidates = [candidate for found in answers.values() for candidate in found]
