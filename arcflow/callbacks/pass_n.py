@@ -110,6 +110,10 @@ class PassN(Callback):
         if stage == "fit":
             check_engine(self.engine, pl_module, self._tuner(trainer))
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse the model itself, now that it is loaded, if the engine could not serve it."""
+        check_engine(self.engine, pl_module, self._tuner(trainer))
+
     # Lightning's hooks: one pair a subcommand.
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
