@@ -11,6 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from arcflow.callbacks.checkpoint import checkpoint_folder, find_checkpoint
 from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.errors import CheckpointError, ConfigError
+from arcflow.core.yaml_text import prepare_yaml
 from arcflow.evaluation.grid_requests import AnswerConfig
 from arcflow.modules.backbone import TINY, BackboneConfig
 from arcflow.modules.lora_module import LoRAModule
@@ -177,7 +178,8 @@ def _run(folder: Path, text: TextConfig | None) -> Model:
 def _options(folder: Path) -> dict[str, Any]:
     """Read the options that Lightning wrote when the run was last started."""
     written = sorted(folder.rglob("config.yaml"), key=lambda path: path.stat().st_mtime)
-    options = yaml.safe_load(written[-1].read_text("utf-8")) if written else None
+    text = prepare_yaml(written[-1].read_text("utf-8"), str(written[-1])) if written else ""
+    options = yaml.safe_load(text)
     if not isinstance(options, dict) or "model" not in options:
         raise CheckpointError(
             f"{folder}: a run without a record of its options",

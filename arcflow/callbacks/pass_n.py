@@ -8,8 +8,9 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
-from arcflow.callbacks.progress import RunProgress
+from arcflow.callbacks.progress import LineProgress, RunProgress
 from arcflow.core.errors import ConfigError
+from arcflow.core.run_start import run_started
 from arcflow.core.task import Task
 from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.datamodules.task_batches import TaskBatch
@@ -20,10 +21,12 @@ from arcflow.evaluation.grid_requests import AnswerConfig, check_context
 from arcflow.evaluation.loop import Evaluation, EvaluationOptions, Outcomes, Subject
 from arcflow.evaluation.program_runtime import CodeConfig, Programs
 from arcflow.evaluation.results import Results
+from arcflow.evaluation.status import EvaluationStatus, summary
 from arcflow.evaluation.table import metrics_table, print_table
 from arcflow.evaluation.time_budget import TimeBudget, read_deadline
 from arcflow.scoring.metrics import load_metrics
 from arcflow.scoring.submission_writer import SubmissionWriter
+from arcflow.scoring.voting import Candidate
 from arcflow.ttft.tuner import Tuner
 
 _log = logging.getLogger(__name__)
@@ -92,14 +95,17 @@ class PassN(Callback):
         self.deadline, self.task_seconds = deadline, task_seconds
         self.clock: Callable[[], float] = time.time
         self.results: dict[str, dict[str, float]] = {}
+        self._started = 0.0
         self._known: Results | None = None
         self._session: EngineSession | None = None
         self._evaluation: Evaluation | None = None
         self._programs: Programs | None = None
-        self._late: list[str] = []
+        self._status: EvaluationStatus | None = None
+        self._line: Callable[[str], None] = _ignore
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse to train for hours what the engine could not serve afterwards."""
+        """Note when the run began; refuse to train what the engine could not serve afterwards."""
+        self._started = run_started()
         if stage == "fit":
             check_engine(self.engine, pl_module, self._tuner(trainer))
 
@@ -178,14 +184,16 @@ class PassN(Callback):
         self._session = open_engine(
             self.engine, self.vllm, module, data, tuner, self.answer, root, self.clock
         )
+        report: Callable[[str], None] = _ignore
         bar = trainer.progress_bar_callback
+        if isinstance(bar, RunProgress | LineProgress):
+            report, self._line = bar.report, bar.finished
+        steps = 0 if tuner is None else tuner.steps
+        self._status = EvaluationStatus(data.tasks(part), steps, self.answer.views)
+        self._status.add(known.candidates(known.variants[-1]))
+        self._status.begin()
         self._evaluation = Evaluation(
-            subject,
-            self._session,
-            self._options,
-            budget,
-            self._keep,
-            bar.report if isinstance(bar, RunProgress) else _ignore,
+            subject, self._session, self._options, budget, self._keep, report
         )
 
     @property
@@ -224,7 +232,7 @@ class PassN(Callback):
             trainer.world_size,
             self.overwrite,
         )
-        self.results, self._late = {}, []
+        self.results, self._line = {}, _ignore
         if trainer.is_global_zero:
             found = known.candidates(known.variants[-1])
             self.writer.begin(tasks, trainer.default_root_dir, found)
@@ -247,7 +255,9 @@ class PassN(Callback):
 
     def _open_budget(self, tasks: int) -> TimeBudget:
         """Return the time there is, of which something must be left."""
-        budget = TimeBudget(read_deadline(self.deadline), self.task_seconds, self.clock)
+        budget = TimeBudget(
+            read_deadline(self.deadline, self._started), self.task_seconds, self.clock
+        )
         if budget.over:
             done = len(self.writer.candidates)
             raise ConfigError(
@@ -272,7 +282,6 @@ class PassN(Callback):
         if all(self._known.finished(task) for task in batch.tasks):
             return
         if self._evaluation.budget.over:
-            self._late += [task.id for task in batch.tasks]
             return
         # Tasks of one task batch share passes: it is done as it would have been, whatever is known.
         self._evaluation.task_batch(batch.tasks, max(self._share_left(), len(batch.tasks)))
@@ -290,7 +299,18 @@ class PassN(Callback):
         if known.rank == 0:
             if known.world_size > 1:
                 known.read_others()
-            self.writer.add(known.candidates(known.variants[-1], self.writer.candidates))
+            found = known.candidates(known.variants[-1], self.writer.candidates)
+            self.writer.add(found)
+            self._report(found, outcomes)
+
+    def _report(self, found: Mapping[str, Sequence[Candidate]], outcomes: Outcomes) -> None:
+        """Write a line of progress, with what is known of all finished tasks."""
+        assert self._status is not None
+        assert self._evaluation is not None
+        self._status.add(found)
+        budget = self._evaluation.budget
+        left = None if budget.end is None else budget.end - budget.clock()
+        self._line(self._status.line(outcomes, left))
 
     def _close(self) -> None:
         session, self._session, self._evaluation = self._session, None, None
@@ -312,10 +332,12 @@ class PassN(Callback):
         self.results = known.metrics(self.metrics)
         if not trainer.is_global_zero:
             return
+        places = {"journal": known.path}
         if self.results:
             print()  # the progress bar leaves the cursor at its end
             print_table(metrics_table(self.results, self.metrics))
             known.write(self.results)
+            places["results"] = known.results_path
             for logger in trainer.loggers:
                 _log_results(logger, self.results, trainer.global_step)
         if known.left:
@@ -327,7 +349,8 @@ class PassN(Callback):
             )
         if known.world_size > 1:
             self.writer.add(known.candidates(known.variants[-1], self.writer.candidates))
-        print(f"submission: {self.writer.target}")
+        places["submission"] = self.writer.target
+        print(*summary(known.tasks, self.writer.candidates, places), sep="\n")
 
 
 def _ignore(_: str) -> None:

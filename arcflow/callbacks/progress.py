@@ -1,12 +1,14 @@
-"""A progress bar that knows where a run ends."""
+"""Progress of a run: a bar on a terminal, and lines in a log or a notebook."""
 
 import sys
 import time
 from typing import Any
 
-from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
 
 from arcflow.datamodules.task_batches import TaskBatch
+from arcflow.evaluation.status import in_words
 
 
 class RunProgress(TQDMProgressBar):
@@ -32,7 +34,7 @@ class RunProgress(TQDMProgressBar):
     def on_validation_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, *place: Any
     ) -> None:
-        """Name what is counted: batches of the loss, or tasks."""
+        """Name what is counted: batches of the loss, or of tasks."""
         super().on_validation_batch_start(trainer, pl_module, batch, *place)
         self.val_progress_bar.set_description(_counted(batch))
 
@@ -47,7 +49,11 @@ class RunProgress(TQDMProgressBar):
         self.predict_progress_bar.set_description(_counted(batch))
 
     def report(self, text: str) -> None:
-        """Say behind the bar what an evaluation is doing, at most twice a second."""
+        """Say behind the bar what an evaluation is doing, at most twice a second.
+
+        Args:
+            text: What it is doing.
+        """
         now = time.monotonic()
         if self.is_disabled or now - self._told < 0.5:
             return
@@ -58,6 +64,14 @@ class RunProgress(TQDMProgressBar):
             name = {"validate": "val"}.get(running.value, running.value)
             getattr(self, f"{name}_progress_bar").set_postfix_str(text)
 
+    def finished(self, line: str) -> None:
+        """Show a line above the bar.
+
+        Args:
+            line: What is known of a task batch that is finished.
+        """
+        self.print(line)
+
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
         """Return the logged values, without the logger's version number."""
         items = super().get_metrics(trainer, pl_module)
@@ -65,5 +79,113 @@ class RunProgress(TQDMProgressBar):
         return items
 
 
+class LineProgress(ProgressBar):
+    """Progress as lines of text, for logs, pipes and notebooks, which keep every move of a bar.
+
+    Training writes a line at its first and its last step and every ``seconds`` between; an
+    evaluation one for each task batch, and what it is doing every ``seconds``.
+
+    Args:
+        seconds: Seconds between two lines.
+    """
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._enabled = True
+        self._told = self._began = 0.0
+        self._first_step = self._told_step = self._tokens = 0
+
+    def disable(self) -> None:
+        """Write nothing from now on; Lightning calls this in all processes but the first."""
+        self._enabled = False
+
+    def enable(self) -> None:
+        """Write lines from now on."""
+        self._enabled = True
+
+    def print(self, *values: Any, **options: Any) -> None:
+        """Print at once, as nobody sees what waits in a buffer."""
+        if self._enabled:
+            print(*values, **options, flush=True)
+
+    def report(self, text: str) -> None:
+        """Write what an evaluation is doing, unless there was a line a short time ago.
+
+        Args:
+            text: What it is doing.
+        """
+        if time.monotonic() - self._told >= self._seconds:
+            self.finished(text)
+
+    def finished(self, line: str) -> None:
+        """Write a line.
+
+        Args:
+            line: What is known of a task batch that is finished.
+        """
+        self._told = time.monotonic()
+        self.print(line)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait for the first line of an evaluation."""
+        if trainer.state.fn != "fit":
+            self._told = time.monotonic()
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait for the first line of an evaluation."""
+        self._told = time.monotonic()
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait for the first line of an evaluation."""
+        self._told = time.monotonic()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to count steps and tokens."""
+        self._began, self._tokens = time.monotonic(), 0
+        self._first_step = self._told_step = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write a line where it is time for one."""
+        if isinstance(batch, dict) and "input_ids" in batch:
+            self._tokens += batch["input_ids"].numel() * trainer.world_size
+        step = trainer.global_step
+        if step == self._told_step:
+            return
+        first = self._told_step == self._first_step
+        late = time.monotonic() - self._told >= self._seconds
+        if first or late or step == trainer.max_steps:
+            self._told_step = step
+            self.finished(self._training(trainer, step))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the loss of a validation inside of training."""
+        loss = trainer.callback_metrics.get("val_loss")
+        if trainer.state.fn == "fit" and not trainer.sanity_checking and loss is not None:
+            self.finished(f"step {trainer.global_step}: val_loss {float(loss):.4g}")
+
+    def _training(self, trainer: Trainer, step: int) -> str:
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        words = [f"step {step}/{trainer.max_steps}" if trainer.max_steps > 0 else f"step {step}"]
+        loss = trainer.callback_metrics.get("train_loss")
+        if loss is not None:
+            words.append(f"loss {float(loss):.4g}")
+        words.append(f"{self._tokens / seconds:,.0f} tokens/s")
+        if trainer.max_steps > 0:
+            each = seconds / (step - self._first_step)
+            words.append(f"{in_words(each * (trainer.max_steps - step))} left")
+        return ", ".join(words)
+
+
+Progress = RunProgress | LineProgress
+
+
+def run_progress() -> Progress:
+    """Return a bar if the output is a terminal, and lines otherwise."""
+    return RunProgress() if sys.stdout.isatty() else LineProgress()
+
+
 def _counted(batch: Any) -> str:
-    return "tasks" if isinstance(batch, TaskBatch) else "loss"
+    return "task batches" if isinstance(batch, TaskBatch) else "loss"

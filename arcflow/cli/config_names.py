@@ -9,6 +9,7 @@ import yaml
 
 from arcflow.core.errors import ConfigError
 from arcflow.core.shipped_configs import config_names, find_config
+from arcflow.core.yaml_text import prepare_yaml
 from arcflow.tools.run import did_you_mean
 
 FLAGS = ("-c", "--config")
@@ -78,10 +79,11 @@ def read_config(path: str) -> dict[str, Any]:
         The mapping in it; an empty one if the file is empty.
 
     Raises:
-        ConfigError: It is a folder, unreadable, no text, no YAML or no mapping.
+        ConfigError: It is a folder, unreadable, no text, no YAML or no mapping, or it is refused by
+            :func:`~arcflow.core.yaml_text.prepare_yaml`.
     """
     try:
-        content = yaml.load(Path(path).expanduser().read_text("utf-8"), Loader=YAML_LOADER)
+        text = Path(path).expanduser().read_text("utf-8")
     except OSError as error:
         raise ConfigError(
             f"-c: the config cannot be read ({error.strerror})",
@@ -96,6 +98,9 @@ def read_config(path: str) -> dict[str, Any]:
             expected="YAML in UTF-8",
             next_step="Check the files after -c.",
         ) from error
+    text = prepare_yaml(text, path)
+    try:
+        content = yaml.load(text, Loader=YAML_LOADER)
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""

@@ -29,10 +29,11 @@ from lightning.pytorch.cli import (
 from arcflow.callbacks.checkpoint import RunCheckpoint, find_checkpoint
 from arcflow.callbacks.data_stats import DataStatsLogger
 from arcflow.callbacks.pass_n import PassN
-from arcflow.callbacks.progress import RunProgress
+from arcflow.callbacks.progress import run_progress
 from arcflow.callbacks.termination import handle_termination
 from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
+from arcflow.core.yaml_text import prepare_yaml
 from arcflow.datamodules.arc import ARCDataModule
 from arcflow.datamodules.mixture import MixtureDataModule
 from arcflow.datamodules.omniarc import OmniARCDataModule
@@ -167,13 +168,13 @@ class ArcflowCLI(LightningCLI):
             )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Lightning's, with a progress bar that knows the run's end."""
+        """Lightning's, with progress that knows the run's end: a bar, or lines off a terminal."""
         trainer = super().instantiate_trainer(**kwargs)
         trainer.callbacks.append(DataStatsLogger())
         handle_termination(trainer)
         bars = [c for c in trainer.callbacks if isinstance(c, ProgressBar)]
         if [type(bar) for bar in bars] in ([TQDMProgressBar], [RichProgressBar]):
-            trainer.callbacks[trainer.callbacks.index(bars[0])] = RunProgress()
+            trainer.callbacks[trainer.callbacks.index(bars[0])] = run_progress()
         return trainer
 
 
@@ -197,7 +198,7 @@ def _make_folder(root: str) -> None:
 
 def _load_yaml(text: str) -> Any:
     """YAML; and None, which jsonargparse hands on where null was given for an inner option."""
-    value = _yaml(text)
+    value = _yaml(prepare_yaml(text))
     return None if value == "None" else value
 
 

@@ -10,6 +10,7 @@ from typing import NoReturn
 from arcflow import __version__
 from arcflow.core import termination
 from arcflow.core.errors import ArcflowError
+from arcflow.core.run_start import run_begins
 
 TOOLS = (
     "completion",
@@ -42,14 +43,14 @@ Train, adapt at test time and evaluate language models on ARC.
 
 commands that run a model (LightningCLI; `arcflow COMMAND --help`, `arcflow fit --data.help`)
   fit        train; `-c quickstart -c mine.yaml` compose, `--ckpt_path last` resumes
-  validate   answer tasks whose solutions are known: one table of measures, a submission
+  validate   answer tasks whose solutions are known: one table of metrics, a submission
   test       the same on the datamodule's test tasks
   predict    answer tasks whose solutions are hidden: a submission
   generate   `arcflow generate inputs`: sample new inputs of tasks from a model
 
 light tools (`arcflow TOOL --help`)
   completion print what lets bash or zsh complete commands, options and config names
-  curve      show measures against the number of predictions, as table and plot
+  curve      show metrics against the number of predictions, as table and plot
   init       copy the configs that come with arcflow into a folder of your own
   omniarc    training tasks solved in code: coverage, and the programs
   pool       generate tasks once, into a file that serves them fast
@@ -99,7 +100,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = words[1:]
     if command == "generate":
         _check_what(words)
-    _run_model(command, words)
+    with run_begins():
+        _run_model(command, words)
 
 
 def _search_working_directory_last() -> None:
@@ -166,6 +168,7 @@ def _prepare(command: str, words: list[str]) -> list[str]:
         print(import_module("arcflow.cli.help_page").help_page(command), end="")
         raise SystemExit(0)
     words = import_module("arcflow.cli.config_names").resolve_configs(words)
+    words = import_module("arcflow.tools.id_words").keep_ids(words)
     import_module("arcflow.cli.precheck").check(command, words, known)
     return words
 

@@ -14,6 +14,7 @@ from arcflow.cli.config_names import FLAGS, YAML_LOADER, is_file_name, read_conf
 from arcflow.cli.option_index import ANYTHING, LINKED, VALUE
 from arcflow.cli.option_tree import class_tree, command_tree, find, meant, object_tree
 from arcflow.core.errors import CheckpointError, ConfigError
+from arcflow.core.yaml_text import prepare_yaml
 from arcflow.tools.run import did_you_mean
 
 _CLASSES = ("model", "data")
@@ -111,6 +112,7 @@ def _class_of(value: Any) -> Iterator[str]:
 
 
 def _value(text: str) -> Any:
+    text = prepare_yaml(text)
     try:
         return yaml.load(text, Loader=YAML_LOADER)
     except (yaml.YAMLError, ValueError):

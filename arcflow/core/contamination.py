@@ -17,6 +17,7 @@ import numpy as np
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import N_COLORS, Grid
+from arcflow.core.printable import printable
 from arcflow.core.task import Task, family_of
 
 _log = logging.getLogger(__name__)
@@ -61,9 +62,10 @@ class Conflict:
     train_source: str = ""
 
     def __str__(self) -> str:
+        train_id = printable(self.train_id)
         if self.train_id == self.evaluation_id:
-            return f"{self.train_id} ({self.reason})"
-        return f"{self.train_id} ~ {self.evaluation_id} ({self.reason})"
+            return f"{train_id} ({self.reason})"
+        return f"{train_id} ~ {printable(self.evaluation_id)} ({self.reason})"
 
 
 class ScreenedTasks(Sequence[Task]):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from arcflow.core.printable import printable
+
 
 class ArcflowError(ValueError):
     """A user's mistake, described in one message.
@@ -24,7 +26,8 @@ class ArcflowError(ValueError):
         shown = re.sub(r"\s*\n\s*", " ", repr(value))  # arrays print as several lines
         if len(shown) > 200:
             shown = shown[:197] + "..."
-        super().__init__(f"{what}: got {shown}. Expected {expected}. {next_step}")
+        # Ids of tasks are in all parts of a message.
+        super().__init__(printable(f"{what}: got {shown}. Expected {expected}. {next_step}"))
 
 
 class DataError(ArcflowError):

@@ -67,6 +67,11 @@ class Results:
         return self.folder / f"{self.name}.journal.jsonl"
 
     @property
+    def results_path(self) -> Path:
+        """The file with what the table shows."""
+        return self.folder / f"{self.name}.results.json"
+
+    @property
     def _own(self) -> Path:
         middle = f".rank{self.rank}" if self.rank else ""
         return self.folder / f"{self.name}{middle}.journal.jsonl"
@@ -176,7 +181,7 @@ class Results:
         """
         tasks = len(self.tasks) - self.left
         text = json.dumps({"tasks": tasks, "variants": measured}, indent=2)
-        path = self.folder / f"{self.name}.results.json"
+        path = self.results_path
         try:
             write_whole(path, f"{text}\n".encode())
         except OSError as error:

@@ -8,21 +8,18 @@ from datetime import datetime
 
 from arcflow.core.errors import ConfigError
 
-STARTED = time.time()
-"""When this process began, as far as this file knows: in seconds since 1970."""
-
 _DURATION = re.compile(r"\s*(?:([\d.]+)\s*h)?\s*(?:([\d.]+)\s*m)?\s*(?:([\d.]+)\s*s?)?\s*$", re.I)
 _RESERVE_SHARE, _SHORTEST_RESERVE, _LONGEST_RESERVE = 0.02, 1.0, 60.0
 _MARGIN, _REMEMBERED = 0.9, 7
 
 
-def read_deadline(text: str, started: float = STARTED) -> float | None:
+def read_deadline(text: str, started: float = 0.0) -> float | None:
     """Return when the run must have ended, in seconds since 1970, or None without a deadline.
 
     Args:
-        text: "" for none; a duration from the start of the process ("11h30m", "90m", "3600");
+        text: "" for none; a duration from the start of the run ("11h30m", "90m", "3600");
             or a date and time ("2026-11-21T18:00", in the machine's zone unless it names one).
-        started: what durations count from.
+        started: what durations count from, in seconds since 1970.
 
     Raises:
         ConfigError: neither.

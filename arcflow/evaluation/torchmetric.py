@@ -20,14 +20,15 @@ def task_number(task_id: str) -> float:
 
 
 class ARCMetrics(TorchMetric):
-    """All of :data:`~arcflow.scoring.metrics.METRICS`, the mean over tasks.
+    """All of :data:`~arcflow.scoring.metrics.METRICS`, the mean over tasks or over test inputs.
 
-    One row is kept for each task, with a key made from its id. A task that was fed more than
+    One row is kept for each task: a key made from its id, the number of its test inputs, and its
+    metrics. A task that was fed more than
     once, as a sampler does that pads the ranks of a distributed evaluation to one length, counts
     once: the first row stands. The result is that of one process, to the last bit.
 
     Args:
-        extra: measures beside the built-in ones.
+        extra: metrics beside the built-in ones.
         kwargs: options of torchmetrics.
     """
 
@@ -59,19 +60,19 @@ class ARCMetrics(TorchMetric):
             DataError: as :func:`~arcflow.scoring.metrics.task_metrics`.
         """
         measured = task_metrics(candidates, outputs, task_id, self.extra)
-        row = [task_number(task_id), *(measured[name] for name in self.names)]
+        row = [task_number(task_id), len(outputs), *(measured[name] for name in self.names)]
         state = self.rows if isinstance(self.rows, list) else [self.rows]
         self.rows = [*state, torch.tensor(row, dtype=torch.float64, device=self.device)]
 
     def compute(self) -> dict[str, float]:
-        """Return the mean of each metric over the tasks that were added, or {} if there were
-        none."""
+        """Return each metric over the tasks that were added, or {} if there were none."""
         if len(self.rows) == 0:
             return {}
         first: dict[float, list[float]] = {}
-        for key, *values in dim_zero_cat(self.rows).reshape(-1, 1 + len(self.names)).tolist():
+        for key, *values in dim_zero_cat(self.rows).reshape(-1, 2 + len(self.names)).tolist():
             first.setdefault(key, values)
-        return mean_metrics(dict(zip(self.names, row, strict=True)) for row in first.values())
+        rows = [dict(zip(self.names, values, strict=True)) for _, *values in first.values()]
+        return mean_metrics(rows, [int(inputs) for inputs, *_ in first.values()], self.extra)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
@@ -20,6 +20,7 @@ from arcflow.core.seeds import derive
 from arcflow.modules.attention import NAME as SEGMENTS
 from arcflow.modules.attention import register
 from arcflow.modules.loss.skip_unscored import watch_last_layer
+from arcflow.modules.number_type import fastest_dtype
 from arcflow.text.hub import UNREACHABLE, is_local
 
 TINY = "tiny-qwen2"
@@ -50,8 +51,9 @@ class BackboneConfig:
             {hidden_size: 256, num_hidden_layers: 6}. Saved models keep their own.
         quantization: hold the frozen weights of a saved model in 4 bits (nf4, fp4) or 8 bits
             (int8) through bitsandbytes; needs LoRA and pip install "arcflow[bnb]".
-        dtype: number type of the weights. "auto" is the type they were saved in (float32 from
-            random weights, and when all weights are trained).
+        dtype: number type of the weights. "auto" is the type they were saved in, or float32 on a
+            CPU that has no instructions for that type, from random weights, and when all weights
+            are trained.
         gradient_checkpointing: recompute activations in the backward pass: less memory, about a
             third more time.
         attention: attention of transformers. "arcflow_segments" keeps the samples of a packed
@@ -72,7 +74,9 @@ class BackboneConfig:
         return self.model == TINY or self.model.endswith(".json")
 
 
-def load_backbone(config: BackboneConfig, vocab_size: int, seed: int = 0) -> PreTrainedModel:
+def load_backbone(
+    config: BackboneConfig, vocab_size: int, seed: int = 0, device_type: str | None = None
+) -> PreTrainedModel:
     """Build or load the language model.
 
     Args:
@@ -81,6 +85,8 @@ def load_backbone(config: BackboneConfig, vocab_size: int, seed: int = 0) -> Pre
             rows of a model from random weights; a saved model must have at least as many.
         seed: Random weights are a function of (config, vocab_size, seed); the global random
             state is neither read nor changed.
+        device_type: The type of the device that will compute, "cpu" or "cuda"; None stands for a
+            GPU if there is one. ``dtype: auto`` depends on it.
 
     Returns:
         The model, in training mode.
@@ -91,7 +97,10 @@ def load_backbone(config: BackboneConfig, vocab_size: int, seed: int = 0) -> Pre
     """
     if config.attention == SEGMENTS:
         register()
-    model = _scratch(config, vocab_size, seed) if config.from_scratch else _saved(config)
+    if config.from_scratch:
+        model = _scratch(config, vocab_size, seed)
+    else:
+        model = _saved(config, device_type or ("cuda" if torch.cuda.is_available() else "cpu"))
     rows = model.get_input_embeddings().weight.shape[0]
     if rows < vocab_size:
         raise ConfigError(
@@ -166,7 +175,7 @@ def _read_config(path: str) -> PreTrainedConfig:
         raise _missing(path, _brief(error)) from error
 
 
-def _saved(config: BackboneConfig) -> PreTrainedModel:
+def _saved(config: BackboneConfig, device_type: str) -> PreTrainedModel:
     name = config.model
     if config.config:
         raise ConfigError(
@@ -180,18 +189,18 @@ def _saved(config: BackboneConfig) -> PreTrainedModel:
     local = is_local(name)
     try:
         # The config is read first and alone: a wrong name then costs one look-up, not one a file.
-        AutoConfig.from_pretrained(name, local_files_only=local)
+        saved = AutoConfig.from_pretrained(name, local_files_only=local).dtype
     except (OSError, ValueError, KeyError) as error:
         offline = local and not Path(name).is_dir()
         raise _missing(name, UNREACHABLE if offline else _brief(error)) from error
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             name,
-            dtype="auto" if config.dtype == "auto" else getattr(torch, config.dtype),
+            dtype=_number_type(config, saved, device_type),
             attn_implementation=config.attention,
             output_loading_info=True,
             local_files_only=local,
-            **_quantized(config),
+            **_quantized(config, device_type),
         )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise _unloadable(config, _brief(error)) from error
@@ -206,7 +215,18 @@ def _saved(config: BackboneConfig) -> PreTrainedModel:
     return model
 
 
-def _quantized(config: BackboneConfig) -> dict[str, Any]:
+def _number_type(
+    config: BackboneConfig, saved: torch.dtype | None, device_type: str
+) -> torch.dtype | Literal["auto"]:
+    """Return the ``dtype`` of ``from_pretrained``; "auto" where the file alone decides."""
+    if config.dtype != "auto":
+        return cast(torch.dtype, getattr(torch, config.dtype))
+    if saved is None or config.quantization != "none":
+        return "auto"
+    return fastest_dtype(saved, device_type, config.model)
+
+
+def _quantized(config: BackboneConfig, device_type: str) -> dict[str, Any]:
     """Return the arguments of ``from_pretrained`` that load the weights in 4 or 8 bits."""
     if config.quantization == "none":
         return {}
@@ -229,7 +249,9 @@ def _quantized(config: BackboneConfig) -> dict[str, Any]:
             bnb_4bit_quant_type=config.quantization,
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=(
-                torch.bfloat16 if config.dtype == "auto" else getattr(torch, config.dtype)
+                fastest_dtype(torch.bfloat16, device_type, config.model)
+                if config.dtype == "auto"
+                else getattr(torch, config.dtype)
             ),
         )
     return {"quantization_config": options}

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from arcflow.core.class_path import class_path
 from arcflow.core.errors import CheckpointError, ConfigError, located
 from arcflow.core.seeds import derive
+from arcflow.modules.accumulation import AccumulatedStep, check_accumulation, counts
 from arcflow.modules.adapter_files import export_adapter, read_adapter
 from arcflow.modules.backbone import BackboneConfig, load_backbone
 from arcflow.modules.export import merge_and_export
@@ -128,6 +129,7 @@ class LoRAModule(LightningModule):
         self._clock = 0.0
         self._nats: float | Tensor = 0.0
         self._scored = 0
+        self._step = AccumulatedStep()
         # Checkpoints lack the frozen weights on purpose; on_load_checkpoint checks the rest.
         self.strict_loading = False
 
@@ -152,7 +154,9 @@ class LoRAModule(LightningModule):
             )
         if self.vocab_size is None:
             self.vocab_size = len(load_tokenizer(self.tokenizer_name))
-        self.model = load_backbone(self.backbone, self.vocab_size, self.seed)
+        strategy = getattr(self._trainer, "strategy", None)
+        device = strategy.root_device.type if strategy is not None else None
+        self.model = load_backbone(self.backbone, self.vocab_size, self.seed, device)
         self.base_record = describe_base(self.model, self.backbone.model)
         start = self.start_from
         if start is not None and self.lora is not None and is_adapter(start):
@@ -224,24 +228,33 @@ class LoRAModule(LightningModule):
         return None if type(self.loss_fn) is CrossEntropy else self.loss_fn.describe()
 
     def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
-        """The mean loss of one batch, in nats a scored token.
+        """Return the mean loss of one batch, in nats a scored token.
 
-        Of several processes each returns its share, so that the mean of their gradients, which
-        DDP and FSDP take, is the gradient of the mean over the scored tokens of all.
+        Each of several processes, and each of several accumulated batches, returns its share: the
+        gradient of an optimizer step is that of the mean over the scored tokens of all. What is
+        logged is this mean, once a step.
         """
         loss, scored = self.compute_loss(batch)
         mean, tokens = loss.detach(), _real_tokens(batch)
         processes = self.trainer.world_size
+        if self.trainer.accumulate_grad_batches > 1:
+            return self._step.add(loss, scored, tokens, self._over_processes)
         if processes > 1:
-            counts = torch.tensor([0.0, scored, tokens], dtype=torch.float64, device=self.device)
-            counts[0] = mean * scored
-            nats, all_scored, tokens = self._over_processes(counts)
+            nats, all_scored, tokens = self._over_processes(counts(mean * scored, scored, tokens))
             all_scored = all_scored.clamp(min=1)
             mean = (nats / all_scored).to(loss.dtype)
             loss = loss * (scored * processes / all_scored).to(loss.dtype)
-        self.log("train_loss", mean, prog_bar=True, batch_size=max(scored, 1))
-        self._log_speed(tokens)
+        self._log_step(mean, tokens)
         return loss
+
+    def on_after_backward(self) -> None:
+        """Weigh the accumulated batches by their scored tokens, after the last one of a step."""
+        trainer = self.trainer
+        if self._step and not trainer.fit_loop._should_accumulate():
+            parts, processes = trainer.accumulate_grad_batches, trainer.world_size
+            self._log_step(
+                *self._step.close(self.parameters(), parts, processes, self._over_processes)
+            )
 
     def validation_step(
         self, batch: Mapping[str, Tensor], batch_idx: int, dataloader_idx: int = 0
@@ -288,8 +301,12 @@ class LoRAModule(LightningModule):
             torch.distributed.all_reduce(sums)
         return sums
 
-    def _log_speed(self, tokens: int | Tensor) -> None:
-        """Tokens a second since the last batch, of all processes, and the learning rate."""
+    def _log_step(self, mean: Tensor, tokens: int | Tensor) -> None:
+        """Log a step's mean loss, its tokens a second since the last step, and its learning rate.
+
+        Loss and tokens are those of all processes.
+        """
+        self.log("train_loss", mean, prog_bar=True)
         now = time.perf_counter()
         if self._clock:
             self.log("tokens_per_s", tokens / (now - self._clock), prog_bar=True)
@@ -297,8 +314,10 @@ class LoRAModule(LightningModule):
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_start(self) -> None:
-        """Start the clock of ``tokens_per_s``."""
+        """Start the clock of ``tokens_per_s``, and the first step."""
+        check_accumulation(self.trainer)
         self._clock = 0.0
+        self._step = AccumulatedStep()
 
     def on_validation_end(self) -> None:
         """Leave validation out of ``tokens_per_s``."""

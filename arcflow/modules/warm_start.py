@@ -8,7 +8,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from arcflow.core.errors import CheckpointError
-from arcflow.modules.adapter_files import PEFT_CONFIG, RECORD
+from arcflow.modules.adapter_config import PEFT_CONFIG
+from arcflow.modules.adapter_files import RECORD
 from arcflow.modules.checkpoint_file import read_checkpoint
 from arcflow.modules.fingerprint import Fingerprint, check_fingerprint
 from arcflow.modules.lora.adapters import State, check_tensors

@@ -73,8 +73,7 @@ class OmniARC(Source):
     Every pass gives each program once. A task has one test pair.
 
     Args:
-        ids: The training tasks whose programs are used; empty takes all. YAML reads digits alone as
-            a number: quote such an id, '00576224'.
+        ids: The training tasks whose programs are used; empty takes all.
         exclude: The tasks to leave out.
         fraction: The share of the remaining tasks to draw at random by their ids, over 0 and up to
             1; at least one task. The tasks of a smaller share are among those of a larger share.

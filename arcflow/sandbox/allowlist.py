@@ -66,7 +66,7 @@ MODULES: Mapping[str, frozenset[str]] = {
     ),
     "functools": _names(
         """
-        cache cmp_to_key lru_cache partial reduce
+        cache lru_cache partial reduce
         """
     ),
     "heapq": _names(
@@ -117,7 +117,12 @@ ATTRIBUTES = _names(
 
 FORBIDDEN = _names(
     """
-    add_note format format_map mro with_traceback
+    add_note format format_map mro resize with_traceback
     """
 )
-"""Public attributes that are refused because they lead out of the sandbox or change its objects."""
+"""Public attributes that are refused on any object.
+
+They lead out of the sandbox, change its objects, or free memory that is still in use: an array's
+``resize`` can be told not to look for views of it. The function ``np.resize`` is no attribute of
+that kind.
+"""

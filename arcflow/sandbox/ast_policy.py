@@ -83,6 +83,8 @@ def check(
     except (ValueError, RecursionError, MemoryError) as error:
         # The text is not UTF-8, has a NUL or a number with too many digits, or is nested too deep.
         return SyntaxProblem(str(error) or "nested too deep for the parser")
+    except Exception as error:  # noqa: BLE001 - whatever else the parser does, the worker goes on
+        return SyntaxProblem(f"the parser failed: {type(error).__name__}: {error}")
 
 
 def _problem(tree: ast.Module, limits: Limits, namespace: ProgramNamespace) -> Refused | None:
@@ -100,11 +102,12 @@ def _problem(tree: ast.Module, limits: Limits, namespace: ProgramNamespace) -> R
             return Refused(f"nesting of more than {limits.depth} levels", line)
         level = _children(level)
     stored = {name for node in nodes if type(node) in _BINDING for name in _stores(node)}
+    numpy_names = _numpy_names(nodes, stored)
     found = [
         Refused(construct, getattr(node, "lineno", 0))
         for node in nodes
         if type(node) not in _UNCHECKED
-        and (construct := _refusal(node, stored, namespace)) is not None
+        and (construct := _refusal(node, stored, numpy_names, namespace)) is not None
     ]
     if found:
         return min(found, key=lambda refused: refused.line)
@@ -144,7 +147,23 @@ def _hidden(name: str) -> bool:
     return name.startswith("__") or name.endswith("__")
 
 
-def _refusal(node: ast.AST, stored: set[str], namespace: ProgramNamespace) -> str | None:
+def _numpy_names(nodes: list[ast.AST], stored: set[str]) -> set[str]:
+    """Return the names that can mean nothing but numpy anywhere in a program."""
+    numpy, other = {"np"}, set(stored)
+    for node in nodes:
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        for alias in node.names:
+            top = alias.name.partition(".")[0]
+            meant = alias.name if alias.asname else top  # "import a.b" binds a, "as c" binds b
+            is_numpy = isinstance(node, ast.Import) and meant == "numpy"
+            (numpy if is_numpy else other).add(alias.asname or top)
+    return numpy - other
+
+
+def _refusal(
+    node: ast.AST, stored: set[str], numpy_names: set[str], namespace: ProgramNamespace
+) -> str | None:
     """Return what is forbidden about one node, or None if it is allowed."""
     if not isinstance(node, _NODES):
         kind = type(node).__name__
@@ -155,7 +174,7 @@ def _refusal(node: ast.AST, stored: set[str], namespace: ProgramNamespace) -> st
         if _hidden(node.id) or (node.id in _UNAVAILABLE and node.id not in stored):
             return f"the name {node.id}"
     elif isinstance(node, ast.Attribute):
-        return _attribute(node, stored, namespace)
+        return _attribute(node, numpy_names, namespace)
     elif isinstance(node, ast.Import):
         for alias in node.names:
             if alias.name not in namespace.modules:
@@ -174,10 +193,12 @@ def _refusal(node: ast.AST, stored: set[str], namespace: ProgramNamespace) -> st
     return None
 
 
-def _attribute(node: ast.Attribute, stored: set[str], namespace: ProgramNamespace) -> str | None:
+def _attribute(
+    node: ast.Attribute, numpy_names: set[str], namespace: ProgramNamespace
+) -> str | None:
     if not isinstance(node.ctx, ast.Load):
         return f"setting the attribute {node.attr}"
-    if isinstance(node.value, ast.Name) and node.value.id == "np" and "np" not in stored:
+    if isinstance(node.value, ast.Name) and node.value.id in numpy_names:
         if node.attr not in vars(namespace.modules["numpy"]) or _hidden(node.attr):
             return f"numpy.{node.attr}"
         return None

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from arcflow.sandbox.allowlist import ATTRIBUTES, BUILTINS, FORBIDDEN, LINALG, MODULES, NUMPY
+from arcflow.sandbox.stand_ins import offered
 
 
 def quiet(*values: object, **options: object) -> None:
@@ -44,7 +45,7 @@ class ProgramNamespace:
         api_names: dict[str, Any] = {}
         if api:
             source = importlib.import_module(api)
-            api_names = {name: getattr(source, name) for name in source.__all__}
+            api_names = {name: offered(getattr(source, name)) for name in source.__all__}
             self._add_chain(api, api_names)
         self.names: dict[str, Any] = {"np": self.modules["numpy"], **api_names}
         self.builtins: dict[str, Any] = {
@@ -52,40 +53,13 @@ class ProgramNamespace:
             "print": quiet,
             "__import__": self._import,
         }
-        self.attributes = ATTRIBUTES.union(
-            *(vars(module).keys() for module in self.modules.values()),
-            *(_public(value) for value in api_names.values() if isinstance(value, type)),
+        self.attributes = (
+            ATTRIBUTES.union(
+                *(vars(module).keys() for module in self.modules.values()),
+                *(_public(value) for value in api_names.values() if isinstance(value, type)),
+            )
+            - FORBIDDEN
         )
-        self._shared: list[tuple[dict[str, Any], dict[str, Any]]] = []
-
-    def seal(self) -> None:
-        """Record the state that programs of one process share, for :meth:`intact`.
-
-        The state is what programs can name and what these names refer to in numpy, in the API
-        module and in this package. Numpy's inner modules are left out, since comparing them would
-        take five times as long as a program.
-        """
-        inner = tuple(f"{name}." for name in (self.api, __package__) if name)
-        outer = {"builtins", "numpy", "numpy.linalg", self.api}
-        shared = [
-            *map(vars, self.modules.values()),
-            *(
-                vars(m)
-                for name, m in sys.modules.items()
-                if name in outer or name.startswith(inner)
-            ),
-            self.builtins,
-            self.names,
-        ]
-        self._shared = [(values, dict(values)) for values in shared]
-
-    def intact(self) -> bool:
-        """Return whether every name of every module still means what it meant at :meth:`seal`."""
-        try:
-            # Identical objects compare as equal; what a program put there may fail to compare.
-            return all(now == before for now, before in self._shared)
-        except Exception:  # noqa: BLE001 - a comparison of anything with anything
-            return False
 
     def _add_chain(self, api: str, api_names: Mapping[str, Any]) -> None:
         """Make ``import a.b.c`` work with modules that each hold only the next one."""
@@ -130,7 +104,7 @@ def _pick(
     """
     module = ModuleType(name)
     vars(module).clear()
-    values = {key: getattr(source, key) for key in public if hasattr(source, key)} | dict(
+    values = {key: offered(getattr(source, key)) for key in public if hasattr(source, key)} | dict(
         more or {}
     )
     vars(module).update(values)
@@ -140,5 +114,5 @@ def _pick(
 
 
 def _public(cls: type) -> list[str]:
-    """Return the public attributes of a class of the API module, without the forbidden ones."""
-    return [name for name in dir(cls) if not name.startswith("_") and name not in FORBIDDEN]
+    """Return the public attributes of a class of the API module."""
+    return [name for name in dir(cls) if not name.startswith("_")]

@@ -76,9 +76,10 @@ class SyntaxProblem:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The result of a program that was not run because the policy forbids it.
+    """The result of a program that the policy forbids.
 
-    It uses what programs may not use, or does not define ``task(grid)``.
+    It uses what programs may not use, or does not define ``task(grid)``, and was not run; or it ran
+    and changed what programs share, so that its answer does not count.
 
     Attributes:
         construct: What was found, for example ``"the name open"``.

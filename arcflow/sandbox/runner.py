@@ -14,34 +14,45 @@ from arcflow.sandbox.protocol import (
     MEMORY,
     NONDETERMINISTIC,
     RAISED,
+    REFUSED,
     ProgramRequest,
     pack_grids,
     pack_message,
     unpack_grids,
 )
 from arcflow.sandbox.shared_results import SharedResults
+from arcflow.sandbox.shared_state import SharedState
 
 
 def run_programs(
-    requests: Sequence[ProgramRequest], namespace: ProgramNamespace, shared_results: SharedResults
+    requests: Sequence[ProgramRequest],
+    namespace: ProgramNamespace,
+    shared_state: SharedState,
+    shared_results: SharedResults,
 ) -> None:
     """Run programs until one of the rest needs a fresh process.
 
-    That is the case after a program that changed the state that it shares with others, and for a
-    program that may have failed because of those before it.
+    That is the case after a program that changed the state that it shares with others, whose own
+    answer is replaced by a refusal, and for a program that may have failed because of those before
+    it.
 
     Args:
         requests: The compiled programs.
         namespace: The names that the programs may use.
+        shared_state: The state that the programs share, and that each has to leave as it was.
         shared_results: The memory that the answers are written to.
     """
+    shared_state.begin()
     for request in requests:
         shared_results.begin()
         answer = run_program(request.text, unpack_grids(request.grids, request.n_grids), namespace)
         alone = request is requests[0]
         if not alone and answer[0] in (MEMORY, NONDETERMINISTIC):
             return
-        if not shared_results.add(answer) or not namespace.intact():
+        change = shared_state.change()
+        if change:
+            answer = pack_message(REFUSED, f"changing what programs share: {change}")
+        if not shared_results.add(answer) or change:
             return
 
 

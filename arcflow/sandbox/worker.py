@@ -6,6 +6,7 @@ while processes of the zygote run those that are compiled.
 
 import base64
 import gc
+import importlib
 import json
 import marshal
 import mmap
@@ -36,11 +37,23 @@ from arcflow.sandbox.protocol import (
 )
 from arcflow.sandbox.results import Limits, SyntaxProblem
 from arcflow.sandbox.runner import run_program
+from arcflow.sandbox.shared_state import SharedState
 from arcflow.sandbox.zygote import CODE, VERDICT, Zygote
 
 REQUESTS, ANSWERS = 0, 1
 PARSER_BYTES = 512 << 20
 """The address space in bytes for parsing one program."""
+_LATE_IMPORTS = (
+    "unicodedata",
+    "encodings.cp1252",
+    "encodings.idna",
+    "encodings.utf_16_be",
+    "encodings.utf_16_le",
+)
+"""The modules that Python imports when it meets a name or ``\\N{...}`` beyond ASCII, or a codec.
+
+No module can be imported any more once the rights are dropped.
+"""
 _WARM = b"""
 import math
 from collections import Counter, deque
@@ -90,13 +103,11 @@ def main() -> None:
     # Nobody would read the warnings of numpy or of the compiler here.
     warnings.simplefilter("ignore")
     try:
-        namespace = ProgramNamespace(setup["api"])
-        _warm(namespace)
+        namespace = warm_namespace(setup["api"])
     except Exception as error:  # noqa: BLE001 - an api module may fail in any way
         failure = {"error": f"{type(error).__name__}: {error}"}
         answer_stream.write(frame(0, json.dumps(failure).encode()))
         return
-    namespace.seal()
     base = _address_space()
     layers = [
         isolation.clear_environment(),
@@ -120,8 +131,9 @@ def main() -> None:
         isolation.die_with_parent()
         layers.append(isolation.filter_calls(zygote, setup["missing"]))
         report = [[layer.name, layer.holds, layer.detail] for layer in layers]
+        shared_state = SharedState(namespace)
         answer_stream.write(frame(0, json.dumps({"layers": report}).encode()))
-        _serve(Zygote(inner, answer_stream, namespace, program, base).serve)
+        _serve(Zygote(inner, answer_stream, namespace, shared_state, program, base).serve)
     inner.close()
     os.close(ANSWERS)
     gc.enable()
@@ -146,8 +158,23 @@ def _common() -> list[Layer]:
     return [isolation.drop_capabilities(), isolation.lock_paths(), isolation.set_rlimits()]
 
 
-def _warm(namespace: ProgramNamespace) -> None:
-    """Run a program once, so that all forks share what is imported or made at first use."""
+def warm_namespace(api: str) -> ProgramNamespace:
+    """Return the names for programs after everything is loaded that programs may need.
+
+    One program is run, so that all forks share what is imported or made at first use.
+
+    Args:
+        api: The module whose public names programs may use; an empty string stands for no module.
+
+    Returns:
+        The names that programs may use.
+
+    Raises:
+        ProtocolError: If the program that is run fails.
+    """
+    namespace = ProgramNamespace(api)
+    for module in _LATE_IMPORTS:
+        importlib.import_module(module)
     code = check(_WARM, Limits(), namespace)
     grid = unpack_grids(b"\x01\x01\x00", 1)
     if not isinstance(code, CodeType):
@@ -155,6 +182,7 @@ def _warm(namespace: ProgramNamespace) -> None:
     answer = run_program(marshal.dumps(code), grid, namespace)
     if answer[0] != GRIDS:
         raise ProtocolError(f"the warm-up program fails: {answer!r}")
+    return namespace
 
 
 def _parse_each(request_stream: BinaryIO, inner: BinaryIO, namespace: ProgramNamespace) -> None:

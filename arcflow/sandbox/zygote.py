@@ -29,6 +29,7 @@ from arcflow.sandbox.protocol import (
 from arcflow.sandbox.results import Limits
 from arcflow.sandbox.runner import run_programs
 from arcflow.sandbox.shared_results import SharedResults
+from arcflow.sandbox.shared_state import SharedState
 
 CODE, VERDICT = b"c", b"v"
 """The byte that the parser puts before the code of a program, or before a finished answer."""
@@ -44,6 +45,7 @@ class Zygote:
         request_stream: The stream of requests from the parser.
         answer_stream: The stream of answers to the parent.
         namespace: The names that programs may use.
+        shared_state: The state that programs of one process share.
         calls: The filter of the system calls that programs may make; empty if there is none.
         base: The address space in bytes that a process has before its first program.
     """
@@ -51,6 +53,7 @@ class Zygote:
     request_stream: BinaryIO
     answer_stream: BinaryIO
     namespace: ProgramNamespace
+    shared_state: SharedState
     calls: bytes
     base: int
 
@@ -125,7 +128,7 @@ class Zygote:
             isolation.limit_program(self.base + memory, cpu)
             if self.calls and not isolation.filter_calls(self.calls).holds:
                 os._exit(1)
-            run_programs(requests, self.namespace, shared_results)
+            run_programs(requests, self.namespace, self.shared_state, shared_results)
         finally:
             os._exit(0)
 

@@ -14,8 +14,8 @@ from arcflow.core.seeds import rng
 from arcflow.scoring.metrics import METRIC_TABLE, ScoredInput
 from arcflow.scoring.voting import Candidate, by_test_input
 
-CURVES = ("pass_n", "vote_1", "vote_2")
-"""The measures of a curve, as :data:`~arcflow.scoring.metrics.METRIC_TABLE` defines them."""
+CURVES = ("pass_n", "vote_1", "vote_2", "kaggle")
+"""The metrics of a curve, as :data:`~arcflow.scoring.metrics.METRIC_TABLE` defines them."""
 
 RESAMPLES = 2000
 """The number of bootstrap samples of the tasks that make the confidence band."""
@@ -30,7 +30,7 @@ class Point:
 
     Attributes:
         n: The number of predictions for each test input.
-        value: The mean of the metric over tasks, 0 to 1.
+        value: The mean of the metric over tasks, or over test inputs for ``kaggle``, 0 to 1.
         low: The lower end of the 95 % confidence band.
         high: The upper end of the 95 % confidence band.
     """
@@ -52,7 +52,8 @@ def curve(
     ``pass_n`` is exact: the probability that n of an input's N candidates, sampled without
     replacement, hold a right one (the unbiased estimator of Chen et al. 2021, arXiv:2107.03374).
     ``vote_k`` is exact up to n = k, where it equals ``pass_n``; beyond, it is the mean over
-    ``draws`` subsamples, each ranked as :func:`~arcflow.scoring.voting.rank_votes` does. An input
+    ``draws`` subsamples, each ranked as :func:`~arcflow.scoring.voting.rank_votes` does.
+    ``kaggle`` is ``vote_2`` as the mean over all test inputs instead of that over tasks. An input
     with fewer than n candidates counts with all it has, so at the largest n every metric equals
     that of :func:`~arcflow.scoring.metrics.task_metrics`.
 
@@ -64,26 +65,21 @@ def curve(
 
     Returns:
         For each of :data:`CURVES` its points at n = 1, 2, 4, ... and the largest N. The band is the
-        2.5th to 97.5th percentile of the mean over tasks sampled with replacement.
+        2.5th to 97.5th percentile of the value over tasks sampled with replacement.
 
     Raises:
         DataError: There are no candidates, or one is for an unknown task or test input.
         ConfigError: ``draws`` is below 1 or ``seed`` below 0.
     """
-    for name, number, least in (("draws", draws, 1), ("seed", seed, 0)):
-        if number < least:
-            raise ConfigError(
-                f"bad {name}",
-                value=number,
-                expected=f"an integer >= {least}",
-                next_step="Leave it out for the default.",
-            )
+    _check("draws", draws, 1)
+    _check("seed", seed, 0)
     split = _split(candidates, outputs)
     largest = max(len(found) for inputs in split.values() for found in inputs)
     grid = number_grid(largest)
     # Sorted, so that the band does not depend on the order in which tasks were finished.
+    order = sorted(split)
     tasks = []
-    for task_id in sorted(split):
+    for task_id in order:
         word = zlib.crc32(task_id.encode())  # so that other tasks do not change the draws
         inputs = [
             input_curve(found, output, grid, draws, rng(seed, "curve", word, index))
@@ -91,9 +87,13 @@ def curve(
                 zip(split[task_id], outputs[task_id], strict=True)
             )
         ]
-        tasks.append(_mean(inputs))
-    value = _mean(tasks)
-    low, high = _band(np.stack(tasks), rng(seed, "bootstrap"))
+        tasks.append(_mean(inputs, np.ones((len(CURVES), len(inputs)))))
+    counted = np.array([len(outputs[task_id]) for task_id in order], float)
+    weights = np.stack(
+        [counted if METRIC_TABLE[name].over_inputs else np.ones(len(order)) for name in CURVES]
+    )
+    value = _mean(tasks, weights)
+    low, high = _band(np.stack(tasks), weights, rng(seed, "bootstrap"))
     return {
         name: [
             Point(n, float(value[i, k]), float(low[i, k]), float(high[i, k]))
@@ -101,6 +101,16 @@ def curve(
         ]
         for i, name in enumerate(CURVES)
     }
+
+
+def _check(name: str, number: int, least: int) -> None:
+    if number < least:
+        raise ConfigError(
+            f"bad {name}",
+            value=number,
+            expected=f"an integer >= {least}",
+            next_step="Leave it out for the default.",
+        )
 
 
 def _split(
@@ -158,7 +168,7 @@ def input_curve(
     draws: int,
     generator: np.random.Generator,
 ) -> Floats:
-    """Return the metrics of one test input, of shape (3, len(grid)), with rows as :data:`CURVES`.
+    """Return the metrics of one test input, of shape (4, len(grid)), with rows as :data:`CURVES`.
 
     Args:
         candidates: All answers to the test input, unanswered ones included.
@@ -169,8 +179,8 @@ def input_curve(
     """
     total = len(candidates)
     scored = ScoredInput(candidates, output)
-    measures = [METRIC_TABLE[name].function for name in CURVES]
-    last = [measure(scored) for measure in measures if measure is not None]
+    functions = [METRIC_TABLE[name].function for name in CURVES]
+    last = [function(scored) for function in functions if function is not None]
     found = np.empty((len(CURVES), len(grid)))
     found[:] = np.array(last)[:, None]
     key = grid_key(output)
@@ -186,6 +196,7 @@ def input_curve(
         for votes in (1, 2):
             sampled = float(np.mean(places[k] < votes))
             found[votes, k] = found[0, k] if n <= votes else sampled
+    found[3] = found[2]  # Kaggle's number differs from vote_2 over several test inputs only.
     return found
 
 
@@ -247,20 +258,32 @@ def _comes_first(these: Ints, those: Ints, scores: Floats) -> bool:
     return a > b or (a == b and bool(these[0] < those[0]))
 
 
-def _mean(rows: Sequence[Floats]) -> Floats:
-    """Return the mean over arrays of one shape, the same in whatever order they come."""
-    stacked = np.stack(rows)
-    sums = [math.fsum(column) for column in stacked.reshape(len(rows), -1).T]
-    return np.array(sums).reshape(stacked.shape[1:]) / len(rows)
+def _mean(rows: Sequence[Floats], weights: Floats) -> Floats:
+    """Return the weighted mean over arrays of one shape, the same in whatever order they come.
+
+    Args:
+        rows: The arrays, each of shape (metrics, numbers).
+        weights: The weight of each array for each metric, of shape (metrics, len(rows)).
+    """
+    weighted = np.stack(rows, axis=-1) * weights[:, None]
+    return np.array(
+        [
+            [math.fsum(values) / of for values in metric]
+            for metric, of in zip(weighted, weights.sum(axis=1), strict=True)
+        ]
+    )
 
 
-def _band(tasks: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
-    """Return the 2.5th and 97.5th percentile of the mean of resampled ``tasks``.
+def _band(tasks: Floats, weights: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return the 2.5th and 97.5th percentile of the weighted mean of resampled ``tasks``.
 
     Both have the shape of ``tasks``, which is (tasks, metrics, numbers), without the first axis.
     """
     n = len(tasks)
-    weights = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
-    means = np.tensordot(weights, tasks, axes=1)
-    low, high = np.percentile(means, (2.5, 97.5), axis=0)
+    resampled = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    # (metrics, resamples, numbers): the weights of a resample add up to what it holds.
+    means = np.stack(
+        [(resampled * of) @ tasks[:, i] / (resampled @ of)[:, None] for i, of in enumerate(weights)]
+    )
+    low, high = np.percentile(means, (2.5, 97.5), axis=1)
     return low, high

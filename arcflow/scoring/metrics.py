@@ -1,4 +1,4 @@
-"""The measures of an evaluation, for one task and over tasks; one table says what they are."""
+"""The metrics of an evaluation, for one task and over tasks; one table says what they are."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +10,8 @@ import numpy as np
 from arcflow.core.class_path import import_object
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import Grid
-from arcflow.scoring.voting import Candidate, by_test_input, rank_votes
+from arcflow.scoring.merge import rank_answers
+from arcflow.scoring.voting import Candidate, by_test_input
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class ScoredInput:
 
     @cached_property
     def right_votes(self) -> list[bool]:
-        """Of the first two of :func:`~arcflow.scoring.voting.rank_votes`, whether each is right."""
-        votes = rank_votes(self.candidates)[:2]
+        """Of the first two of :func:`~arcflow.scoring.merge.rank_answers`, whether it is right."""
+        votes = rank_answers(self.candidates)[:2]
         return [np.array_equal(vote.grid, self.output) for vote in votes]
 
     def mean(self, values: Sequence[float]) -> float:
@@ -54,15 +55,18 @@ class ScoredInput:
 
 @dataclass(frozen=True)
 class Metric:
-    """One measure of an evaluation.
+    """One metric of an evaluation.
 
     Attributes:
-        name: its row in tables and its key in results files.
+        name: its key in logs and results files.
         function: its value for one test input; None where the evaluation measures it otherwise.
             A task's value is the mean over its test inputs, an evaluation's that over tasks.
         help: what it says, in one sentence.
         percent: whether it is a share, 0 to 1, that tables show in per cent.
         larger_is_better: False where a smaller value is the better one.
+        over_inputs: whether an evaluation's value is the mean over all test inputs instead of that
+            over tasks, so that a task with two test inputs counts twice.
+        known_as: whose number it is, which tables show after the name.
     """
 
     name: str
@@ -70,6 +74,13 @@ class Metric:
     help: str
     percent: bool = True
     larger_is_better: bool = True
+    over_inputs: bool = False
+    known_as: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name that tables and pictures show."""
+        return f"{self.name} ({self.known_as})" if self.known_as else self.name
 
 
 _GRID_METRICS = (
@@ -107,7 +118,14 @@ _GRID_METRICS = (
     Metric(
         "vote_2",
         lambda scored: float(any(scored.right_votes)),
-        "Whether one of the first two of the ranked answers is right.",
+        "Whether one of the first two of the ranked answers is right, as the mean over tasks.",
+        known_as="ARC Prize",
+    ),
+    Metric(
+        "kaggle",
+        lambda scored: float(any(scored.right_votes)),
+        "The same, as the share of all test inputs.",
+        over_inputs=True,
     ),
     Metric(
         "unanswered",
@@ -134,38 +152,38 @@ _OTHER_METRICS = (
 )
 
 METRIC_TABLE: dict[str, Metric] = {m.name: m for m in (*_GRID_METRICS, *_OTHER_METRICS)}
-"""Every built-in measure by name."""
+"""Every built-in metric by name."""
 
 METRICS = tuple(metric.name for metric in _GRID_METRICS)
-"""Names of the measures of candidates, in the order in which tables show them."""
+"""Names of the metrics of candidates, in the order in which tables show them."""
 
 
 def find_metric(name: str, extra: Sequence[Metric] = ()) -> Metric:
-    """Return the measure of that name; an unknown one is a plain number, larger is better.
+    """Return the metric of that name; an unknown one is a plain number, larger is better.
 
     Args:
         name: e.g. a column of a table.
-        extra: measures beside the built-in ones.
+        extra: metrics beside the built-in ones.
     """
     known = METRIC_TABLE | {metric.name: metric for metric in extra}
     return known.get(name) or Metric(name, None, "", percent=False)
 
 
 def load_metrics(paths: Iterable[str]) -> list[Metric]:
-    """Return the measures that dotted paths name.
+    """Return the metrics that dotted paths name.
 
     Args:
         paths: e.g. ``"examples.custom_metric.NEARLY_RIGHT"``, each the path of a :class:`Metric`.
 
     Raises:
-        ConfigError: there is no such object, it is no measure of candidates, or its name is taken.
+        ConfigError: there is no such object, it is no metric of candidates, or its name is taken.
     """
     option, found = "pass_n.metrics", list[Metric]()
     for path in paths:
         metric = import_object(path, option, "the dotted path of a Metric")
         if not isinstance(metric, Metric) or metric.function is None:
             raise ConfigError(
-                f"{option}: not a measure",
+                f"{option}: not a metric",
                 value=path,
                 expected="an arcflow.scoring.metrics.Metric with a function",
                 next_step="Write NAME = Metric('name', function, 'help') in the module.",
@@ -176,7 +194,7 @@ def load_metrics(paths: Iterable[str]) -> list[Metric]:
                 f"{option}: {path} has a name that is taken",
                 value=metric.name,
                 expected=f"a name other than {', '.join(taken)}",
-                next_step="Rename the measure.",
+                next_step="Rename the metric.",
             )
         found.append(metric)
     return found
@@ -192,13 +210,13 @@ def pixel_share(grid: Grid | None, output: Grid) -> float:
 def input_metrics(
     candidates: Sequence[Candidate], output: Grid, extra: Sequence[Metric] = ()
 ) -> dict[str, float]:
-    """Return the measures of one test input.
+    """Return the metrics of one test input.
 
     Args:
-        candidates: all answers to it; with none at all, every built-in measure is 0 and
+        candidates: all answers to it; with none at all, every built-in metric is 0 and
             ``unanswered`` 1.
         output: the true answer.
-        extra: measures beside the built-in ones.
+        extra: metrics beside the built-in ones.
 
     Returns:
         All of :data:`METRICS`, each 0..1, as :data:`METRIC_TABLE` explains them, then ``extra``.
@@ -223,7 +241,7 @@ def task_metrics(
         candidates: the task's, of all its test inputs, in any order.
         outputs: the true answer to each test input, at least one.
         task_id: whose candidates they must be; None takes the first one's.
-        extra: measures beside the built-in ones.
+        extra: metrics beside the built-in ones.
 
     Raises:
         DataError: no outputs, candidates of several tasks, or of a test input that is not there.
@@ -243,12 +261,30 @@ def task_metrics(
     return mean_metrics([input_metrics(c, o, extra) for c, o in pairs])
 
 
-def mean_metrics(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of each measure of the first row over all ``rows``; {} for none.
+def mean_metrics(
+    rows: Iterable[Mapping[str, float]],
+    inputs: Sequence[int] | None = None,
+    extra: Sequence[Metric] = (),
+) -> dict[str, float]:
+    """Return the mean of each metric of the first row over all ``rows``; {} for none.
 
     It is the same in whatever order the rows come.
+
+    Args:
+        rows: the metrics of each task.
+        inputs: the number of test inputs of each task, by which metrics ``over_inputs`` are
+            weighted; None for tasks of one test input each.
+        extra: metrics beside the built-in ones.
     """
     rows = list(rows)
     if not rows:
         return {}
-    return {name: math.fsum(row[name] for row in rows) / len(rows) for name in rows[0]}
+    once = [1] * len(rows)
+    weights = {
+        name: inputs if inputs is not None and find_metric(name, extra).over_inputs else once
+        for name in rows[0]
+    }
+    return {
+        name: math.fsum(row[name] * n for row, n in zip(rows, of, strict=True)) / sum(of)
+        for name, of in weights.items()
+    }

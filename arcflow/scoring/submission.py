@@ -9,7 +9,8 @@ from arcflow.core.files import write_whole
 from arcflow.core.grid import Grid, make_grid
 from arcflow.core.json_file import read_json
 from arcflow.core.task import Task
-from arcflow.scoring.voting import Candidate, by_test_input, rank_votes
+from arcflow.scoring.merge import rank_answers
+from arcflow.scoring.voting import Candidate, by_test_input
 
 ATTEMPTS = ("attempt_1", "attempt_2")
 
@@ -68,7 +69,11 @@ def fill_submission(counts: Mapping[str, int], candidates: Iterable[Candidate]) 
 
 
 def _attempts(candidates: list[Candidate]) -> tuple[Grid, Grid]:
-    first, second, *_ = [*(vote.grid for vote in rank_votes(candidates)), PLACEHOLDER, PLACEHOLDER]
+    first, second, *_ = [
+        *(vote.grid for vote in rank_answers(candidates)),
+        PLACEHOLDER,
+        PLACEHOLDER,
+    ]
     return first, second
 
 

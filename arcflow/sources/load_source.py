@@ -9,8 +9,8 @@ from arcflow.sources.base import Source, TaskList
 from arcflow.sources.files.formats import recognise
 from arcflow.sources.files.json_lines import JsonLines
 from arcflow.sources.files.pair_dump import PairDump
-from arcflow.sources.files.read import find_files
-from arcflow.sources.files.text import read_value
+from arcflow.sources.files.read import find_files, is_pair_line
+from arcflow.sources.files.text import first_line, read_value
 from arcflow.sources.select import Length, TaskSelection, largest_side, load_tasks, select_tasks
 
 
@@ -32,7 +32,13 @@ def load_source(selection: TaskSelection, length: Length | None = None) -> Sourc
     kind = _kind(Path(name).expanduser(), selection) if len(selection.names) == 1 else ""
     if kind == "lines":
         return _select_lines(
-            JsonLines(str(Path(name).expanduser()), strict=selection.strict), selection, length
+            JsonLines(
+                str(Path(name).expanduser()),
+                strict=selection.strict,
+                duplicates=selection.duplicates,
+            ),
+            selection,
+            length,
         )
     if kind == "pairs":
         dump = PairDump(str(Path(name).expanduser()), selection.pairs, selection.strict)
@@ -45,7 +51,11 @@ def _kind(path: Path, selection: TaskSelection) -> str:
     if str(path) in SPLITS or not path.exists() or selection.solutions is not None:
         return ""
     if path.is_file() and path.name.endswith((".jsonl", ".ndjson")):
-        return "lines" if selection.format in ("auto", "lines") else ""
+        if selection.format == "pairs":
+            return "pairs"
+        if selection.format not in ("auto", "lines", "task", "examples"):
+            return ""
+        return "pairs" if is_pair_line(first_line(path)) else "lines"
     if selection.format != "auto":
         lazy = selection.format == "pairs" or (selection.format == "lines" and path.is_file())
         return selection.format if lazy and path.suffix != ".gz" else ""
@@ -68,13 +78,13 @@ def _select_lines(source: JsonLines, selection: TaskSelection, length: Length | 
     if not selection.filters:
         return source
     found = source.survey()
-    number = {task_id: i for i, task_id in enumerate(found.ids)}
+    number = {task_id: i for i, task_id in reversed(list(enumerate(found.ids)))}  # the first line
     tasks = source.base_tasks()
     if selection.max_tokens is not None and length is not None:
         tokens = {task.id: length(task) for task in tasks}
     else:
         tokens = {}
-    stubs = [Task(task_id, (), (), source.name) for task_id in found.ids if task_id]
+    stubs = [Task(task_id, (), (), source.name) for task_id in dict.fromkeys(found.ids) if task_id]
     kept = select_tasks(
         stubs,
         selection,

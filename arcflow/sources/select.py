@@ -36,8 +36,7 @@ class TaskSelection:
             one more pair is its test pair.
         duplicates: Whether an id that occurs twice in ``tasks`` is an error ("refuse"), or its
             first task is taken ("first").
-        ids: The ids of the only tasks to keep; empty keeps all. YAML reads digits alone as a
-            number: quote such an id, '00576224'.
+        ids: The ids of the only tasks to keep; empty keeps all.
         exclude: The ids of tasks to leave out.
         max_side: The longest side, in cells (1 to 30), that the grids of a task may have, known
             test outputs included.

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from arcflow.core.errors import ConfigError
+from arcflow.core.yaml_text import ID_KEYS, prepare_yaml, quote_ids
 from arcflow.studies.option_tree import copied, flat, get, put
 from arcflow.studies.spec import Study, StudyRow, StudyStage
 
@@ -106,7 +107,8 @@ def parse_settings(study: Study, words: Sequence[str]) -> list[Setting]:
         first, _, rest = option.partition(".")
         stage = first if rest and first in [stage.name for stage in study.stages] else ""
         try:
-            value = yaml.safe_load(text)
+            is_ids = option.removesuffix("+").rpartition(".")[2] in ID_KEYS
+            value = yaml.safe_load(quote_ids(text) if is_ids else prepare_yaml(text))
         except yaml.YAMLError:
             equals = ""
         if not option or not equals:

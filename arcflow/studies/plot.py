@@ -68,7 +68,8 @@ def _panel(
         panel.axvline(scale * mean.mean, color=_REFERENCE, linestyle="--", linewidth=1, zorder=1)
     if find_metric(column).percent and panel.get_xlim()[1] < 1:
         panel.set_xlim(-0.5, 10)  # all of them 0, or nearly: no scale of thousandths
-    panel.set_title(f"{column}, nats a token" if column == "loss" else f"{column}, %", fontsize=10)
+    title = find_metric(column).title
+    panel.set_title(f"{title}, nats a token" if column == "loss" else f"{title}, %", fontsize=10)
     panel.grid(axis="both", color="#e4e4e4", linewidth=0.7)
     panel.set_axisbelow(True)
     panel.tick_params(length=0, labelsize=9)

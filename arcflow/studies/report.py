@@ -117,8 +117,9 @@ def cell(found: Spread | None, column: str) -> str:
 
 
 def heading(column: str) -> str:
-    """Return a column's name with its unit."""
-    return f"{column} %" if find_metric(column).percent else column
+    """Return a column's name with whose number it is, and its unit."""
+    metric = find_metric(column)
+    return f"{metric.title} %" if metric.percent else metric.title
 
 
 def _rows(study: Study, results: Results) -> list[tuple[str, int, list[tuple[str, bool]]]]:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from arcflow.core.errors import ConfigError
+from arcflow.core.yaml_text import prepare_yaml
 from arcflow.studies.option_tree import merge
 
 COMMANDS = ("fit", "validate", "test")
@@ -237,21 +238,11 @@ def read_yaml(path: Path) -> dict[Any, Any]:
         ConfigError: The file is unreadable, not YAML, no mapping, or has a key twice.
     """
     try:
-        found = yaml.load(path.read_text("utf-8"), _Loader)
+        text = path.read_text("utf-8")
+        found = yaml.safe_load(prepare_yaml(text, str(path)))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         _refuse(f"{path}: cannot be read", " ".join(str(error).split()), "a YAML file in UTF-8")
     return _mapping(found, str(path))
-
-
-class _Loader(yaml.SafeLoader):
-    """A loader that refuses a key given twice, of which YAML would keep the last."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"{node.start_mark}: the key {key} occurs twice")
-        return super().construct_mapping(node, deep)
 
 
 def _refuse(what: str, value: object, expected: str) -> Any:

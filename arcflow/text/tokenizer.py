@@ -7,6 +7,13 @@ from typing import Any
 
 from arcflow.core.errors import ConfigError
 from arcflow.text.hub import UNREACHABLE, is_local
+from arcflow.text.tokenizer_file import (
+    difference,
+    known_difference,
+    tokenizer_file,
+    unlike_its_file,
+    warn_of,
+)
 
 CHARACTERS = "characters"
 """The name of the character-level tokenizer."""
@@ -31,11 +38,16 @@ def load_tokenizer(name: str) -> Any:
             ``OTHER_SYMBOLS`` and markers; no download, the same ids each time); a local folder that
             holds a tokenizer, such as an exported model's; or a name on the Hugging Face hub.
 
+    If the tokenizer has a tokenizer.json, it encodes and decodes sample texts as this file says: if
+    the class that transformers builds does not, the plain class that reads the file is taken, with
+    a warning.
+
     Returns:
         A ``transformers.PreTrainedTokenizerBase``.
 
     Raises:
-        ConfigError: If there is no such tokenizer, or if it does not load.
+        ConfigError: If there is no such tokenizer, if it does not load, or if transformers cannot
+            build what its file says.
     """
     if name == CHARACTERS:
         return character_tokenizer()
@@ -48,15 +60,11 @@ def load_tokenizer(name: str) -> Any:
             next_step="Correct model.tokenizer; where it is empty, the tokenizer is looked for in "
             "model.backbone.model.",
         )
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
-
     folder, local = path.is_dir(), is_local(name)
     try:
-        # AutoTokenizer builds the tokenizer that models of this architecture usually have.
-        auto = PreTrainedTokenizerFast if folder and _is_its_file(path) else AutoTokenizer
-        return auto.from_pretrained(
-            path if folder else name, trust_remote_code=False, local_files_only=local
-        )
+        return _build(name, path if folder else None, local=local)
+    except ConfigError:
+        raise
     except Exception as error:  # a damaged tokenizer.json raises a plain Exception
         why = UNREACHABLE if local and not folder else _first_line(error)
         raise ConfigError(
@@ -70,6 +78,53 @@ def load_tokenizer(name: str) -> Any:
                 "(model.backbone.model, or model.tokenizer)."
             ),
         ) from error
+
+
+def _build(name: str, folder: Path | None, *, local: bool) -> Any:
+    """Build the tokenizer that equals its tokenizer.json, if it has one.
+
+    Args:
+        name: The name as the user gave it.
+        folder: The local folder; None for a name on the hub.
+        local: Whether the hub is not to be asked.
+
+    Returns:
+        The tokenizer.
+
+    Raises:
+        ConfigError: If transformers cannot build what the file says.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    def build(auto: Any) -> Any:
+        return auto.from_pretrained(
+            name if folder is None else folder, trust_remote_code=False, local_files_only=local
+        )
+
+    file = tokenizer_file(name)
+    known = file is not None and known_difference(file)
+    if not known and not (folder is not None and _is_its_file(folder)):
+        try:
+            # AutoTokenizer builds the tokenizer that models of this architecture usually have.
+            tokenizer = build(AutoTokenizer)
+        except Exception as error:
+            if file is None:
+                raise
+            why = f"the class that transformers builds for it fails ({_first_line(error)})"
+        else:
+            file = tokenizer_file(name)  # by now the hub's is there too
+            if file is None or not tokenizer.is_fast:
+                return tokenizer
+            why = difference(tokenizer, file)
+            if not why:
+                return tokenizer
+        plain = build(PreTrainedTokenizerFast)
+        warn_of(name, why)
+    else:
+        plain = build(PreTrainedTokenizerFast)
+    if file is not None and (found := difference(plain, file)):
+        raise unlike_its_file(name, found)
+    return plain
 
 
 def _is_path(name: str) -> bool:

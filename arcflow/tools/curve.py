@@ -4,10 +4,12 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from arcflow.core.errors import DataError
+from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.overwriting import refuse_overwriting
 from arcflow.scoring.curve import CURVES, Point, curve
+from arcflow.scoring.metrics import METRIC_TABLE
 from arcflow.scoring.voting import Candidate, read_answers
-from arcflow.tools.run import WHERE_HELP, load_solutions, run
+from arcflow.tools.run import WHERE_HELP, load_solutions, run, task_files
 from arcflow.tools.vote import CANDIDATES_HELP
 
 Curve = Mapping[str, Sequence[Point]]
@@ -15,7 +17,8 @@ Curve = Mapping[str, Sequence[Point]]
 # These colours suit colour-blind readers and differ in grey too.
 _STYLES = {
     "pass_n": ("#0072B2", "o", "pass_n: any of the n is right"),
-    "vote_2": ("#D55E00", "s", "vote_2: one of the first two by votes is right"),
+    "vote_2": ("#D55E00", "s", "vote_2: one of the first two by votes is right (ARC Prize)"),
+    "kaggle": ("#009E73", "D", "kaggle: the same, of all test inputs"),
     "vote_1": ("#555555", "^", "vote_1: the first by votes is right"),
 }
 
@@ -24,7 +27,8 @@ def main(argv: Sequence[str]) -> int:
     """Run the tool with the words after ``arcflow curve`` and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow curve",
-        description="Show what fewer predictions would have measured: pass_n, vote_1 and vote_2 "
+        description="Show what fewer predictions would have measured: pass_n, vote_1, vote_2 (ARC "
+        "Prize's number, the mean over tasks) and kaggle (Kaggle's, the share of all test inputs) "
         "against the number n of predictions, subsampled from one evaluation, with the 95 % "
         "confidence band over the choice of tasks. At the largest n they are the evaluation's "
         "own. Several journals count as one with all their predictions.",
@@ -71,10 +75,23 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
+    inputs = [*options.journals, *task_files(options.tasks)]
+    for option, output in (("--output", options.output), ("--plot", options.plot)):
+        if output is not None:
+            refuse_overwriting(option, output, inputs)
+    if options.output is not None and options.output == options.plot:
+        raise ConfigError(
+            "--plot: the same file as --output",
+            value=options.plot,
+            expected="two files",
+            next_step="Give one of them another name.",
+        )
     answers: dict[str, list[Candidate]] = {}
     for path in options.journals:
         for task_id, found in read_answers(path, options.variant).items():
-            answers.setdefault(task_id, []).extend(found)
+            # A solver's answers are no samples of a model, so a curve of them is asked for by name.
+            sampled = found if options.variant else [c for c in found if not c.source]
+            answers.setdefault(task_id, []).extend(sampled)
     solutions = load_solutions(options.tasks)
     outputs = {task_id: solutions[task_id] for task_id in answers if task_id in solutions}
     candidates = [candidate for found in answers.values() for candidate in found]
@@ -95,10 +112,16 @@ def _print(points: Curve, title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=SIMPLE, title=f"{title}: percent, with 95 % band")
+    # Narrow columns: four of them, with their bands, fit 80 characters.
+    table = Table(
+        box=SIMPLE,
+        title=f"{title}: percent, with 95 % band",
+        collapse_padding=True,
+        pad_edge=False,
+    )
     table.add_column("n", justify="right")
     for name in CURVES:
-        table.add_column(name, justify="right")
+        table.add_column(METRIC_TABLE[name].title.replace(" (", "\n("), justify="right")
     for row in zip(*(points[name] for name in CURVES), strict=True):
         cells = (f"{100 * p.value:.1f} ({100 * p.low:.1f}-{100 * p.high:.1f})" for p in row)
         table.add_row(str(row[0].n), *cells)
@@ -150,7 +173,7 @@ def _plot(path: str, points: Curve, title: str) -> None:
     # The axis begins at zero, and has some height even if all values are zero.
     axes.set_ylim(0, max(axes.get_ylim()[1], 5))
     axes.set_xlabel("predictions for each test input, n")
-    axes.set_ylabel("solved, percent (mean over tasks)")
+    axes.set_ylabel("solved, percent (mean over tasks; kaggle: over test inputs)")
     axes.set_title(f"{title}, 95 % bands over the choice of tasks")
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -13,6 +13,7 @@ from pkgutil import walk_packages
 from typing import Any
 
 from arcflow.core.errors import ArcflowError
+from arcflow.core.overwriting import refuse_overwriting
 from arcflow.tools.run import run
 
 _ABOUT = """usage: arcflow pool [-h] {build,check} ...
@@ -54,6 +55,7 @@ def _build(words: Sequence[str]) -> int:
     def work(options: Any) -> None:
         from arcflow.sources.pool.build import build_pool
 
+        refuse_overwriting("OUT", options.out, _texts(options.source))
         source = _made(parser, options)
         with _progress(f"pool of {source.name}", options.tasks, "tasks") as advance:
             built = build_pool(
@@ -75,15 +77,21 @@ def _build(words: Sequence[str]) -> int:
             for reason in built.reasons:
                 print(f"  {reason}", file=sys.stderr)
 
-    return run(parser, work, words, interrupted="Nothing was written.")
+    from arcflow.tools.id_words import keep_ids
+
+    return run(parser, work, keep_ids(words), interrupted="Nothing was written.")
 
 
 def _build_parser() -> Any:
-    from jsonargparse import ArgumentParser
+    import yaml
+    from jsonargparse import ArgumentParser, get_loader, set_loader
     from jsonargparse.typing import NonNegativeInt, PositiveInt
 
+    from arcflow.core.yaml_text import prepare_yaml
     from arcflow.sources.base import Source
 
+    load = get_loader("yaml")
+    set_loader("yaml", lambda text: load(prepare_yaml(text)), (yaml.YAMLError,))
     parser = ArgumentParser(
         prog="arcflow pool build",
         description="Draw tasks from a source and write them as a pool. The same source, seed and "
@@ -146,6 +154,19 @@ def _show(options: argparse.Namespace) -> None:
     )
     print(f"  size      {Path(options.pool).stat().st_size / 1e6:,.1f} MB")
     print(f"  digest    {file.digest}")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in the options of a source, as any may name a file."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
+    elif hasattr(value, "as_dict"):
+        yield from _texts(list(value.as_dict().values()))
+    elif isinstance(value, dict):
+        yield from _texts(list(value.values()))
 
 
 def _made(parser: Any, options: Any) -> Any:

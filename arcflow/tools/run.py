@@ -110,6 +110,16 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
     return known
 
 
+def task_files(where: str | None) -> list[str]:
+    """Return the paths that a name of tasks may stand for, the file of their solutions included."""
+    from arcflow.sources.files.read import solutions_beside
+
+    if not where:
+        return []
+    beside = solutions_beside(where)
+    return [where] if beside is None else [where, str(beside)]
+
+
 def load_solutions(where: str) -> dict[str, list[Grid]]:
     """Return the true answer to each test input, by task id.
 

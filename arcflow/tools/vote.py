@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from arcflow.core.errors import DataError
+from arcflow.core.overwriting import refuse_overwriting
 from arcflow.scoring.submission import (
     PLACEHOLDER,
     fill_submission,
@@ -11,7 +12,7 @@ from arcflow.scoring.submission import (
     write_submission,
 )
 from arcflow.scoring.voting import Candidate, read_candidates
-from arcflow.tools.run import WHERE_HELP, run
+from arcflow.tools.run import WHERE_HELP, run, task_files
 
 CANDIDATES_HELP = (
     "journal of an evaluation (.journal.jsonl), or one JSON object a line with task_id, "
@@ -46,6 +47,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
+    refuse_overwriting(
+        "--output", options.output, [*options.candidates, *task_files(options.tasks)]
+    )
     candidates = [c for path in options.candidates for c in read_candidates(path)]
     if options.tasks is None:
         counts = _counts(candidates)

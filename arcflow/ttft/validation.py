@@ -135,7 +135,7 @@ def check_together(
             expected="the default loss (model.loss_fn: null)",
             next_step=f"{one_by_one}, or leave out model.loss_fn.",
         )
-    check_batchable(config)
+    check_batchable(module.model, config)
     if optimizer.name != "adamw":
         # Its state is quantized in blocks, which would not be those of an adapter alone.
         raise ConfigError(

@@ -196,7 +196,27 @@ def test_two_processes_take_the_steps_of_one(
     arguments = [*fit_arguments(tmp_path, *words), *recorder(tmp_path)]
     assert run_together(arguments, tmp_path, 2) == 0
     same_run(tmp_path, alone(*words), rel=1e-5)
-    assert len(losses(tmp_path)) == STEPS * (2 if "accumulate" in str(words) else 1)
+    assert len(losses(tmp_path)) == STEPS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", [False, True], ids=["ddp", "fsdp"])
+def test_accumulated_rows_of_several_processes_are_one_large_batch(
+    sharding: bool, alone: Callable[..., Path], tmp_path: Path
+) -> None:
+    large = alone(LORA, "--data.rows_per_batch=4", "--trainer.gradient_clip_val=0.5")
+    words = [LORA, "--trainer.accumulate_grad_batches=2", "--trainer.gradient_clip_val=0.5"]
+    if sharding:
+        words += sharded("tests.helpers.sharded.CPUSharding")
+    arguments = fit_arguments(tmp_path, *words, "--trainer.val_check_interval=8")
+    # Killed between the batches of a step, and resumed.
+    assert run_together([*arguments, *recorder(tmp_path, 7)], tmp_path, 2) == -9
+    resume = [*arguments, *recorder(tmp_path), "--ckpt_path=last"]
+    assert run_together(resume, tmp_path, 2) == 0
+    steps = {number // 2: loss for number, loss in losses(tmp_path).items()}
+    assert steps == pytest.approx(losses(large), rel=1e-5)
+    for name, tensor in last(large).items():
+        torch.testing.assert_close(last(tmp_path)[name], tensor, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -9,6 +9,8 @@ from lightning.pytorch import Trainer
 
 from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.ttft import TestTimeFineTuning
+from arcflow.cli import main as main_module
+from arcflow.core import run_start
 from arcflow.core.errors import ConfigError
 from arcflow.datamodules.arc import ARCDataModule
 from arcflow.evaluation.grid_requests import AnswerConfig
@@ -127,3 +129,38 @@ def test_a_deadline_that_has_passed_is_told_and_the_submission_is_valid(tmp_path
     assert "pass_n.deadline has passed" in str(caught.value)
     assert "submission.json is valid, with 0 of 6 tasks answered." in str(caught.value)
     assert len(read_submission(tmp_path / "submission.json")) == TASKS
+
+
+def test_a_duration_counts_from_the_start_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from the import, which in a notebook may be hours ago."""
+    began = 1_700_000_000.0
+    monkeypatch.setattr(run_start.time, "time", lambda: began)
+    pass_n = PassN(deadline="30s")
+    clock = TickingClock()
+    pass_n.clock = clock
+    for start in (began, began + 7200):
+        with run_start.run_begins():
+            monkeypatch.setattr(run_start.time, "time", lambda start=start: start + 5)
+            clock.now = start + 5
+            started = run_start.run_started()
+            pass_n.setup(None, None, "validate")  # type: ignore[arg-type]
+        end = pass_n._open_budget(1).end
+        assert end is not None
+        assert 28 <= end - started <= 30
+        monkeypatch.setattr(run_start.time, "time", lambda: began + 7200)
+    # Without the command line, a run begins when its trainer sets it up.
+    pass_n.setup(None, None, "validate")  # type: ignore[arg-type]
+    assert pass_n._started == began + 7200
+
+
+def test_the_command_line_lets_a_run_begin_before_it_loads_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+    monkeypatch.setattr(main_module, "_run_model", lambda *_: seen.append(list(run_start._started)))
+    main_module.main(["validate"])
+    main_module.main(["predict"])
+    assert [len(started) for started in seen] == [1, 1]
+    assert run_start._started == []

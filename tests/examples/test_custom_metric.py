@@ -1,4 +1,4 @@
-"""examples/custom_metric.py: a measure by its path, beside those of the table."""
+"""examples/custom_metric.py: a metric by its path, beside those of the table."""
 
 import inspect
 import json
@@ -42,7 +42,7 @@ def test_it_is_measured_averaged_and_shown() -> None:
     assert shown["nearly_right"] == "50.0%"
 
 
-def test_the_table_holds_every_measure() -> None:
+def test_the_table_holds_every_metric() -> None:
     assert {"loss", *METRICS, *CODE_METRICS} == set(METRIC_TABLE)
     assert all(metric.help for metric in METRIC_TABLE.values())
     smaller = {name for name, metric in METRIC_TABLE.items() if not metric.larger_is_better}
@@ -54,7 +54,7 @@ def test_mistakes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         load_metrics(["examples.custom_metric.NEARLY_WRIGHT"])
     with pytest.raises(ConfigError, match="module cannot be imported"):
         load_metrics(["examples.no_such_module.X"])
-    with pytest.raises(ConfigError, match="not a measure"):
+    with pytest.raises(ConfigError, match="not a metric"):
         load_metrics(["examples.custom_metric.nearly_right"])
     with pytest.raises(ConfigError, match="a name that is taken"):
         load_metrics([PATH, PATH])

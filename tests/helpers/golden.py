@@ -186,7 +186,7 @@ def _compare_measures(got: dict[str, float] | None, expected: dict[str, float]) 
         return "no predictions for this task"
     for name, value in expected.items():
         if name not in got:
-            return f"unknown measure {name}"
+            return f"unknown metric {name}"
         if not math.isclose(got[name], value, rel_tol=0, abs_tol=TOLERANCE):
             return f"{name} is {got[name]!r}, expected {value!r}"
     return None

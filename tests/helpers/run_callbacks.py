@@ -12,12 +12,13 @@ from arcflow.engines.base import Engine
 
 
 class Recorder(Callback):
-    """Appends every batch's loss, exactly, to a file; kills its process when told to.
+    """Appends every step's loss, exactly, to a file; kills its process when told to.
 
     Of several processes the first writes, the loss over all of them, and all are killed.
 
     Args:
-        path: text file, one line a batch: batch number and the loss as a hexadecimal float.
+        path: text file, one line a step: the number of its last batch, and its loss as a
+            hexadecimal float.
         kill_at: batch number after which the process gets SIGKILL; 0 never.
     """
 
@@ -26,8 +27,8 @@ class Recorder(Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
         number = trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        if trainer.is_global_zero:
-            # What a step returns is this process's share, of this one of the accumulated batches.
+        if trainer.is_global_zero and number % trainer.accumulate_grad_batches == 0:
+            # What a batch returns is this process's share, of this one of the accumulated batches.
             loss = trainer.callback_metrics["train_loss"]
             with open(self.path, "a") as lines:
                 lines.write(f"{number} {loss.item().hex()}\n")

@@ -7,8 +7,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from arcflow.core.errors import ConfigError
+from arcflow.modules import number_type
 from arcflow.modules.backbone import BackboneConfig, load_backbone
 from arcflow.modules.loss.causal_lm import causal_loss
+from arcflow.modules.number_type import cpu_computes
 from tests.helpers.tiny import SIZES, VOCABULARY, packed, save_tiny, tiny
 
 
@@ -58,10 +60,36 @@ def test_dtype(tmp_path: Path, dtype: str) -> None:
     model = load_backbone(BackboneConfig(model=folder, dtype=dtype), VOCABULARY)
     assert model.dtype == getattr(torch, dtype)
     auto = load_backbone(BackboneConfig(model=folder), VOCABULARY)
-    assert auto.dtype == torch.bfloat16
+    assert auto.dtype == (torch.bfloat16 if cpu_computes(torch.bfloat16) else torch.float32)
     for a, b in zip(auto.parameters(), model.parameters(), strict=True):
         assert torch.allclose(a.float(), b.float(), atol=1e-7)  # float16's smallest step
     assert tiny(dtype=dtype).dtype == getattr(torch, dtype)
+
+
+@pytest.mark.parametrize("saved", [torch.bfloat16, torch.float16])
+def test_a_cpu_without_instructions_for_the_saved_type_computes_in_float32(
+    tmp_path: Path,
+    saved: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = save_tiny(tmp_path, dtype=saved)
+    monkeypatch.setattr(number_type, "cpu_computes", lambda dtype: False)
+    short = str(saved).removeprefix("torch.")
+    model = load_backbone(BackboneConfig(model=folder), VOCABULARY, device_type="cpu")
+    assert model.dtype == torch.float32
+    assert f"was saved in {short}" in caplog.text
+    assert f"Set model.backbone.dtype: {short}" in caplog.text
+    caplog.clear()
+    # A GPU has instructions for both, and a type that the user names is taken as it is.
+    assert (
+        load_backbone(BackboneConfig(model=folder), VOCABULARY, device_type="cuda").dtype == saved
+    )
+    asked = BackboneConfig(model=folder, dtype=short)  # type: ignore[arg-type]
+    assert load_backbone(asked, VOCABULARY, device_type="cpu").dtype == saved
+    monkeypatch.setattr(number_type, "cpu_computes", lambda dtype: True)
+    assert load_backbone(BackboneConfig(model=folder), VOCABULARY, device_type="cpu").dtype == saved
+    assert not caplog.text
 
 
 def test_a_saved_model_needs_room_for_the_vocabulary(tmp_path: Path) -> None:

@@ -118,10 +118,11 @@ def some(seed: int, views: int = 11) -> list[Candidate]:
 @given(st.integers(0, 10**6), st.integers(2, 20))
 def test_at_all_predictions_it_is_the_evaluation(seed: int, views: int) -> None:
     candidates = some(seed, views)
-    whole = mean_metrics(
+    rows = [
         task_metrics([c for c in candidates if c.task_id == task], outputs, task)
         for task, outputs in OUTPUTS.items()
-    )
+    ]
+    whole = mean_metrics(rows, [len(outputs) for outputs in OUTPUTS.values()])
     points = curve(candidates, OUTPUTS, draws=3)
     for name in CURVES:
         assert points[name][-1].n == views
@@ -129,6 +130,22 @@ def test_at_all_predictions_it_is_the_evaluation(seed: int, views: int) -> None:
         assert all(0 <= p.low <= p.high <= 1 for p in points[name])
     values = [p.value for p in points["pass_n"]]
     assert values == sorted(values)
+
+
+def test_kaggle_counts_test_inputs_where_vote_2_averages_tasks() -> None:
+    # x: both test inputs solved; y: not; z: one of two.
+    outputs = {"x": [RIGHT, RIGHT], "y": [RIGHT], "z": [RIGHT, RIGHT]}
+    candidates = [
+        answer(color, task=task, index=index)
+        for task, index, color in (("x", 0, 0), ("x", 1, 0), ("y", 0, 1), ("z", 0, 0), ("z", 1, 1))
+    ]
+    points = curve(candidates, outputs)
+    assert points["kaggle"][-1].value == pytest.approx(0.6)
+    assert points["vote_2"][-1].value == pytest.approx(0.5)
+    assert points["kaggle"][-1].low < 0.6 < points["kaggle"][-1].high
+    # Of tasks with one test input each they are equal, and so are the bands.
+    points = curve(candidates[:1] + candidates[2:3], {"x": [RIGHT], "y": [RIGHT]})
+    assert points["kaggle"] == points["vote_2"]
 
 
 def test_it_is_a_function_of_the_seed_and_of_nothing_else() -> None:
@@ -297,7 +314,7 @@ def test_help_is_light_and_whole() -> None:
 def test_the_command_knows_the_tool() -> None:
     words = [sys.executable, "-m", "arcflow"]
     ended = subprocess.run([*words, "--help"], capture_output=True, text=True, check=True)
-    assert "\n  curve      show measures against the number of predictions" in ended.stdout
+    assert "\n  curve      show metrics against the number of predictions" in ended.stdout
     ended = subprocess.run([*words, "curve", "-h"], capture_output=True, text=True, check=True)
     assert ended.stdout.startswith("usage: arcflow curve")
 

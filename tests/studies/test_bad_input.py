@@ -86,7 +86,7 @@ def test_bad_study_files(here: Path, capsys: Any, obj: object, message: str) -> 
         (["s.yaml", "--set", "views"], "--set: not an option and its value: got 'views'"),
         (["s.yaml", "--output", "s.yaml"], "--output: the folder cannot be used"),
         (["nothing"], "no such study: got 'nothing'. Expected a study file, or one of counting"),
-        (["twice.yaml"], "the key seeds occurs twice"),
+        (["twice.yaml"], "twice.yaml, line 2, column 1: a key that occurs twice: got 'seeds'"),
     ],
 )
 def test_bad_words(here: Path, capsys: Any, words: list[str], message: str) -> None:

@@ -98,7 +98,7 @@ SPOILS: list[tuple[str, Callable[[Any], object], str]] = [
     (
         "evaluation.json",
         lambda v: v["metrics"].update(luck=1.0),
-        "FAILED evaluation.json metrics luck: unknown measure luck",
+        "FAILED evaluation.json metrics luck: unknown metric luck",
     ),
     (
         "evaluation.json",

@@ -217,13 +217,6 @@ def test_a_test_input_that_is_not_there_is_refused() -> None:
         encoder.prompt(TASK, 2)
 
 
-def test_a_chat_template_that_prints_the_day_gives_the_same_prompt_every_day() -> None:
-    day = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}"
-    tokenizer = with_chat_template(qwen_like(), f"{day} {qwen_like().chat_template}")
-    config = TextConfig(GridText(frame="code"), format="chat")
-    assert Encoder(tokenizer, config).text(TASK).startswith("01 Jan 2025 <|im_start|>system")
-
-
 def test_text_needs_no_torch() -> None:
     code = "import sys, arcflow.text.context; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,10 @@
 import json
 import re
 import string
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +15,8 @@ from transformers import Qwen2Config
 
 from arcflow.core.errors import ConfigError
 from arcflow.text.tokenizer import OTHER_SYMBOLS, character_tokenizer, load_tokenizer
-from tests.helpers.tokenizers import qwen_like
+from arcflow.text.tokenizer_file import TokenizerWarning
+from tests.helpers.tokenizers import llama3_like, qwen_like, sentencepiece_like
 
 CHARACTERS = string.printable[:95] + "\n" + OTHER_SYMBOLS
 
@@ -84,3 +88,99 @@ def test_an_unknown_name_is_refused_without_a_trace(
     assert re.search(re.escape(f"got {name!r}"), message)
     assert "without a network, give the folder of a downloaded model" in message
     assert "\n" not in message
+
+
+TEXT = "0120\n3345\n  it's = 1000;\n"
+
+
+def saved(tokenizer: Any, named: str, folder: Path) -> str:
+    """Save a tokenizer as if it were of another class, as some models' files do."""
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tokenizer_class": named}))
+    return str(folder)
+
+
+OTHER_CLASSES = [
+    # DeepSeek V3's files name this class, which would lose all white space.
+    (llama3_like, "LlamaTokenizerFast"),
+    (llama3_like, "Qwen2Tokenizer"),
+    (sentencepiece_like, "Qwen2TokenizerFast"),
+    (sentencepiece_like, "LlamaTokenizer"),
+    (llama3_like, "GemmaTokenizer"),  # it would fail at the first unknown character
+]
+
+
+@pytest.mark.parametrize(("make", "named"), OTHER_CLASSES)
+def test_the_file_is_taken_where_the_class_that_is_built_differs(
+    make: Callable[[], Any], named: str, tmp_path: Path
+) -> None:
+    folder = saved(make(), named, tmp_path)
+    with pytest.warns(TokenizerWarning, match="Its own tokenizer.json is used as it is") as said:
+        loaded = load_tokenizer(folder)
+    assert len(said) == 1
+    assert folder in str(said[0].message)
+    ids = make()(TEXT, add_special_tokens=False)["input_ids"]
+    assert loaded(TEXT, add_special_tokens=False)["input_ids"] == ids
+    assert loaded.decode(ids) == make().decode(ids)
+    assert loaded.eos_token == make().eos_token
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is said once
+        again = load_tokenizer(folder)
+    assert again.backend_tokenizer.to_str() == loaded.backend_tokenizer.to_str()
+
+
+def test_the_file_is_taken_where_no_class_can_be_built(tmp_path: Path) -> None:
+    folder = saved(llama3_like(), "OwnTokenizer", tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    # The class is code in the model's folder, which is never run.
+    options = json.loads(path.read_text()) | {"auto_map": {"AutoTokenizer": ["own.Own", "own.Own"]}}
+    path.write_text(json.dumps(options))
+    with pytest.warns(TokenizerWarning, match="builds for it fails"):
+        loaded = load_tokenizer(folder)
+    ids = loaded(TEXT, add_special_tokens=False)["input_ids"]
+    assert loaded.decode(ids) == TEXT
+
+
+def test_a_class_that_does_what_the_file_says_is_kept(tmp_path: Path) -> None:
+    loaded = load_tokenizer(saved(qwen_like(), "Qwen2TokenizerFast", tmp_path))
+    assert type(loaded).__name__.startswith("Qwen2Tokenizer")
+
+
+def test_a_changed_file_is_compared_again(tmp_path: Path) -> None:
+    with pytest.warns(TokenizerWarning):
+        load_tokenizer(saved(llama3_like(), "Qwen2Tokenizer", tmp_path))
+    loaded = load_tokenizer(saved(qwen_like(), "Qwen2Tokenizer", tmp_path))
+    assert type(loaded).__name__.startswith("Qwen2Tokenizer")
+
+
+def test_a_downloaded_model_is_compared_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "models--someone--deep"
+    saved(llama3_like(), "LlamaTokenizerFast", model / "snapshots" / "abc")
+    (model / "snapshots" / "abc" / "config.json").write_text('{"model_type": "llama"}')
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text("abc")
+    for name in (
+        "huggingface_hub.constants.HF_HUB_CACHE",
+        "huggingface_hub.file_download.HF_HUB_CACHE",
+    ):
+        monkeypatch.setattr(name, str(tmp_path), raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.warns(TokenizerWarning, match="'someone/deep': LlamaTokenizer"):
+        loaded = load_tokenizer("someone/deep")
+    ids = loaded(TEXT, add_special_tokens=False)["input_ids"]
+    assert loaded.decode(ids) == TEXT
+
+
+def test_a_folder_that_no_class_reads_as_its_file_says_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = saved(qwen_like(), "PreTrainedTokenizerFast", tmp_path)
+    monkeypatch.setattr(
+        "transformers.PreTrainedTokenizerFast.from_pretrained", lambda *_, **__: llama3_like()
+    )
+    with pytest.raises(ConfigError, match=r"does not do what its tokenizer.json says: got ") as e:
+        load_tokenizer(folder)
+    assert folder in str(e.value)

@@ -6,21 +6,21 @@ from typing import Any, Literal
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, make_grid
 from arcflow.core.task import Pair, Task, task_from_json
+from arcflow.sources.files.rows import group_pairs, row_id, table_rows
 
 Format = Literal["auto", "task", "tasks", "variations", "pairs", "examples", "lines"]
 """What a file holds; "auto" detects it.
 
     task        {"train": [{"input", "output"}, ...], "test": [...]}
     tasks       {id: any of the others but lines}
-    variations  [task, task, ...], of one task
-    pairs       [{"input", "output"}, ...] or [[input, output], ...], of one task, as RE-ARC's
+    variations  [task, task, ...], of one task; with ids of their own, tasks
+    pairs       [{"input", "output"}, ...] or [[input, output], ...], of one task, as RE-ARC's;
+                with ids, [{"task_id", "input", "output"}, ...], of the tasks that they name
     examples    {"examples": [[input, output], ...], "source": program}, as BARC's
-    lines       one task or examples on each line, which may have an id
+    lines       one task or examples on each line, which may have an id; or one pair on each
 """
 
 Part = Literal["task", "tasks", "variations", "pairs", "examples"]
-
-_ID_KEYS = ("id", "task_id", "uid")
 
 
 def recognise(obj: object) -> Part | None:
@@ -56,7 +56,16 @@ def tasks_of(
     Raises:
         DataError: The value is not what it should be; the message names the task and the grid.
     """
-    part = recognise(obj) if form in ("auto", "lines") else form
+    found = recognise(obj)
+    part = found if form in ("auto", "lines") else form
+    if part in _BY_ID and found == "tasks" and isinstance(obj, Mapping):
+        return [t for key, value in obj.items() for t in _as_part(part, value, key, source, pairs)]
+    if part == "pairs" and isinstance(obj, list):
+        grouped = group_pairs(obj, name).items()
+        return [task for key, of in grouped for task in _as_part(part, of, key, source, pairs)]
+    rows = table_rows(obj) if form in ("auto", "lines", "tasks") else None
+    if rows is not None:
+        return _rows(rows, name, source)
     if part == "tasks" and isinstance(obj, Mapping) and obj:
         return [
             task for key, value in obj.items() for task in _tasks_of_one(value, key, source, pairs)
@@ -69,6 +78,19 @@ def tasks_of(
             next_step="Check that the file holds ARC tasks.",
         )
     return _as_part(part, obj, name, source, pairs)
+
+
+_BY_ID = ("variations", "pairs", "examples")
+
+
+def _rows(rows: Sequence[object], name: str, source: str) -> list[Task]:
+    """Return the tasks of rows that have ids; one without is named by its number."""
+    return [
+        (_examples if recognise(row) == "examples" else _task)(
+            row, row_id(row) or f"{name}/{i}", source
+        )
+        for i, row in enumerate(rows)
+    ]
 
 
 def _tasks_of_one(obj: object, name: str, source: str, pairs: int) -> list[Task]:
@@ -115,10 +137,8 @@ def task_of_line(obj: object, name: str, source: str) -> Task:
             expected='an object with "train" and "test", or with "examples"',
             next_step="Check that every line is one task.",
         )
-    said = (obj[key] for key in _ID_KEYS if key in obj)
-    ids = [str(i) for i in said if isinstance(i, str | int) and not isinstance(i, bool)]
     read = _examples if recognise(obj) == "examples" else _task
-    return read(obj, next(filter(None, ids), name), source)
+    return read(obj, row_id(obj) or name, source)
 
 
 def read_pairs(obj: object, name: str) -> list[Pair]:

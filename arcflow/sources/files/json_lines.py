@@ -29,12 +29,14 @@ class JsonLines(Source):
     Args:
         path: An uncompressed file. Each line is ``{"examples": [[input, output], ...], "source":
             program}``, as in BARC's rows, or ``{"train": ..., "test": ...}``, and may have an id
-            under "id", "task_id" or "uid".
+            under "id", "task_id", "uid" or "name".
         pairs: The number of train pairs of a task, at least 1, and one more as its test pair,
             chosen anew from the task's pairs each time; or "all", as the line has them, with the
             last of examples as the test pair.
         strict: Whether a line that cannot be read is an error; otherwise it is named in a warning
             and left out.
+        duplicates: Whether an id that occurs on two lines is an error ("refuse"), found when all
+            lines are read, or its first line is taken ("first").
 
     Raises:
         DataError: The file is missing or has no lines.
@@ -42,7 +44,11 @@ class JsonLines(Source):
     """
 
     def __init__(
-        self, path: str, pairs: int | Literal["all"] = "all", strict: bool = False
+        self,
+        path: str,
+        pairs: int | Literal["all"] = "all",
+        strict: bool = False,
+        duplicates: Literal["refuse", "first"] = "refuse",
     ) -> None:
         if pairs != "all" and pairs < 1:
             raise ConfigError(
@@ -53,9 +59,12 @@ class JsonLines(Source):
             )
         self._lines = LineFile(path)
         self.name = stem_of(self._lines.path)
-        self._pairs, self._strict = pairs, strict
+        self._pairs, self._strict, self._duplicates = pairs, strict, duplicates
         self._survey: FileScan | None = None
         self._keep(range(len(self._lines)))
+        if duplicates == "first":
+            repeated = set(_repeated(self.survey().ids))
+            self._keep([i for i in range(len(self._lines)) if i not in repeated])
 
     def _keep(self, lines: Sequence[int]) -> None:
         self._kept = np.array(lines, np.int64)
@@ -107,10 +116,13 @@ class JsonLines(Source):
         """Return what is known of each line, reading the whole file if that was never done.
 
         Raises:
-            DataError: No line can be read, or one cannot and ``strict`` is set.
+            DataError: No line can be read, one cannot and ``strict`` is set, or an id occurs twice
+                and ``duplicates`` is not "first".
         """
         if self._survey is None:
             self._survey = found = survey(self._lines)
+            if self._duplicates == "refuse":
+                self._refuse_repeated(found.ids)
             bad = found.unreadable
             if bad and (self._strict or bad == len(found.ids)):
                 raise DataError(
@@ -130,6 +142,20 @@ class JsonLines(Source):
                     " ".join(found.errors),
                 )
         return self._survey
+
+    def _refuse_repeated(self, ids: Sequence[str]) -> None:
+        repeated = _repeated(ids)
+        if repeated:
+            line = repeated[0]
+            first = self._lines.numbers[ids.index(ids[line])]
+            raise DataError(
+                f"{self._lines.path}, line {self._lines.numbers[line]}: "
+                f"an id that line {first} has too",
+                value=ids[line],
+                expected=f"every id once; {len(repeated)} lines repeat one",
+                next_step="Rename or remove one of the two, or set duplicates to 'first' to take "
+                "each id from the first line that has it.",
+            )
 
     def exclude(self, ids: Collection[str]) -> "JsonLines":
         """Return the same source without the lines that have these ids."""
@@ -159,6 +185,16 @@ class JsonLines(Source):
     def __getstate__(self) -> dict[str, Any]:
         # A worker reads single lines and does not need the survey of all of them.
         return {**vars(self), "_survey": None}
+
+
+def _repeated(ids: Sequence[str]) -> list[int]:
+    """Return the numbers of the lines whose id an earlier line has."""
+    seen, repeated = set[str](), list[int]()
+    for i, task_id in enumerate(ids):
+        if task_id and task_id in seen:
+            repeated.append(i)
+        seen.add(task_id)
+    return repeated
 
 
 def _nothing_left(name: str) -> DataError:

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.errors import ConfigError, DataError, located
 from arcflow.core.grid import freeze
 from arcflow.core.json_file import read_bytes
 from arcflow.core.seeds import rng
 from arcflow.core.task import Pair, Task
 from arcflow.sources.base import Passes, Source
 from arcflow.sources.files.formats import read_pair, recognise
-from arcflow.sources.files.read import find_files, name_files, report_unreadable
-from arcflow.sources.files.text import read_value, stem_of
+from arcflow.sources.files.read import find_files, name_files, read_rows, report_unreadable
+from arcflow.sources.files.rows import group_pairs
+from arcflow.sources.files.text import LINES, lines_of, read_text, read_value, stem_of
 
 
 class PairDump(Source):
@@ -25,8 +26,9 @@ class PairDump(Source):
     Every pass gives each task once. Grids are held in memory at one byte for each cell.
 
     Args:
-        path: A file ``{id: [pair, ...]}``, a file ``[pair, ...]`` or a folder of these, as RE-ARC's
-            ``tasks``; a pair is ``{"input": rows, "output": rows}``.
+        path: A file ``{id: [pair, ...]}``, a file ``[pair, ...]`` or of a pair a line, or a folder
+            of these, as RE-ARC's ``tasks``; a pair is ``{"input": rows, "output": rows}``, and if
+            it has a "task_id", "id" or "name", it belongs to the task of that id.
         pairs: The number of train pairs of a task, at least 1, and one more as its test pair; a
             task that has fewer gives those it has.
         strict: Whether a file or a pair that cannot be read is an error; otherwise it is named in a
@@ -146,7 +148,7 @@ def _read(path: Path, strict: bool) -> tuple[dict[str, _Stored], str]:
     files = name_files(find_files(path), path) if path.is_dir() else [(path, stem_of(path))]
     digest, stored = hashlib.sha256(), dict[str, _Stored]()
     bad_tasks, bad_pairs, n_pairs = list[DataError](), list[DataError](), 0
-    for file, task_id, items in _lists(files, digest):
+    for file, task_id, items in _lists(files, digest, strict):
         try:
             if isinstance(items, DataError):
                 raise items
@@ -169,22 +171,44 @@ def _read(path: Path, strict: bool) -> tuple[dict[str, _Stored], str]:
 
 
 def _lists(
-    files: Sequence[tuple[Path, str]], digest: "hashlib._Hash"
+    files: Sequence[tuple[Path, str]], digest: "hashlib._Hash", strict: bool
 ) -> Iterator[tuple[Path, str, list[object] | DataError]]:
     """Yield each task's list of pairs, or why it has none, and add the files to ``digest``."""
     for file, name in files:
         try:
             digest.update(name.encode() + b"\0" + read_bytes(file))
-            value = read_value(file)
+            lists = _by_id(file, name, strict)
         except DataError as error:
             yield file, name, error
             continue
-        lists = value if isinstance(value, dict) and value else {name: value}
         for task_id, items in lists.items():
             if isinstance(items, list) and recognise(items) == "pairs":
                 yield file, task_id, items
             else:
                 yield file, task_id, _no_pairs(file, task_id, items)
+
+
+def _by_id(file: Path, name: str, strict: bool) -> dict[str, object]:
+    """Return what a file holds for each task: a list of pairs, if the file is a dump.
+
+    Raises:
+        DataError: The file cannot be read, or is one of a task.
+    """
+    if file.name.endswith(LINES):
+        value: object = read_rows(lines_of(read_text(file)), file, strict)
+    else:
+        value = read_value(file)
+    if recognise(value) == "task":
+        raise DataError(
+            f"{file}: one task, not pairs by task",
+            value=sorted(value) if isinstance(value, dict) else None,
+            expected='{"task id": [{"input": rows, "output": rows}, ...]}, or such a list',
+            next_step="Set format to 'task' or 'auto', or name a file of pairs.",
+        )
+    if isinstance(value, list) and recognise(value) == "pairs":
+        with located(str(file)):
+            return dict(group_pairs(value, name))
+    return value if isinstance(value, dict) and value else {name: value}
 
 
 def _no_pairs(file: Path, task_id: str, items: object) -> DataError:

@@ -12,6 +12,7 @@ from arcflow.core.grid import Grid, make_grid
 from arcflow.core.json_file import parse_json, read_json
 from arcflow.core.task import Pair, Task
 from arcflow.sources.files.formats import Format, task_of_line, tasks_of
+from arcflow.sources.files.rows import is_pair
 from arcflow.sources.files.text import (
     ENDINGS,
     LINES,
@@ -61,8 +62,8 @@ def read_tasks(
         DataError: Something is wrong; the message names the file, and the task and grid in it.
     """
     path = Path(path)
-    if form == "lines" or (form == "auto" and path.name.endswith(LINES)):
-        tasks = _read_lines(read_text(path), path, strict)
+    if form == "lines" or path.name.endswith(LINES):
+        tasks = _read_lines(read_text(path), path, form, strict, pairs)
     else:
         try:
             value = read_value(path)
@@ -70,7 +71,7 @@ def read_tasks(
             text = read_text(path)
             if form != "auto" or not are_lines(text):
                 raise
-            tasks = _read_lines(text, path, strict)
+            tasks = _read_lines(text, path, form, strict, pairs)
         else:
             with located(str(path)):
                 tasks = tasks_of(value, stem_of(path), str(path), form, pairs)
@@ -199,7 +200,7 @@ def report_unreadable(bad: Sequence[DataError], total: int, what: str) -> None:
         )
 
 
-def _read_lines(text: bytes, path: Path, strict: bool) -> list[Task]:
+def _read_lines(text: bytes, path: Path, form: Format, strict: bool, pairs: int) -> list[Task]:
     lines = lines_of(text)
     if not lines:
         raise DataError(
@@ -208,6 +209,11 @@ def _read_lines(text: bytes, path: Path, strict: bool) -> list[Task]:
             expected="a task a line",
             next_step="Check that the file holds ARC tasks.",
         )
+    of_one = form not in ("auto", "lines", "task", "examples")
+    if of_one or (form in ("auto", "lines") and is_pair_line(lines[0][1])):
+        rows = read_rows(lines, path, strict)
+        with located(str(path)):
+            return tasks_of(rows, stem_of(path), str(path), form, pairs)
     tasks, bad = list[Task](), list[DataError]()
     for number, line in lines:
         try:
@@ -218,6 +224,37 @@ def _read_lines(text: bytes, path: Path, strict: bool) -> list[Task]:
             bad.append(error)
     report_unreadable(bad, len(lines), f"lines of {path}")
     return tasks
+
+
+def is_pair_line(line: bytes) -> bool:
+    """Return whether a line of a file is a pair, so that the file's lines are to be grouped."""
+    try:
+        return is_pair(parse_json(line, "line", True))
+    except DataError:
+        return False
+
+
+def read_rows(lines: Sequence[tuple[int, bytes]], path: Path, strict: bool) -> list[object]:
+    """Return the values of lines whose tasks are made of several lines each.
+
+    Args:
+        lines: The number and the text of each line.
+        path: The file, for messages.
+        strict: Whether a line that is not JSON is an error; otherwise it is named in a warning.
+
+    Raises:
+        DataError: No line is JSON, or one is not and ``strict`` is set.
+    """
+    rows, bad = list[object](), list[DataError]()
+    for number, line in lines:
+        try:
+            rows.append(parse_json(line, f"{path}, line {number}", True))
+        except DataError as error:
+            if strict:
+                raise
+            bad.append(error)
+    report_unreadable(bad, len(lines), f"lines of {path}")
+    return rows
 
 
 def read_line(line: bytes, path: Path, number: int) -> Task:

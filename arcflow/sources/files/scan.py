@@ -22,7 +22,7 @@ from arcflow.sources.files.read import read_line
 
 _log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """The version of the stored survey, to be raised when lines are read or screened differently."""
 
 

@@ -54,6 +54,24 @@ def lines_of(raw: bytes) -> list[tuple[int, bytes]]:
     return [(n, line) for n, line in enumerate(raw.split(b"\n"), 1) if line.strip()]
 
 
+def first_line(path: Path) -> bytes:
+    """Return the first line of an uncompressed file that is not blank, or nothing without one.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return next((line for line in file if line.strip()), b"")
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read",
+            value=error.strerror,
+            expected="a readable file",
+            next_step="Check the path and its permissions.",
+        ) from None
+
+
 def are_lines(raw: bytes) -> bool:
     """Return whether text that is no JSON value is several of them, one on each line."""
     lines = lines_of(raw)[:2]

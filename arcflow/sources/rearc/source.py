@@ -31,8 +31,7 @@ class ReARC(Source):
     Procedural Example Generation", 2024 (arXiv:2404.07353).
 
     Args:
-        ids: The only ones of the 400 tasks to use; empty takes all. YAML reads digits alone as a
-            number: quote such an id, '00576224'.
+        ids: The only ones of the 400 tasks to use; empty takes all.
         exclude: The tasks to leave out.
         fraction: The share of tasks to sample at random by their ids, of what is left so far, over
             0 and up to 1; at least one task is kept. A smaller share's tasks are among a larger

@@ -106,3 +106,4 @@ def test_the_examples_of_the_documentation(tmp_path: Path) -> None:
     ids = ["007bbfb7", "00d62c1b"]
     assert found[:5] == [["0"], ["1"], ids, [f"{ids[0]}/0", f"{ids[0]}/1"], ["4/0", "4/1"]]
     assert [task_id.split(":")[0] for task_id in found[5]] == ["5", "5", "mine", "mine/1", "17"]
+    assert found[6:] == [["mine", "other"], ["a/0", "b/0"]]

@@ -1,0 +1,158 @@
+"""Greedy stacking: pieces laid over each other until they make the outputs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcflow.search.pieces import UNKNOWN, Pieces
+
+WHOLE, SHOWN, EMPTY = 0, 1, 2
+"""How a piece is used: all its cells, those that are not nothing, those that are nothing."""
+
+MAX_LAYERS = 10
+
+Bits = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Layers of pieces, the top one first.
+
+    Attributes:
+        layers: For each layer the index of its piece and how it is used.
+        cost: The cost of all its pieces and of their number.
+        fitted: The number of train pairs that it makes exactly.
+        wrong: The share of wrong or missing cells over all train pairs.
+    """
+
+    layers: tuple[tuple[int, int], ...]
+    cost: float
+    fitted: int
+    wrong: float
+
+
+def _packed(flags: NDArray[np.bool_]) -> Bits:
+    """Return rows of flags as rows of 64-bit words."""
+    n = flags.shape[1]
+    padded = np.zeros((flags.shape[0], -(-n // 64) * 8), np.uint8)
+    bits = np.packbits(flags, axis=1)
+    padded[:, : bits.shape[1]] = bits
+    return padded.view(np.uint64)
+
+
+class Stacker:
+    """Searches for stacks.
+
+    Args:
+        pieces: The pieces.
+        outputs: The cells of all train outputs in a row.
+        n_train: The number of train pairs.
+    """
+
+    def __init__(self, pieces: Pieces, outputs: NDArray[np.uint8], n_train: int) -> None:
+        self.pieces = pieces
+        self.outputs = outputs
+        self.n_train = n_train
+        n = len(outputs)
+        cells = pieces.cells[:, :n]
+        known = cells != UNKNOWN
+        right = cells == outputs
+        shown = known & (cells != 0)
+        empty = cells == 0
+        self.covers = np.stack([_packed(known), _packed(shown), _packed(empty)])
+        self.wrong = np.stack(
+            [_packed(known & ~right), _packed(shown & ~right), _packed(empty & ~right)]
+        )
+        self.pair_bits = []
+        for p in range(n_train):
+            flags = np.zeros((1, n), np.bool_)
+            flags[0, pieces.offsets[p] : pieces.offsets[p + 1]] = True
+            self.pair_bits.append(_packed(flags)[0])
+
+    def greedy(
+        self, pairs: tuple[int, ...], n_pieces: int, first: tuple[int, int] | None = None
+    ) -> tuple[tuple[int, int], ...]:
+        """Return the layers that greedy stacking finds for some train pairs.
+
+        Args:
+            pairs: The train pairs that count.
+            n_pieces: How many pieces may be used, the cheapest.
+            first: The top layer, if it is given.
+
+        Returns:
+            The layers, which may leave cells open.
+        """
+        opened = np.bitwise_or.reduce([self.pair_bits[p] for p in pairs])
+        covers, wrong = self.covers[:, :n_pieces], self.wrong[:, :n_pieces]
+        layers: list[tuple[int, int]] = []
+        if first is not None:
+            layers.append(first)
+            if (wrong[first[1], first[0]] & opened).any():
+                return ()
+            opened = opened & ~covers[first[1], first[0]]
+        # What is wrong on an open cell may come right once others have closed it: look at all.
+        while opened.any() and len(layers) < MAX_LAYERS:
+            words = np.flatnonzero(opened)
+            now = opened[words]
+            bad = (wrong[:, :, words] & now).any(axis=2)
+            gain = np.bitwise_count(covers[:, :, words] & now).sum(axis=2, dtype=np.int64)
+            gain[bad] = 0
+            gain = gain.T  # the cheaper piece first, then whole, shown, empty
+            best = int(gain.argmax())
+            if gain.flat[best] == 0:
+                break
+            piece, use = divmod(best, 3)
+            layers.append((piece, use))
+            opened = opened & ~covers[use, piece]
+        return tuple(layers)
+
+    def show(self, layers: tuple[tuple[int, int], ...], begin: int, end: int) -> NDArray[np.uint8]:
+        """Return cells ``begin`` to ``end`` of a row as a stack makes them; 10 where it has none."""
+        out = np.full(end - begin, UNKNOWN, np.uint8)
+        for piece, use in layers:
+            cells = self.pieces.cells[piece, begin:end]
+            if use == WHOLE:
+                flags = cells != UNKNOWN
+            elif use == SHOWN:
+                flags = (cells != UNKNOWN) & (cells != 0)
+            else:
+                flags = cells == 0
+            flags = flags & (out == UNKNOWN)
+            out[flags] = cells[flags]
+        return out
+
+    def judge(self, layers: tuple[tuple[int, int], ...]) -> Stack:
+        """Return a stack with what it is worth on all train pairs."""
+        offsets = self.pieces.offsets
+        made = self.show(layers, 0, len(self.outputs))
+        made[made == UNKNOWN] = 0
+        good = made == self.outputs
+        fitted = sum(bool(good[offsets[p] : offsets[p + 1]].all()) for p in range(self.n_train))
+        cost = float(sum(self.pieces.costs[i] for i, _ in layers)) + 10.0 * len(layers)
+        return Stack(layers, cost, fitted, float(1 - good.mean()) if len(good) else 0.0)
+
+    def search(self) -> Iterator[Stack]:
+        """Yield stacks: single pieces that fit, then greedy ones for subsets of the train pairs."""
+        n = len(self.pieces.nodes)
+        if n == 0:
+            return
+        everything = tuple(range(self.n_train))
+        for p in range(self.n_train + 1):
+            need = everything if p == self.n_train else (p,)
+            bits = np.bitwise_or.reduce([self.pair_bits[q] for q in need])
+            full = ((self.covers[0] & bits) == bits).all(axis=1)
+            good = full & ~(self.wrong[0] & bits).any(axis=1)
+            for i in np.flatnonzero(good)[:200]:
+                yield self.judge(((int(i), WHOLE),))
+        subsets = [everything]
+        if self.n_train > 2:
+            subsets += [tuple(q for q in everything if q != p) for p in everything]
+        if self.n_train > 1:
+            subsets += [(p,) for p in everything]
+        limits = sorted({int(np.searchsorted(self.pieces.costs, c, "right")) for c in (11, 23, 99)})
+        for subset in subsets:
+            for limit in limits:
+                if limit:
+                    yield self.judge(self.greedy(subset, limit))
