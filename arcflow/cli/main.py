@@ -22,6 +22,7 @@ TOOLS = (
     "sandbox",
     "score",
     "show",
+    "solve",
     "study",
     "vote",
 )
@@ -59,6 +60,7 @@ light tools (`arcflow TOOL --help`)
   sandbox    show which layers the sandbox of programs has here
   score      score submissions against solutions
   show       show a task's grids in colour
+  solve      answer tasks without a model: search, and trees over cells; a submission
   study      run a table of experiments over several seeds and show it
   vote       turn candidates into a submission
 
