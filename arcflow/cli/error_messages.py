@@ -50,12 +50,35 @@ def _message(error: BaseException, command: str) -> str | None:
             f"the processes do not match the trainer: {error} Start as many as trainer.devices "
             "times trainer.num_nodes, or correct these."
         )
+    if re.search(r"\b(torchvision|torchaudio|torchcodec)\b", str(error)) and isinstance(
+        error, RuntimeError | AttributeError | OSError | ImportError
+    ):
+        return _left_over(error)
+    if type(error) is RuntimeError and str(error).startswith("Early stopping conditioned on"):
+        return f"the trainer cannot work so: {str(error).rstrip('.')}. Correct monitor there."
+    missing = re.search(r"Requirement '(([\w-]+)[^']*)' not met", str(error))
+    if missing is not None:
+        return (
+            f"a package is missing that these options need: got no {missing[2]}. "
+            f"Expected {missing[1]}. Run `pip install {missing[2]}`, or leave the option out."
+        )
     if isinstance(error, OSError) and error.filename is not None:
         return (
             f"{error.strerror}: got {str(error.filename)!r}. Expected a path that can be used so. "
             "Check the path, its permissions and the space there."
         )
     return None
+
+
+def _left_over(error: BaseException) -> str | None:
+    """The message where a build of torchvision does not fit torch; None if none is installed."""
+    if isinstance(error, ModuleNotFoundError):
+        return None
+    return (
+        f"a package beside torch does not fit it: {' '.join(str(error).split()).rstrip('.')}. "
+        "vLLM's CPU build leaves torchvision, torchaudio and torchcodec for CUDA behind, which "
+        "arcflow does not need. Run `pip uninstall -y torchvision torchaudio torchcodec`."
+    )
 
 
 def option_message(text: str) -> str:
