@@ -7,8 +7,9 @@ from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid
 from arcflow.core.task import Task
 from arcflow.scoring.kaggle_score import score_submission
+from arcflow.scoring.merge import rank_answers
 from arcflow.scoring.submission import Submission
-from arcflow.scoring.voting import Candidate, Vote, by_test_input, rank_votes
+from arcflow.scoring.voting import Candidate, Vote, by_test_input
 from arcflow.sources.select import TaskSelection
 from arcflow.sources.select import load_tasks as load_selection
 
@@ -43,8 +44,8 @@ def vote(candidates: Iterable[Candidate]) -> list[list[Vote]]:
 
     Returns:
         For each test input its distinct answers, best first: the one that most candidates gave,
-        of equals the one with the higher mean log-probability a token. A test input without a
-        valid answer has an empty list.
+        of equals the one with the higher mean log-probability a token; solvers' answers are merged
+        with these by their confidence. A test input without a valid answer has an empty list.
 
     Raises:
         DataError: candidates of more than one task.
@@ -53,7 +54,7 @@ def vote(candidates: Iterable[Candidate]) -> list[list[Vote]]:
     if not candidates:
         return []
     inputs = 1 + max(candidate.test_index for candidate in candidates)
-    return [rank_votes(c) for c in by_test_input(candidates, candidates[0].task_id, inputs)]
+    return [rank_answers(c) for c in by_test_input(candidates, candidates[0].task_id, inputs)]
 
 
 def score(submission: Submission, tasks: Iterable[Task]) -> float:

@@ -16,6 +16,7 @@ from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.errors import ConfigError
 from arcflow.core.files import write_whole
 from arcflow.core.grid import Grid
+from arcflow.core.overwriting import refuse_overwriting
 from arcflow.core.seeds import derive
 from arcflow.core.task import Pair, Task, task_key
 from arcflow.datamodules.task_batches import TaskBatch
@@ -124,6 +125,8 @@ class InputGenerator(Callback):
             )
         check_engine(self.engine, pl_module, None)
         data: Any = trainer.datamodule
+        read = {task.source for task in data.tasks("predict")} if path.exists() else ()
+        refuse_overwriting("generate.output", path, read)
         self._encoder = Encoder(load_tokenizer(data.tokenizer), data.text, get_kind(KIND))
         self._max_tokens = data.max_tokens
         self._room = open_engine(

@@ -1,10 +1,12 @@
 """What other libraries' errors about a user's mistake say to the user: one message."""
 
+import errno
 import re
 from argparse import ArgumentError
 
 from arcflow.core.errors import ArcflowError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOISE = re.compile(
     r"Subtypes: |Errors:$|Given value type: |Given value: (NestedArg|Namespace)\(|"
     r"Expected a path but .* either not accessible or invalid$|"
@@ -50,17 +52,15 @@ def _message(error: BaseException, command: str) -> str | None:
             f"the processes do not match the trainer: {error} Start as many as trainer.devices "
             "times trainer.num_nodes, or correct these."
         )
-    if re.search(r"\b(torchvision|torchaudio|torchcodec)\b", str(error)) and isinstance(
-        error, RuntimeError | AttributeError | OSError | ImportError
-    ):
-        return _left_over(error)
+    installed = _installation_message(error)
+    if installed is not None:
+        return installed
     if type(error) is RuntimeError and str(error).startswith("Early stopping conditioned on"):
         return f"the trainer cannot work so: {str(error).rstrip('.')}. Correct monitor there."
-    missing = re.search(r"Requirement '(([\w-]+)[^']*)' not met", str(error))
-    if missing is not None:
+    if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
         return (
-            f"a package is missing that these options need: got no {missing[2]}. "
-            f"Expected {missing[1]}. Run `pip install {missing[2]}`, or leave the option out."
+            f"a file of the run, such as its log, cannot be written: {error.strerror}. "
+            "Make room in trainer.default_root_dir, and run the command again."
         )
     if isinstance(error, OSError) and error.filename is not None:
         return (
@@ -70,9 +70,19 @@ def _message(error: BaseException, command: str) -> str | None:
     return None
 
 
-def _left_over(error: BaseException) -> str | None:
-    """The message where a build of torchvision does not fit torch; None if none is installed."""
-    if isinstance(error, ModuleNotFoundError):
+def _installation_message(error: BaseException) -> str | None:
+    """The message where packages are missing or do not fit each other; None for other errors."""
+    missing = re.search(r"Requirement '(([\w-]+)[^']*)' not met", str(error))
+    if missing is not None:
+        return (
+            f"a package is missing that these options need: got no {missing[2]}. "
+            f"Expected {missing[1]}. Run `pip install {missing[2]}`, or leave the option out."
+        )
+    if isinstance(error, ModuleNotFoundError) or not isinstance(
+        error, RuntimeError | AttributeError | OSError | ImportError
+    ):
+        return None
+    if re.search(r"\b(torchvision|torchaudio|torchcodec)\b", str(error)) is None:
         return None
     return (
         f"a package beside torch does not fit it: {' '.join(str(error).split()).rstrip('.')}. "

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from arcflow.core.printable import printable
+
 
 class ArcflowError(ValueError):
     """A user's mistake, described in one message.
@@ -21,10 +23,14 @@ class ArcflowError(ValueError):
 
     def __init__(self, what: str, *, value: object, expected: str, next_step: str) -> None:
         self.what, self.value, self.expected, self.next_step = what, value, expected, next_step
-        shown = re.sub(r"\s*\n\s*", " ", repr(value))  # arrays print as several lines
+        try:
+            shown = re.sub(r"\s*\n\s*", " ", repr(value))  # arrays print as several lines
+        except RecursionError:
+            shown = f"a {type(value).__name__} nested too deep to be shown"
         if len(shown) > 200:
             shown = shown[:197] + "..."
-        super().__init__(f"{what}: got {shown}. Expected {expected}. {next_step}")
+        # Ids of tasks are in all parts of a message.
+        super().__init__(printable(f"{what}: got {shown}. Expected {expected}. {next_step}"))
 
 
 class DataError(ArcflowError):

@@ -8,6 +8,8 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
+from arcflow.core.errors import DataError
+from arcflow.core.files import write_whole
 from arcflow.core.task import Task
 from arcflow.evaluation.loop import Outcome, Outcomes
 from arcflow.evaluation.program_candidates import CODE_METRICS, code_shares
@@ -172,13 +174,23 @@ class Results:
         return {name: math.fsum(s[name] for s in shares) / len(shares) for name in CODE_METRICS}
 
     def write(self, measured: Mapping[str, Mapping[str, float]]) -> None:
-        """Write ``NAME.results.json``: what the table shows, for other programs to read."""
+        """Write ``NAME.results.json``: what the table shows, for other programs to read.
+
+        Raises:
+            DataError: The file cannot be written.
+        """
         tasks = len(self.tasks) - self.left
         text = json.dumps({"tasks": tasks, "variants": measured}, indent=2)
         path = self.results_path
-        unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(text + "\n")
-        unfinished.replace(path)
+        try:
+            write_whole(path, f"{text}\n".encode())
+        except OSError as error:
+            raise DataError(
+                f"the results cannot be written ({error.strerror})",
+                value=str(path),
+                expected="free space on its disk",
+                next_step="Make room and run the same command again: the journal has them all.",
+            ) from error
 
     def _forget(self) -> None:
         """Remove this process's journal; process 0 also removes those of processes that no

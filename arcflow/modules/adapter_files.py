@@ -4,7 +4,6 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -13,6 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from arcflow.core.errors import CheckpointError
+from arcflow.modules.adapter_config import PEFT_CONFIG, check_base_name, check_peft_config
 from arcflow.modules.fingerprint import Fingerprint, check_fingerprint, check_record
 from arcflow.modules.lora.adapters import (
     DEFAULT_ADAPTER,
@@ -22,7 +22,7 @@ from arcflow.modules.lora.adapters import (
     peft_lora_config,
 )
 
-RECORD, WEIGHTS, PEFT_CONFIG = "arcflow.json", "adapter_model.safetensors", "adapter_config.json"
+RECORD, WEIGHTS = "arcflow.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 
 
@@ -150,6 +150,8 @@ def read_adapter(
             )
     try:
         theirs = json.loads((folder / PEFT_CONFIG).read_text())
+        if not isinstance(theirs, dict):
+            raise ValueError(f"{PEFT_CONFIG} holds no fields")
         tensors = load_file(str(folder / WEIGHTS))
         record = json.loads((folder / RECORD).read_text()) if (folder / RECORD).is_file() else None
     except (ValueError, SafetensorError) as error:
@@ -165,53 +167,45 @@ def read_adapter(
         spec = {**(record["lora"] or {}), "target_modules": wanted["lora"]["target_modules"]}
         check_fingerprint(what, record | {"lora": spec}, wanted)
     else:
-        _check_name(what, str(theirs.get("base_model_name_or_path") or ""), wanted)
-    _check_options(what, theirs, config)
-    return {key.removeprefix(_PREFIX): tensor for key, tensor in tensors.items()}
+        check_base_name(what, theirs, str(wanted["base_model"]["name"]))
+    check_peft_config(what, theirs, config)
+    named = {key.removeprefix(_PREFIX): tensor for key, tensor in tensors.items()}
+    return _without_base(what, named, model)
 
 
-def _check_name(what: str, theirs: str, wanted: Fingerprint) -> None:
-    ours = str(wanted["base_model"]["name"])
-    if theirs and Path(theirs).name.lower() != Path(ours).name.lower():
-        raise CheckpointError(
-            f"{what}: trained on another base model",
-            value=theirs,
-            expected=ours,
-            next_step=f"Set backbone.model to {theirs}, or, if both are the same model, correct "
-            f"base_model_name_or_path in its {PEFT_CONFIG}.",
-        )
-
-
-def _check_options(what: str, theirs: dict[str, Any], config: LoRAConfig) -> None:
-    pairs = (
-        ("rank", theirs.get("r"), config.rank),
-        ("alpha", float(theirs.get("lora_alpha") or 0), float(config.alpha)),
-        ("rslora", bool(theirs.get("use_rslora")), config.rslora),
-        ("dora", bool(theirs.get("use_dora")), config.dora),
-    )
-    for key, found, ours in pairs:
-        if found != ours:
+def _without_base(
+    what: str, tensors: dict[str, Tensor], model: PreTrainedModel
+) -> dict[str, Tensor]:
+    """Return the tensors without copies of base weights, which PEFT writes beside adapters of the
+    embedding and the head; they must be the model's own."""
+    # Of a head that is tied to the embedding too, which has no parameter of its own.
+    own = {key.replace(".base_layer.", "."): weight for key, weight in model.state_dict().items()}
+    kept = {}
+    for key, tensor in tensors.items():
+        weight = own.get(key.replace(".base_layer.", "."))
+        if ".base_layer." not in key or weight is None:
+            kept[key] = tensor
+        elif weight.shape != tensor.shape or not _same_weights(tensor, weight.cpu()):
             raise CheckpointError(
-                f"{what}: trained with another lora.{key}",
-                value=found,
-                expected=f"{ours!r}, as configured",
-                next_step=f"Set model.lora.{key} to {found!r}.",
+                f"{what}: it replaces weights of the base model",
+                value=key,
+                expected="the weights that the base model has",
+                next_step="Use the base model that it was trained on; if its embedding was "
+                "trained or resized, merge the adapter with PEFT and start from that model.",
             )
-    for key in ("rank_pattern", "alpha_pattern", "modules_to_save", "layer_replication"):
-        if theirs.get(key):
-            raise CheckpointError(
-                f"{what}: uses PEFT's {key}, which arcflow does not train",
-                value=theirs[key],
-                expected=f"an adapter without {key}",
-                next_step="Merge it into its base model and start a new adapter from there.",
-            )
+    return kept
+
+
+def _same_weights(theirs: Tensor, ours: Tensor) -> bool:
+    """Return whether two tensors are equal in the number type of one of them."""
+    return torch.equal(theirs.to(ours.dtype), ours) or torch.equal(ours.to(theirs.dtype), theirs)
 
 
 def _widen(state: State, start: State) -> dict[str, Tensor]:
     """Return [A ; A0] and [B | -B0] for each layer; see :func:`plain_adapter`."""
     wide = {}
     for key, tensor in state.items():
-        if ".lora_A." in key:
+        if ".lora_A." in key or key.endswith(".lora_embedding_A"):
             wide[key] = torch.cat([tensor, start[key]], dim=0)
         else:
             wide[key] = torch.cat([tensor, -start[key]], dim=1)

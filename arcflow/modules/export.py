@@ -24,7 +24,8 @@ def merge_and_export(
     """Write a folder of weights that transformers loads unchanged; the model is not changed.
 
     A quantized base is written dequantized, in its compute dtype: the numbers that were used in
-    training.
+    training. If an adapter made the head differ from the embedding that it is tied to, both are
+    written, and the folder's config says that they are not tied.
 
     Args:
         model: The model, with the adapter or without any; without, its own weights are written.
@@ -43,10 +44,12 @@ def merge_and_export(
     config.use_cache = True
     if config._attn_implementation == SEGMENTS:
         config._attn_implementation = None
-    dtype = model.get_input_embeddings().weight.dtype
+    state = merged_state(model, name, model.get_input_embeddings().weight.dtype)
+    if not _can_be_tied(model, state):
+        config.tie_word_embeddings = config.get_text_config().tie_word_embeddings = False
     with torch.device("meta"):
         clean = type(model)(config)
-    clean.load_state_dict(merged_state(model, name, dtype), strict=True, assign=True)
+    clean.load_state_dict(state, strict=True, assign=True)
     clean.tie_weights()
     clean.generation_config = model.generation_config
     clean.save_pretrained(str(folder))
@@ -95,6 +98,16 @@ def merged_state(model: PreTrainedModel, name: str, dtype: torch.dtype) -> dict[
         elif not any(owner.startswith(path + ".") for path in replaced):
             state[f"{owner}.{leaf}"] = tensor.detach().to("cpu")
     return state
+
+
+def _can_be_tied(model: PreTrainedModel, state: dict[str, Tensor]) -> bool:
+    """Return whether the embedding and the head have the same weights in ``state``."""
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    keys = [f"{path}.weight" for path, module in model.named_modules() if module in ends]
+    weights = [state[key] for key in keys if key in state]
+    return len(weights) < 2 or (
+        weights[0].shape == weights[1].shape and torch.equal(weights[0], weights[1])
+    )
 
 
 def _is_bnb_linear(module: nn.Module) -> bool:

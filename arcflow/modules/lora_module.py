@@ -43,6 +43,7 @@ from arcflow.modules.optim import (
 from arcflow.modules.quiet import no_progress_bars
 from arcflow.modules.sharding import check_shardable, is_sharded, mark_units, plain_names
 from arcflow.modules.warm_start import CHECKPOINT_RECORD, is_adapter, load_start
+from arcflow.modules.whole_folder import whole_folder
 from arcflow.text.tokenizer import CHARACTERS, load_tokenizer
 
 _BACKBONE, _OPTIMIZER, _SCHEDULE = BackboneConfig(), OptimizerConfig(), ScheduleConfig()
@@ -181,7 +182,10 @@ class LoRAModule(LightningModule):
         """The optimizer, and the schedule over ``trainer.max_steps``."""
         with located("model", ".", ConfigError):
             optimizer = build_optimizer(self.model, self.optimizer_config)
-        schedule = build_schedule(optimizer, self.schedule_config, self.trainer.max_steps)
+        shape = self.schedule_config
+        if self.trainer.fast_dev_run:  # of so few steps that a warm-up would not end
+            shape = replace(shape, warmup_steps=0, warmup_ratio=0.0)
+        schedule = build_schedule(optimizer, shape, self.trainer.max_steps)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
@@ -368,17 +372,16 @@ class LoRAModule(LightningModule):
         """Write what was trained: the adapter in PEFT's format, or the whole model."""
         if self.lora is None:
             return self.merge(folder)
-        return export_adapter(self.model, folder, self.lora, self.fingerprint(), DEFAULT_ADAPTER)
+        with whole_folder(folder) as new:
+            export_adapter(self.model, new, self.lora, self.fingerprint(), DEFAULT_ADAPTER)
+        return Path(folder)
 
     def merge(self, folder: str | Path) -> Path:
         """Write a full model folder, adapter merged, tokenizer included."""
-        with no_progress_bars():
-            return merge_and_export(
-                self.model,
-                folder,
-                tokenizer=load_tokenizer(self.tokenizer_name),
-                record=self.fingerprint(),
-            )
+        tokenizer, record = load_tokenizer(self.tokenizer_name), self.fingerprint()
+        with whole_folder(folder) as new, no_progress_bars():
+            merge_and_export(self.model, new, tokenizer=tokenizer, record=record)
+        return Path(folder)
 
 
 def _real_tokens(batch: Mapping[str, Tensor]) -> int:

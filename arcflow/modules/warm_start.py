@@ -1,16 +1,16 @@
 """Weights to start a run from: those of another run's checkpoint, or of its exported model."""
 
 import json
-import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from arcflow.core.errors import CheckpointError
-from arcflow.modules.adapter_files import PEFT_CONFIG, RECORD
+from arcflow.modules.adapter_config import PEFT_CONFIG
+from arcflow.modules.adapter_files import RECORD
+from arcflow.modules.checkpoint_file import read_checkpoint
 from arcflow.modules.fingerprint import Fingerprint, check_fingerprint
 from arcflow.modules.lora.adapters import State, check_tensors
 
@@ -57,42 +57,6 @@ def load_start(path: str | Path, trained: State, wanted: Fingerprint) -> None:
     with torch.no_grad():
         for name, parameter in trained.items():
             parameter.copy_(state[name])
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; its tensors stay on the disk until they are used.
-
-    Args:
-        path: The checkpoint's file.
-
-    Returns:
-        The checkpoint as Lightning wrote it.
-
-    Raises:
-        CheckpointError: If the file is damaged, or is not one of Lightning's checkpoints.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles of other programs
-            found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except PermissionError:
-        raise
-    except Exception as error:  # bytes that are no checkpoint can raise any error
-        raise CheckpointError(
-            f"{path}: not a checkpoint, or damaged",
-            value=f"{type(error).__name__}, {path.stat().st_size} bytes",
-            expected="a whole checkpoint of arcflow fit",
-            next_step="Use another checkpoint of the run, or start it again.",
-        ) from error
-    if not isinstance(found, dict) or not {"pytorch-lightning_version", "state_dict"} <= set(found):
-        raise CheckpointError(
-            f"{path}: written in another format",
-            value=sorted(map(str, found))[:5] if isinstance(found, dict) else type(found).__name__,
-            expected="a checkpoint of arcflow fit",
-            next_step="Use a checkpoint of arcflow fit; an adapter goes to --model.adapter, a "
-            "model folder to --model.backbone.model.",
-        )
-    return found
 
 
 def _read_model(folder: Path, wanted: Fingerprint) -> tuple[State, object]:

@@ -10,7 +10,8 @@ import numpy as np
 from arcflow.core.class_path import import_object
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import Grid
-from arcflow.scoring.voting import Candidate, by_test_input, rank_votes
+from arcflow.scoring.merge import rank_answers
+from arcflow.scoring.voting import Candidate, by_test_input
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class ScoredInput:
 
     @cached_property
     def right_votes(self) -> list[bool]:
-        """Of the first two of :func:`~arcflow.scoring.voting.rank_votes`, whether each is right."""
-        votes = rank_votes(self.candidates)[:2]
+        """Of the first two of :func:`~arcflow.scoring.merge.rank_answers`, whether it is right."""
+        votes = rank_answers(self.candidates)[:2]
         return [np.array_equal(vote.grid, self.output) for vote in votes]
 
     def mean(self, values: Sequence[float]) -> float:
@@ -140,7 +141,7 @@ _OTHER_METRICS = (
     Metric(
         "loss",
         None,
-        "Cross entropy of the true answers, in nats a token.",
+        "Loss of the true answers a token: the cross entropy in nats, or that of model.loss_fn.",
         percent=False,
         larger_is_better=False,
     ),

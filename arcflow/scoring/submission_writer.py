@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from arcflow.core.overwriting import refuse_overwriting
 from arcflow.core.task import Task
 from arcflow.scoring.submission import build_submission, write_submission
 from arcflow.scoring.voting import Candidate
@@ -43,8 +44,10 @@ class SubmissionWriter:
 
         Raises:
             DataError: the file cannot be written.
+            ConfigError: it is the file that the tasks are from.
         """
         self.target = Path(self.path or Path(root) / "submission.json")
+        refuse_overwriting("pass_n.submission", self.target, {task.source for task in tasks})
         self._tasks = tuple(task.without_answers() for task in tasks)
         self.candidates = {}
         self.add(known)

@@ -9,8 +9,11 @@ from typing import Any
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, GridKey, grid_key, make_grid
-from arcflow.core.json_file import read_bytes
+from arcflow.core.json_file import parse_json, read_bytes
 from arcflow.scoring.journal import is_journal, read_journal
+
+MODEL_VARIANTS = ("ttft", "baseline")
+"""The variants of a journal that a language model answers, the better one first."""
 
 LOWEST_SCORE = -1e9
 """The lowest score, in nats per token; it also stands for a score that is not finite."""
@@ -18,7 +21,7 @@ LOWEST_SCORE = -1e9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """One answer of a model to one test input, as a grid of the original task.
+    """One answer to one test input, as a grid of the original task.
 
     Attributes:
         task_id: The id of the task.
@@ -29,6 +32,10 @@ class Candidate:
         view: The name of the augmentation under which the question was asked.
         text: What the model wrote, if it is worth keeping.
         reason: The reason why there is no answer, if there is none.
+        source: The solver or the system that gave the answer, e.g. ``"search"``; empty for a
+            language model, whose answers vote.
+        confidence: The probability that the answer is right, in [0, 1], if the source says so.
+        fits: Whether the rule behind the answer reproduces all train pairs.
     """
 
     task_id: str
@@ -39,6 +46,9 @@ class Candidate:
     view: str = ""
     text: str = ""
     reason: str = ""
+    source: str = ""
+    confidence: float | None = None
+    fits: bool = False
 
     @property
     def score(self) -> float:
@@ -67,7 +77,9 @@ class Vote:
 
 
 def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
-    """Return the distinct answers to one test input, best first.
+    """Return the distinct answers to one test input, best first, each candidate being one vote.
+
+    :func:`arcflow.scoring.merge.rank_answers` ranks the answers of several sources.
 
     Args:
         candidates: All candidates for one test input; unanswered ones have no vote.
@@ -123,7 +135,7 @@ def by_test_input(
 
 
 def candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
-    """Return a candidate as plain JSON values, without ``text`` and ``reason`` if they are empty.
+    """Return a candidate as plain JSON values, without optional fields that are empty.
 
     ``log_prob`` is None if it is not finite, which JSON cannot express.
     """
@@ -139,6 +151,10 @@ def candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
         obj["text"] = candidate.text
     if candidate.reason:
         obj["reason"] = candidate.reason
+    if candidate.source:
+        obj["source"] = candidate.source
+    if candidate.confidence is not None:
+        obj |= {"confidence": candidate.confidence, "fits": candidate.fits}
     return obj
 
 
@@ -159,18 +175,11 @@ def candidate_from_json(line: str | bytes, where: str = "candidate") -> Candidat
         where: What the text is, for error messages, e.g. ``"candidates.jsonl, line 3"``.
 
     Raises:
-        DataError: The text is not JSON, a key is missing, a type is wrong or the grid is bad.
+        DataError: The text is not JSON, a key is missing or occurs twice, a type is wrong or the
+            grid is bad.
     """
-    try:
-        obj = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{where}: not JSON",
-            value=line,
-            expected="one JSON object a line",
-            next_step=_NEXT,
-        ) from error
-    return candidate_from_dict(obj, where)
+    raw = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
+    return candidate_from_dict(parse_json(raw, where, is_line=True), where)
 
 
 def candidate_from_dict(obj: object, where: str = "candidate") -> Candidate:
@@ -215,6 +224,9 @@ def candidate_from_dict(obj: object, where: str = "candidate") -> Candidate:
         view=_text(where, obj, "view"),
         text=_text(where, obj, "text"),
         reason=_text(where, obj, "reason"),
+        source=_text(where, obj, "source"),
+        confidence=_confidence(where, obj),
+        fits=_fits(where, obj),
     )
 
 
@@ -229,6 +241,22 @@ def _count(where: str, obj: Mapping[str, Any], key: str, largest: int) -> int:
     value = obj[key]
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= largest:
         raise _wrong(where, key, value, f"an integer 0..{largest}")
+    return value
+
+
+def _confidence(where: str, obj: Mapping[str, Any]) -> float | None:
+    value = obj.get("confidence")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise _wrong(where, "confidence", value, "a probability, 0 to 1, or null")
+    return float(value)
+
+
+def _fits(where: str, obj: Mapping[str, Any]) -> bool:
+    value = obj.get("fits", False)
+    if not isinstance(value, bool):
+        raise _wrong(where, "fits", value, "true or false")
     return value
 
 
@@ -255,9 +283,10 @@ def read_answers(path: str | Path, variant: str = "") -> dict[str, list[Candidat
 
     Args:
         path: The file. A last line that a killed writer left torn is not read.
-        variant: The variant to read from a journal, ``"ttft"`` or ``"baseline"``; if empty, the
-            answers after test-time fine-tuning are read for each task that has them, else those of
-            the baseline. A file of candidates has no variants and may have blank lines.
+        variant: The variant to read from a journal, e.g. ``"ttft"``, ``"baseline"`` or
+            ``"search"``; if empty, the answers after test-time fine-tuning are read for each task
+            that has them, else those of the baseline, and with them those of all solvers. A file
+            of candidates has no variants and may have blank lines.
 
     Returns:
         The candidates by task id, in the file's order; a journal may have tasks without candidates.
@@ -289,9 +318,16 @@ def _journal_answers(path: str | Path, variant: str) -> dict[str, list[Candidate
         of_task.setdefault(_text(where, entry, "variant"), []).extend(
             candidate_from_dict(obj, f"{where}, candidate {i}") for i, obj in enumerate(candidates)
         )
-    wanted = (variant,) if variant else ("ttft", "baseline")
-    return {
-        task_id: next(of_task[name] for name in wanted if name in of_task)
-        for task_id, of_task in found.items()
-        if any(name in of_task for name in wanted)
-    }
+    answers = {}
+    for task_id, of_task in found.items():
+        names = [variant] if variant else _together(list(of_task))
+        taken = [of_task[name] for name in names if name in of_task]
+        if taken:
+            answers[task_id] = [candidate for candidates in taken for candidate in candidates]
+    return answers
+
+
+def _together(variants: list[str]) -> list[str]:
+    """Return the variants whose answers vote together: the better model's, and all solvers'."""
+    model = next(([name] for name in MODEL_VARIANTS if name in variants), [])
+    return [*model, *(name for name in variants if name not in MODEL_VARIANTS)]

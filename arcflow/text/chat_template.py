@@ -1,19 +1,26 @@
 """Conversations of a prompt and an answer, with or without the tokenizer's own chat template."""
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import jinja2
 
 from arcflow.core.errors import ConfigError
+from arcflow.text.chat_probe import FAILURES, Messages, lost, opens_thinking
 from arcflow.text.template import placeholder
 from arcflow.text.tokenizer import INPUT_MARKER, OUTPUT_MARKER
 
 _ANSWER = placeholder(6000)
 
-# Some chat templates print the date, or let the model think first. The text must neither change
-# from one day to the next nor differ between training and generation.
-_FIXED = {"date_string": "01 Jan 2025", "enable_thinking": False}
+DAY = datetime(2025, 1, 1)
+"""The day that chat templates print. Texts must not change from one day to the next."""
+
+_OTHER_DAY = datetime(2026, 2, 3)
+
+# Jinja's own functions whose result is not a function of their arguments.
+_RANDOM = re.compile(r"""(?<!\.)\blipsum\(|\|random\b|map\(["']random["']""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +127,9 @@ def compact(tokenizer: Any, prompt: str, answer: str, *, text: bool) -> Conversa
 def chat(tokenizer: Any, system: str, prompt: str, answer: str) -> Conversation:
     """Return the conversation as the tokenizer's chat template writes it.
 
-    The prompt ends with the template's generation prompt. If the template refuses a system role or
-    drops its text, the system text comes first in the user's message.
+    The prompt ends with the template's generation prompt, and the model answers at once, without
+    thinking first. If the template refuses a system role, or drops or changes its text, the system
+    text comes first in the user's message.
 
     Args:
         tokenizer: A tokenizer of transformers.
@@ -142,43 +150,111 @@ def chat(tokenizer: Any, system: str, prompt: str, answer: str) -> Conversation:
             expected="the tokenizer of an instruct model",
             next_step="Use format 'compact', or a tokenizer with a chat template.",
         )
+    if _is_random(tokenizer):
+        raise _refused(tokenizer, "it writes something else each time (random or lipsum)")
     user = {"role": "user", "content": prompt}
-    messages = [{"role": "system", "content": system}, user] if system else [user]
-    try:
-        text = _render(tokenizer, messages, generate=True)
-    except jinja2.TemplateError:
-        text = ""
-    if not text or system not in text:
+    messages = [{"role": "system", "content": system}, user]
+
+    def render(messages: Messages, generate: bool) -> str:
+        return _render(tokenizer, messages, generate=generate)
+
+    if not system or lost(render, system=True):
+        if why := lost(render, system=False):
+            raise _refused(tokenizer, why)
         messages = [{"role": "user", "content": f"{system}\n\n{prompt}".strip()}]
-        try:
-            text = _render(tokenizer, messages, generate=True)
-        except jinja2.TemplateError as error:
-            raise _refused(tokenizer, f"it fails ({error})") from error
     answered = [*messages, {"role": "assistant", "content": _ANSWER}]
-    whole = _render(tokenizer, answered, generate=False)
+    try:
+        text, whole = render(messages, True), render(answered, False)
+    except FAILURES as error:
+        raise _refused(tokenizer, f"it fails ({error})") from error
     if whole.count(_ANSWER) != 1 or prompt not in text:
         raise _refused(tokenizer, "it does not write each message once and as it is")
     before, after = whole.split(_ANSWER)
-    # Some templates put a space between the generation prompt and the answer.
-    lead = before[len(text) :] if before.startswith(text) else ""
+    text, lead = _beginning(text, before)
     return Conversation(text, lead + answer, _stop(tokenizer, after))
+
+
+def _beginning(text: str, before: str) -> tuple[str, str]:
+    """Return the prompt, and what the answer's text begins with.
+
+    Args:
+        text: The messages with the template's generation prompt.
+        before: What the template writes before an answer that is there.
+
+    Returns:
+        The two texts. A space between the generation prompt and the answer belongs to the answer.
+        What else stands there, such as an empty block of thoughts or a channel's name, belongs to
+        the prompt, so that the model answers at once; for the same reason the prompt does not open
+        a block of thoughts that a written answer does without.
+    """
+    if before.startswith(text):
+        lead = before[len(text) :]
+        return (before, "") if lead.strip() else (text, lead)
+    if text.startswith(before) and opens_thinking(text[len(before) :]):
+        return before, ""
+    return text, ""
 
 
 def _refused(tokenizer: Any, why: str) -> ConfigError:
     return ConfigError(
         f"chat template: {why}",
-        value=tokenizer.chat_template,
-        expected="a template for a user's and an assistant's message",
+        value=f"the chat template of {tokenizer.name_or_path!r}",
+        expected="a template that writes a user's and an assistant's message as they are",
         next_step="Correct the tokenizer's chat_template, or use format 'compact'.",
     )
 
 
-def _render(tokenizer: Any, messages: list[dict[str, str]], *, generate: bool) -> str:
+def day_fingerprint(tokenizer: Any) -> dict[str, str]:
+    """Return the day that the tokenizer's chat template is given, if it asks for today's.
+
+    Templates that take ``date_string`` instead have always been given the same day, and are not
+    told apart by it.
+
+    Args:
+        tokenizer: A tokenizer of transformers with a chat template.
+
+    Returns:
+        The day by the name "chat_day"; nothing if the text does not depend on it.
+    """
+    user = {"role": "user", "content": placeholder(0)}
+    for messages in ([{"role": "system", "content": placeholder(1)}, user], [user]):
+        try:
+            first, second = (
+                _render(tokenizer, messages, generate=True, day=day) for day in (DAY, _OTHER_DAY)
+            )
+        except FAILURES:
+            continue  # it takes no system's message, or wants one
+        if first != second:
+            return {"chat_day": DAY.date().isoformat()}
+    return {}
+
+
+def _render(
+    tokenizer: Any, messages: list[dict[str, str]], *, generate: bool, day: datetime = DAY
+) -> str:
+    """Return the text of messages: a function of its arguments, on any day."""
     return str(
         tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=generate, **_FIXED
+            messages,
+            tokenize=False,
+            add_generation_prompt=generate,
+            date_string=DAY.strftime("%d %b %Y"),
+            # In place of the function of this name that transformers offers to templates.
+            strftime_now=day.strftime,
+            # Training and generation must not differ in whether the model thinks first.
+            enable_thinking=False,
         )
     )
+
+
+def _is_random(tokenizer: Any) -> bool:
+    """Return whether the template uses one of Jinja's random functions."""
+    try:
+        tokens = list(jinja2.Environment().lex(tokenizer.get_chat_template()))
+    except FAILURES:
+        return False  # rendering says what is wrong
+    blank = ("whitespace", "data", "comment", "comment_begin", "comment_end")
+    return bool(_RANDOM.search("".join(value for _, kind, value in tokens if kind not in blank)))
 
 
 def _stop(tokenizer: Any, after: str) -> str:

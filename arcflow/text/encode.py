@@ -10,11 +10,12 @@ from typing import Any, Generic, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.errors import DataError
 from arcflow.core.grid import MAX_SIDE, Grid
 from arcflow.core.task import Task
 from arcflow.text import probe_grids
-from arcflow.text.chat_template import Conversation, chat, compact, marks
+from arcflow.text.cells import Cells, prompt_tokenizer
+from arcflow.text.chat_template import Conversation, chat, compact, day_fingerprint, marks
 from arcflow.text.fast.table_encoder import TableEncoder
 from arcflow.text.fast.tables import FastPathError
 from arcflow.text.grid_text import GridText
@@ -23,6 +24,7 @@ from arcflow.text.option_checks import check_options
 from arcflow.text.program_text import SafeTexts
 from arcflow.text.prompt_layout import IGNORED_LABEL, PromptLayout, make_layout, tokenise
 from arcflow.text.reference_encoder import ReferenceEncoder
+from arcflow.text.spelling import check_grids, check_program
 from arcflow.text.template import PromptTemplate, placeholder
 
 __all__ = ["IGNORED_LABEL", "Encoder", "Example", "FastPathWarning", "TextConfig"]
@@ -50,6 +52,9 @@ class TextConfig:
             included.
         primitives: The names that programs may use besides Python's own and numpy's; the longer
             prompts for programs list them.
+        cells: "single" for one token a cell, prompt and answer alike; "tokenizer" for what the
+            tokenizer makes of the text; "auto" for single cells if the tokenizer would join cells
+            in one token, as those of Llama 3, gpt-oss and DeepSeek do.
     """
 
     grid: GridText = field(default_factory=GridText)
@@ -59,6 +64,7 @@ class TextConfig:
     fast: bool = True
     code_tokens: int = 512
     primitives: tuple[str, ...] = ()
+    cells: Cells = "auto"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,9 +113,8 @@ class Encoder(Generic[T]):
         self.config = config or TextConfig()
         self.kind: TaskKind[T] = kind
         self._tokenizer = tokenizer
-        check_options(
-            tokenizer, kind, self.config.format, self.config.loss, self.config.code_tokens
-        )
+        c = self.config
+        check_options(tokenizer, kind, c.format, c.loss, c.cells, c.code_tokens)
         name = self.config.template or kind.templates[self.config.format]
         self._template = PromptTemplate(name, kind)
         self._safe = SafeTexts(tokenizer)
@@ -119,14 +124,16 @@ class Encoder(Generic[T]):
         texts = kind.texts(sizes[0])
         self._has_texts, self._writes_text = bool(texts), sizes[0] in texts
         self.stop_ids = self._find_stop_ids(sizes[0])
-        self._whole = ReferenceEncoder(tokenizer, self._layout, kind, sizes[0])
+        tokenise_prompt = prompt_tokenizer(tokenizer, self.config.grid, self.config.cells)
+        self._single_cells = tokenise_prompt.single
+        self._whole = ReferenceEncoder(tokenise_prompt, self._layout, kind, sizes[0])
         self._check_spelling(sizes[0])
         self._lookup: TableEncoder | None = None
         if self.config.fast:
             form = self.config.grid
             try:
                 self._lookup = TableEncoder(
-                    tokenizer, form, self._layout, kind, self._whole, sizes, self._warn
+                    tokenise_prompt, form, self._layout, kind, self._whole, sizes, self._warn
                 )
             except FastPathError as error:
                 self._warn(error)
@@ -273,7 +280,13 @@ class Encoder(Generic[T]):
                 "format": self.config.format,
                 "template": self._template.hash,
                 "tokenizer": hashlib.sha256(written.encode()).hexdigest(),
-            } | ({"primitives": " ".join(self.config.primitives)} if self._has_texts else {})
+            }
+            if self._has_texts:
+                self._fingerprint["primitives"] = " ".join(self.config.primitives)
+            if self._single_cells:
+                self._fingerprint["cells"] = "single"
+            if self.config.format == "chat":
+                self._fingerprint |= day_fingerprint(self._tokenizer)
         return dict(self._fingerprint)
 
     def _path(self, values: Sequence[Value], n: int) -> TableEncoder | ReferenceEncoder:
@@ -356,38 +369,8 @@ class Encoder(Generic[T]):
     def _check_spelling(self, n: int) -> None:
         """Raise a ConfigError if an answer does not survive being tokenised and read back."""
         prompt = probe_grids.fillings(n, self.kind.texts(n))[0]
-        start = self._whole.prompt_length(prompt)
+        name, whole = self._tokenizer.name_or_path, self._whole
         if self._has_texts:
-            self._check_program(prompt, start)
-        for grid in () if self._writes_text else probe_grids.spelling_grids():
-            ids, _ = self._whole.example([*prompt, grid])
-            text, read = self.decode(ids[start:])
-            if read is None or not np.array_equal(read, grid):
-                raise ConfigError(
-                    "text: a grid does not survive being written, tokenised and read back",
-                    value=text[:60],
-                    expected=f"{self.config.grid.encode(grid)[:60]!r}",
-                    next_step=(
-                        "Choose other symbols, a separator or another tokenizer; a template that"
-                        " adds words to the answer needs a frame around the grid."
-                    ),
-                )
-
-    def _check_program(self, prompt: Sequence[Value], start: int) -> None:
-        """Raise a ConfigError if a program does not survive being written and read back."""
-        program = self._safe(probe_grids.SPELLING_PROGRAM)
-        text = program.unknown
-        read: object = None if text else program.text
-        if not text and self._writes_text:
-            ids, _ = self._whole.example([*prompt, program.text])
-            text, read = self.decode(ids[start:])
-        if read != program.text:
-            raise ConfigError(
-                "text: a program does not survive being written, tokenised and read back",
-                value=text[:60],
-                expected="every visible ASCII character, indentation and newlines",
-                next_step=(
-                    "Choose another tokenizer; a template that adds words to the answer needs a"
-                    " block ```python around the program."
-                ),
-            )
+            check_program(name, whole, self.decode, prompt, self._safe, written=self._writes_text)
+        if not self._writes_text:
+            check_grids(name, whole, self.decode, prompt, self.config.grid)

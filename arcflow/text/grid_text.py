@@ -111,6 +111,22 @@ class GridText:
                     yield ("separator", 0), self.separator
                 yield ("cell", color), self.symbols[color] * self.repeat
 
+    def cells(self, grid: Grid, start: int) -> Iterator[tuple[int, int]]:
+        """Yield the characters [start, end) of each cell, row by row.
+
+        Args:
+            grid: The grid, shape (H, W).
+            start: The index of the first character behind the head.
+
+        Yields:
+            The index of a cell's first character, and that behind its last one.
+        """
+        for key, text in self.units(grid):
+            end = start + len(text)
+            if key[0] == "cell":
+                yield start, end
+            start = end
+
     def decode(self, text: str) -> Grid:
         """Read a grid from its text.
 

@@ -7,7 +7,12 @@ from arcflow.text.kinds import TaskKind
 
 
 def check_options(
-    tokenizer: Any, kind: TaskKind[Any], text_format: str, loss: str, code_tokens: int
+    tokenizer: Any,
+    kind: TaskKind[Any],
+    text_format: str,
+    loss: str,
+    cells: str,
+    code_tokens: int,
 ) -> None:
     """Check that a tokenizer and the options of a text configuration can work.
 
@@ -16,6 +21,7 @@ def check_options(
         kind: What is asked of a task.
         text_format: The option ``format``.
         loss: The option ``loss``.
+        cells: The option ``cells``.
         code_tokens: The option ``code_tokens``.
 
     Raises:
@@ -31,6 +37,7 @@ def check_options(
     for option, value, allowed in (
         ("format", text_format, list(kind.templates)),
         ("loss", loss, ["completion", "outputs"]),
+        ("cells", cells, ["auto", "single", "tokenizer"]),
     ):
         if value not in allowed:
             raise ConfigError(

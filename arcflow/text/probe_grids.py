@@ -154,6 +154,16 @@ def spelling_grids() -> tuple[Grid, ...]:
     return striped(1, N_COLORS), plain(1, 1, 0), plain(12, 2, 1), mixed(3, 7), mixed(11, 4)
 
 
+def cell_grids() -> tuple[Grid, ...]:
+    """Return grids that show whether a tokenizer joins cells, in one colour or in many."""
+    colors = range(N_COLORS)
+    return (
+        *(plain(1, MAX_SIDE, color) for color in colors),
+        *(mixed(MAX_SIDE, MAX_SIDE, s) for s in (1, 2)),
+        *(striped(MAX_SIDE, 1, color) for color in colors),
+    )
+
+
 def grids_of_size(h: int, w: int) -> list[Grid]:
     """Return plain and mixed grids of one size.
 

@@ -53,12 +53,14 @@ class WrittenPrompt:
         parts: The static pieces (key ``("static", number)``, slot -1), texts (key ``("text", 0)``)
             and grids or their units, in order.
         values: The characters [start, end) of each slot's value, a grid's frame included.
+        cells: The characters [start, end) of each cell, if they were asked for.
     """
 
     text: str
     prompt_end: int
     parts: list[TextSpan]
     values: list[Span]
+    cells: list[Span]
 
     def scored(self, value_indices: Sequence[int], outputs: Sequence[int]) -> list[Span]:
         """Return the characters of the prompt's outputs that the loss "outputs" scores.
@@ -92,12 +94,15 @@ class PromptLayout:
     value_indices: tuple[int, ...]
     grid_text: GridText
 
-    def write(self, values: Sequence[Value], *, units: bool = False) -> WrittenPrompt:
+    def write(
+        self, values: Sequence[Value], *, units: bool = False, cells: bool = False
+    ) -> WrittenPrompt:
         """Return the text with values in the slots.
 
         Args:
             values: The values of the prompt and, last, of the answer.
             units: Whether grids are cut into their units.
+            cells: Whether the places of the cells are wanted.
 
         Returns:
             The text and its parts.
@@ -107,6 +112,7 @@ class PromptLayout:
         texts: list[str] = []
         parts: list[TextSpan] = []
         spans: list[Span] = []
+        places: list[Span] = []
         at = 0
 
         def add(key: Key, slot: int, text: str) -> None:
@@ -126,6 +132,8 @@ class PromptLayout:
                 break
             value = values[self.value_indices[slot]]
             start = at
+            if cells and not isinstance(value, str):
+                places += form.cells(value, at)
             if isinstance(value, str):
                 add(("text", 0), slot, value)
                 spans.append((start, at))
@@ -137,7 +145,7 @@ class PromptLayout:
                 body = form.encode(value)
                 add(("grid", 0), slot, body[head : len(body) - tail])
             spans.append((start - head, at + tail))
-        return WrittenPrompt("".join(texts), prompt_end, parts, spans)
+        return WrittenPrompt("".join(texts), prompt_end, parts, spans, places)
 
 
 def make_layout(

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from arcflow.text import probe_grids
+from arcflow.text.cells import PromptTokenizer
 from arcflow.text.kinds import TaskKind, Value
-from arcflow.text.prompt_layout import IGNORED_LABEL, Ids, PromptLayout, overlapping, tokenise
+from arcflow.text.prompt_layout import IGNORED_LABEL, Ids, PromptLayout, WrittenPrompt, overlapping
 
 LayoutOf = Callable[[int], PromptLayout]
 """A function from a number of prompt values to the layout of the prompt."""
@@ -17,16 +18,16 @@ class ReferenceEncoder:
     """An encoder that gives the ids and labels of whole texts.
 
     Args:
-        tokenizer: A fast tokenizer of transformers.
+        tokenise: The function that tokenises written prompts.
         layout_of: A function from a number of prompt values to the layout of the prompt.
         kind: What is asked of a task.
         smallest: The number of values of the shortest prompt.
     """
 
     def __init__(
-        self, tokenizer: Any, layout_of: LayoutOf, kind: TaskKind[Any], smallest: int
+        self, tokenise: PromptTokenizer, layout_of: LayoutOf, kind: TaskKind[Any], smallest: int
     ) -> None:
-        self._tokenizer = tokenizer
+        self._tokenise = tokenise
         self._layout_of = layout_of
         self._kind = kind
         self._smallest = smallest
@@ -41,7 +42,7 @@ class ReferenceEncoder:
         Returns:
             The text up to the beginning of the answer.
         """
-        written = self._layout_of(len(values)).write([*values, ""])
+        written = self._write_prompt(values)
         return written.text[: written.prompt_end]
 
     def prompt(self, values: Sequence[Value]) -> Ids:
@@ -53,7 +54,8 @@ class ReferenceEncoder:
         Returns:
             The ids, int32 of shape (L,).
         """
-        return np.array(tokenise(self._tokenizer, self.prompt_text(values))[0], dtype=np.int32)
+        written = self._write_prompt(values)
+        return np.array(self._tokenise(written, 0, written.prompt_end)[0], dtype=np.int32)
 
     def example(self, values: Sequence[Value], *, score_outputs: bool = False) -> tuple[Ids, Ids]:
         """Return the ids and labels of prompt and answer.
@@ -69,11 +71,11 @@ class ReferenceEncoder:
             The ids and the labels, both int32 of shape (L,).
         """
         layout = self._layout_of(len(values) - 1)
-        written = layout.write(values)
-        whole, _ = tokenise(self._tokenizer, written.text)
-        prompt, spans = tokenise(self._tokenizer, written.text[: written.prompt_end])
+        written = self._tokenise.write(layout, values)
+        whole, _ = self._tokenise(written)
+        prompt, spans = self._tokenise(written, 0, written.prompt_end)
         if whole[: len(prompt)] != prompt:
-            whole = prompt + tokenise(self._tokenizer, written.text[written.prompt_end :])[0]
+            whole = prompt + self._tokenise(written, written.prompt_end)[0]
         ids = np.array(whole, dtype=np.int32)
         labels = np.full(len(ids), IGNORED_LABEL, dtype=np.int32)
         labels[len(prompt) :] = ids[len(prompt) :]
@@ -82,6 +84,9 @@ class ReferenceEncoder:
             where = np.flatnonzero(np.array(overlapping(spans, outputs), dtype=bool))
             labels[where] = ids[where]
         return ids, labels
+
+    def _write_prompt(self, values: Sequence[Value]) -> WrittenPrompt:
+        return self._tokenise.write(self._layout_of(len(values)), [*values, ""])
 
     def length(self, values: Sequence[Value]) -> int:
         """Return the number of ids of :meth:`example`."""

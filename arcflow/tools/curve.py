@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from arcflow.core.errors import DataError
+from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.overwriting import refuse_overwriting
 from arcflow.scoring.curve import CURVES, Point, curve
 from arcflow.scoring.metrics import METRIC_TABLE
 from arcflow.scoring.voting import Candidate, read_answers
-from arcflow.tools.run import WHERE_HELP, load_solutions, run
+from arcflow.tools.run import WHERE_HELP, load_solutions, run, task_files
 from arcflow.tools.vote import CANDIDATES_HELP
 
 Curve = Mapping[str, Sequence[Point]]
@@ -74,10 +75,23 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
+    inputs = [*options.journals, *task_files(options.tasks)]
+    for option, output in (("--output", options.output), ("--plot", options.plot)):
+        if output is not None:
+            refuse_overwriting(option, output, inputs)
+    if options.output is not None and options.output == options.plot:
+        raise ConfigError(
+            "--plot: the same file as --output",
+            value=options.plot,
+            expected="two files",
+            next_step="Give one of them another name.",
+        )
     answers: dict[str, list[Candidate]] = {}
     for path in options.journals:
         for task_id, found in read_answers(path, options.variant).items():
-            answers.setdefault(task_id, []).extend(found)
+            # A solver's answers are no samples of a model, so a curve of them is asked for by name.
+            sampled = found if options.variant else [c for c in found if not c.source]
+            answers.setdefault(task_id, []).extend(sampled)
     solutions = load_solutions(options.tasks)
     outputs = {task_id: solutions[task_id] for task_id in answers if task_id in solutions}
     candidates = [candidate for found in answers.values() for candidate in found]

@@ -24,6 +24,8 @@ TITLES = {
 }
 _COLORS = ("#333333", "#c1440e", "#1f78b4", "#33a02c")
 _WORST, _DRAWN = 20, 4
+REPORT_FILES = ("summary.md", "tasks.csv", "distribution.png", "worst.png")
+"""The names of the files of a report."""
 
 
 def summary(found: Comparison) -> str:

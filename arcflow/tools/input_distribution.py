@@ -7,9 +7,10 @@ from pathlib import Path
 
 from arcflow.core.compare import Sets, compare
 from arcflow.core.grid import Grid
+from arcflow.core.overwriting import refuse_overwriting
 from arcflow.sources.generated import read_generated
-from arcflow.tools.distribution import summary, write_report
-from arcflow.tools.run import WHERE_HELP, run
+from arcflow.tools.distribution import REPORT_FILES, summary, write_report
+from arcflow.tools.run import WHERE_HELP, run, task_files
 
 
 def main(argv: Sequence[str]) -> int:
@@ -39,6 +40,9 @@ def main(argv: Sequence[str]) -> int:
 def _work(options: argparse.Namespace) -> None:
     from arcflow.sources.files.by_name import named
 
+    for name in REPORT_FILES:
+        inputs = [options.inputs, *task_files(options.tasks)]
+        refuse_overwriting("--output", Path(options.output) / name, inputs)
     generated = read_generated(options.inputs)
     tasks = {task.id: task for task in named(options.tasks)}
     original: dict[str, Sequence[Grid]] = {

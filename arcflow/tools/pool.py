@@ -2,9 +2,7 @@
 
 import argparse
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -13,7 +11,8 @@ from pkgutil import walk_packages
 from typing import Any
 
 from arcflow.core.errors import ArcflowError
-from arcflow.tools.run import run
+from arcflow.core.overwriting import refuse_overwriting
+from arcflow.tools.run import run, stop_at_sigterm
 
 _ABOUT = """usage: arcflow pool [-h] {build,check} ...
 
@@ -42,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    with _terminable():
+    with stop_at_sigterm():
         return _build(words) if command == "build" else _check(words)
 
 
@@ -54,6 +53,7 @@ def _build(words: Sequence[str]) -> int:
     def work(options: Any) -> None:
         from arcflow.sources.pool.build import build_pool
 
+        refuse_overwriting("OUT", options.out, _texts(options.source))
         source = _made(parser, options)
         with _progress(f"pool of {source.name}", options.tasks, "tasks") as advance:
             built = build_pool(
@@ -154,6 +154,19 @@ def _show(options: argparse.Namespace) -> None:
     print(f"  digest    {file.digest}")
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in the options of a source, as any may name a file."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
+    elif hasattr(value, "as_dict"):
+        yield from _texts(list(value.as_dict().values()))
+    elif isinstance(value, dict):
+        yield from _texts(list(value.values()))
+
+
 def _made(parser: Any, options: Any) -> Any:
     """Return the source that was named; what is wrong with its options is said in its own words."""
     try:
@@ -204,20 +217,3 @@ def _progress(what: str, total: int, unit: str) -> Iterator[Any]:
     ) as bar:
         number = bar.add_task(what, total=total)
         yield lambda done: bar.advance(number, done)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """End a build at SIGTERM as at Ctrl-C, so that no partial file and no process is left."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -3,8 +3,11 @@
 import argparse
 import gc
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -67,6 +70,23 @@ def run(
     return 0
 
 
+@contextmanager
+def stop_at_sigterm() -> Iterator[None]:
+    """End the work at SIGTERM as at Ctrl-C, so that no partial file and no process is left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the question that a misspelt name calls for.
 
@@ -108,6 +128,16 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
             for inner in action.choices.values():
                 known += _options(inner)
     return known
+
+
+def task_files(where: str | None) -> list[str]:
+    """Return the paths that a name of tasks may stand for, the file of their solutions included."""
+    from arcflow.sources.files.read import solutions_beside
+
+    if not where:
+        return []
+    beside = solutions_beside(where)
+    return [where] if beside is None else [where, str(beside)]
 
 
 def load_solutions(where: str) -> dict[str, list[Grid]]:

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
+from arcflow.core.printable import printable
 from arcflow.scoring.kaggle_score import Score, score_submission
 from arcflow.scoring.submission import read_submission
 from arcflow.tools.run import WHERE_HELP, load_solutions, run
@@ -53,7 +54,7 @@ def _work(options: argparse.Namespace) -> None:
             print(path)
             for task in score.tasks:
                 marks = " ".join("solved" if one else "-" for one in task.solved)
-                print(f"  {task.task_id}  {task.score:6.1%}  {marks}")
+                print(f"  {printable(task.task_id)}  {task.score:6.1%}  {marks}")
             print()
     width = max(len("submission"), *(len(path) for path in options.submissions))
     print(f"{'submission':<{width}}  Kaggle  ARC Prize  tasks solved  test inputs solved")

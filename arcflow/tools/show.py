@@ -6,9 +6,12 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from arcflow.core.errors import DataError
+from arcflow.core.printable import printable
 from arcflow.core.task import Task
+from arcflow.sources.files.formats import Format
 from arcflow.tools.run import WHERE_HELP, run
 from arcflow.viz.terminal import best_colors, detect_colors, render_task
 
@@ -17,19 +20,27 @@ def main(argv: Sequence[str]) -> int:
     """Run the tool with the words after ``arcflow show`` and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow show",
-        description="Show a task's pairs side by side, in colour where the output is a terminal.",
+        description="Show a task's pairs side by side, in colour where the output is a terminal; "
+        "or list the tasks of a file, a folder or a published set.",
     )
     parser.add_argument(
         "tasks",
         nargs="+",
         metavar="TASK",
-        help="a task's id, a JSON file with one task, or counting/FAMILY/NUMBER, a generated one",
+        help="a task's id, a JSON file, a folder, a published set such as arc-agi-1/training, or "
+        "counting/FAMILY/NUMBER, a generated task",
     )
     parser.add_argument(
         "--tasks",
         dest="where",
         metavar="WHERE",
         help=f"where to look for the ids: {WHERE_HELP}; default: the four published sets in turn",
+    )
+    parser.add_argument(
+        "--format",
+        choices=get_args(Format),
+        default="auto",
+        help="what a file, or each file of a folder, holds; default: as its content says",
     )
     parser.add_argument("--hide-answers", action="store_true", help="show test outputs as ?")
     parser.add_argument(
@@ -50,26 +61,24 @@ def _work(options: argparse.Namespace) -> None:
         colors = best_colors(os.environ) if options.color else "none"
     width = options.width or shutil.get_terminal_size().columns
     for name in options.tasks:
-        task = _find(name, options.where)
+        task = _find(name, options.where, options.format)
+        if not isinstance(task, Task):
+            _list(name, task)
+            continue
         print(render_task(task.without_answers() if options.hide_answers else task, colors, width))
 
 
-def _find(name: str, where: str | None) -> Task:
-    from arcflow.sources.arc import find_task
+def _find(name: str, where: str | None, form: Format) -> Task | list[Task]:
+    """Return the task that is named, or all tasks of a file, folder or set with several."""
+    from arcflow.sources.arc import SPLITS, find_task
     from arcflow.sources.files.by_name import named
 
+    found: Task | None
     if where is not None:
-        found = next((task for task in named(where) if task.id == name), None)
-    elif Path(name).is_file():
-        tasks = named(name)
-        if len(tasks) > 1:
-            raise DataError(
-                f"{name}: several tasks",
-                value=f"{len(tasks)} tasks",
-                expected="a file with one task",
-                next_step=f"Name one of them, e.g. `arcflow show {tasks[0].id} --tasks {name}`.",
-            )
-        found = tasks[0]
+        found = next((task for task in named(where, form=form) if task.id == name), None)
+    elif name in SPLITS or Path(name).expanduser().exists():
+        tasks = named(name, form=form)
+        return tasks[0] if len(tasks) == 1 else tasks
     elif name.startswith("counting/"):
         from arcflow.sources.counting import named_task
 
@@ -84,3 +93,17 @@ def _find(name: str, where: str | None) -> Task:
             next_step="Check the id, or say with --tasks where it is.",
         )
     return found
+
+
+def _list(name: str, tasks: Sequence[Task]) -> None:
+    """Print a line for each task of a set, and how one of them is shown."""
+    print(f"{printable(name)}: {len(tasks)} tasks")
+    width = max(len(printable(task.id)) for task in tasks)
+    for task in tasks:
+        sides = max(max(grid.shape) for grid in task.grids())
+        hidden = sum(pair.output is None for pair in task.test)
+        print(
+            f"  {printable(task.id):<{width}}  {len(task.train)} train, {len(task.test)} test, "
+            f"sides up to {sides}{f', {hidden} answers hidden' if hidden else ''}"
+        )
+    print(f"One of them: arcflow show {printable(tasks[0].id)} --tasks {printable(name)}")

@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import Literal
 
 from arcflow.core.grid import N_COLORS, Grid
+from arcflow.core.printable import printable
 from arcflow.core.task import Pair, Task
 
 Colors = Literal["none", "256", "rgb"]
@@ -74,7 +75,7 @@ def render_task(task: Task, colors: Colors = "256", width: int = 80) -> str:
         for part, pairs in (("train", task.train), ("test", task.test))
         for i, pair in enumerate(pairs)
     ]
-    head = f"{task.id}  {task.source}".rstrip()
+    head = f"{printable(task.id)}  {printable(task.source)}".rstrip()
     return "\n".join([head, "", *_flow(blocks, width)])
 
 

@@ -37,7 +37,8 @@ def save_tiny(folder: Path, seed: int = 0, dtype: torch.dtype = torch.float32, *
     """The folder of a saved two-layer Qwen2."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        config = Qwen2Config(**SIZES | sizes, vocab_size=VOCABULARY, tie_word_embeddings=True)
+        options = {"vocab_size": VOCABULARY, "tie_word_embeddings": True} | SIZES | sizes
+        config = Qwen2Config(**options)
         AutoModelForCausalLM.from_config(config, dtype=dtype).save_pretrained(folder)
     return str(folder)
 

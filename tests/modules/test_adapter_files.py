@@ -11,7 +11,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from arcflow.core.errors import CheckpointError
+from arcflow.core.errors import CheckpointError, ConfigError
 from arcflow.modules.adapter_files import export_adapter, read_adapter
 from arcflow.modules.backbone import BackboneConfig, load_backbone
 from arcflow.modules.export import merge_and_export
@@ -22,9 +22,10 @@ from arcflow.modules.lora.adapters import (
     attach_adapter,
     load_adapter_state,
 )
+from arcflow.modules.loss.causal_lm import causal_loss
 from arcflow.text.tokenizer import load_tokenizer
 from tests.helpers.adapters import SMALL, assert_same, logits, shake, snapshot, trained_on
-from tests.helpers.tiny import VOCABULARY, save_tiny, tiny
+from tests.helpers.tiny import VOCABULARY, packed, save_tiny, tiny
 
 
 @pytest.fixture
@@ -67,6 +68,52 @@ def test_transformers_loads_a_merged_model_unchanged(
     assert torch.allclose(logits(model), logits(theirs), atol=1e-5)
     assert theirs.config.tie_word_embeddings
     assert load_tokenizer(str(folder)).get_vocab() == tokenizer.get_vocab()
+
+
+@pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`")
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+@pytest.mark.parametrize(
+    "targets", [["lm_head"], ["embed_tokens"], ["lm_head", "embed_tokens", "q_proj"]]
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"init": "pissa"},
+        {"init": "olora", "rslora": True},
+        {"dora": True},
+        {"init": "gaussian"},
+    ],
+    ids=["default", "pissa", "olora", "dora", "gaussian"],
+)
+def test_adapters_of_the_embedding_and_the_head(
+    tmp_path: Path, tied: bool, targets: list[str], options: dict[str, Any]
+) -> None:
+    saved = save_tiny(tmp_path / "base", tie_word_embeddings=tied)
+    config = replace(SMALL, target_modules=targets, **options)
+    if tied and "lm_head" in targets and config.changes_base:
+        with pytest.raises(ConfigError, match=r"lora.init: .*a head that is tied to the embedding"):
+            trained_on(saved, config)
+        return
+    model, record = trained_on(saved, config)
+    batch = packed()
+    loss, _ = causal_loss(model, batch)
+    merged = AutoModelForCausalLM.from_pretrained(merge_and_export(model, tmp_path / "merged"))
+    assert torch.allclose(logits(model), logits(merged), atol=1e-5)
+    assert causal_loss(merged, batch)[0].item() == pytest.approx(loss.item(), abs=1e-5)
+    assert not merged.config.tie_word_embeddings
+    folder = export_adapter(model, tmp_path / "adapter", config, record)
+    theirs = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(saved), str(folder))
+    assert torch.allclose(logits(model), logits(theirs.eval()), atol=1e-5)
+
+
+def test_a_head_that_did_not_change_stays_tied(saved: str, tmp_path: Path) -> None:
+    model, _ = trained_on(saved, replace(SMALL, target_modules=["lm_head", "q_proj"]))
+    without = AutoModelForCausalLM.from_pretrained(merge_and_export(model, tmp_path / "m", name=""))
+    assert without.config.tie_word_embeddings
+    assert torch.allclose(
+        logits(without), logits(AutoModelForCausalLM.from_pretrained(saved)), atol=1e-5
+    )
 
 
 def test_a_model_without_adapter_is_exported_too(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from transformers import (
     AutoModelForCausalLM,
 )
 
-from arcflow.modules.lora.adapters import LoRAConfig, attach_adapter
+from arcflow.modules.lora.adapters import LoRAConfig, attach_adapter, temporary_adapter
 from arcflow.modules.loss.causal_lm import causal_loss
+from tests.helpers.adapters import shake
 from tests.helpers.tiny import LIGHTNING_WARNINGS, SIZES, VOCABULARY, packed, tiny
 from tests.helpers.training import SMALL
 
@@ -95,3 +96,17 @@ def test_nothing_scored_is_a_loss_of_zero_with_zero_gradients() -> None:
     assert (loss.item(), scored) == (0.0, 0)
     loss.backward()
     assert all(p.grad is not None and not p.grad.any() for p in model.parameters())
+
+
+def test_an_adapter_on_the_head_counts_though_the_head_was_plain_before() -> None:
+    model, batch = tiny().eval(), packed()
+    plain, _ = causal_loss(model, batch)
+    config = LoRAConfig(rank=4, target_modules=["lm_head"])
+    with temporary_adapter(model, config, "head"):
+        shake(model, "head")
+        adapted, _ = causal_loss(model, batch)
+        logits = model(**{k: v for k, v in batch.items() if k != "labels"}, use_cache=False).logits
+        wanted = torch.nn.functional.cross_entropy(logits[0, :-1], batch["labels"][0, 1:])
+    assert adapted.item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert abs(adapted.item() - plain.item()) > 0.1
+    assert torch.equal(causal_loss(model, batch)[0], plain)

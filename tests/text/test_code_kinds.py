@@ -72,7 +72,14 @@ def tokenizer(name: str) -> Any:
 def encoder(
     name: str, form: str, template: str, kind: str, fast: bool = True, frame: str = "none"
 ) -> Encoder[Any]:
-    config = TextConfig(GridText(frame=frame), form, template, "outputs", fast)  # type: ignore[arg-type]
+    config = TextConfig(
+        GridText(frame=frame),
+        form,  # type: ignore[arg-type]
+        template,
+        "outputs",
+        fast,
+        cells="tokenizer" if name == "llama3" else "auto",
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if name == "llama3" else "error", FastPathWarning)
         return Encoder(tokenizer(name), config, get_kind(kind))

@@ -22,13 +22,14 @@ from arcflow.text.tokenizer import load_tokenizer
 from tests.helpers.tokenizers import llama3_like, qwen_like, sentencepiece_like, word_level
 
 OTHER = "ñò÷ûąćďęĚĞ"
-PLAIN, CODE = GridText(), GridText(frame="code")
+PLAIN, CODE, SPACED = GridText(), GridText(frame="code"), GridText(separator=" ")
 FULL = GridText(OTHER, 1, "", True, "shape")
 
 TOKENIZERS = {
     "characters": lambda: load_tokenizer("characters"),
     "qwen": qwen_like,
     "llama3": llama3_like,
+    "llama3, cells joined": llama3_like,
     "sentencepiece": sentencepiece_like,
     "words": functools.partial(word_level, keeps_space=True),
 }
@@ -47,19 +48,34 @@ FAST = [
     ("qwen", "chat", GridText(repeat=3, frame="code")),
     ("llama3", "chat", GridText(separator=" ", row_numbers=True, frame="shape")),
     ("llama3", "chat", GridText(repeat=3, frame="code")),
+    # One token a cell, as the tokenizer would join them.
+    ("llama3", "compact", PLAIN),
+    ("llama3", "chat", CODE),
+    ("llama3", "chat", GridText(row_numbers=True, frame="shape")),
+    ("llama3", "compact", GridText(repeat=2)),
+    ("words", "compact", PLAIN),
     ("sentencepiece", "compact", PLAIN),
     ("sentencepiece", "chat", PLAIN),
     ("sentencepiece", "chat", FULL),
-    ("words", "compact", GridText(separator=" ")),
+    ("words", "compact", SPACED),
 ]
-SLOW = [("llama3", "compact", PLAIN), ("llama3", "chat", CODE)]
+SLOW = [("llama3, cells joined", "compact", PLAIN), ("llama3, cells joined", "chat", CODE)]
 
 
 @functools.cache
 def encoder_of(name: str, form: str, grid: GridText, loss: str, fast: bool = True) -> Encoder:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FastPathWarning)
-        return Encoder(TOKENIZERS[name](), TextConfig(grid, form, "", loss, fast))  # type: ignore[arg-type]
+        return Encoder(
+            TOKENIZERS[name](),
+            TextConfig(
+                grid,
+                form,  # type: ignore[arg-type]
+                loss=loss,  # type: ignore[arg-type]
+                fast=fast,
+                cells="tokenizer" if "joined" in name else "auto",
+            ),
+        )
 
 
 @st.composite
@@ -126,7 +142,8 @@ def test_laws(
 
 
 @pytest.mark.parametrize(
-    ("name", "form", "grid"), [c for c in FAST if c[0] in ("characters", "qwen", "words")]
+    ("name", "form", "grid"),
+    [c for c in FAST if c[0] in ("characters", "qwen") or c == ("words", "compact", SPACED)],
 )
 @settings(deadline=None, max_examples=4)
 @given(task=tasks(largest=12))
@@ -178,7 +195,7 @@ def test_the_loss_on_outputs_scores_their_frames_and_what_ends_them() -> None:
 def test_a_tokenizer_that_joins_digits_warns_and_takes_the_slow_path(
     name: str, form: str, grid: GridText
 ) -> None:
-    config = TextConfig(grid, form)  # type: ignore[arg-type]
+    config = TextConfig(grid, form, cells="tokenizer")  # type: ignore[arg-type]
     message = r"the fast path is off: one token stands for '\d{3}'.*Whole texts are tokenised"
     with pytest.warns(FastPathWarning, match=message):
         encoder = Encoder(TOKENIZERS[name](), config)
@@ -186,7 +203,7 @@ def test_a_tokenizer_that_joins_digits_warns_and_takes_the_slow_path(
 
 
 def test_the_slow_path_on_request_does_not_warn() -> None:
-    assert not Encoder(llama3_like(), TextConfig(fast=False)).fast
+    assert not Encoder(llama3_like(), TextConfig(fast=False, cells="tokenizer")).fast
 
 
 def test_a_prompt_that_runs_into_the_answer_is_still_the_examples_beginning(
@@ -226,12 +243,11 @@ def test_a_number_of_examples_that_does_not_fit_falls_back_alone(tmp_path: Path)
     ("tokenizer", "grid"),
     [
         (functools.partial(word_level, keeps_space=False), GridText(separator=" ")),
-        (functools.partial(word_level, keeps_space=True), PLAIN),
         (lambda: load_tokenizer("characters"), GridText(symbols="ابتثجحخدذر")),
     ],
 )
 def test_a_tokenizer_that_cannot_spell_grids_is_refused(tokenizer: Any, grid: GridText) -> None:
-    message = "text: a grid does not survive being written, tokenised and read back"
+    message = r"text: a grid does not survive being written, tokenised and read back \(tokenizer"
     with pytest.raises(ConfigError, match=message):
         Encoder(tokenizer(), TextConfig(grid))
 

@@ -81,7 +81,7 @@ def test_look_up_equals_the_whole_text(
 def test_a_tokenizer_that_joins_digits_is_told_for_every_kind() -> None:
     for kind in KINDS:
         with pytest.warns(FastPathWarning):
-            made = Encoder(tokenizer("llama3"), TextConfig(), get_kind(kind))
+            made = Encoder(tokenizer("llama3"), TextConfig(cells="tokenizer"), get_kind(kind))
         assert made.length(SMALL) == len(made.example(SMALL).input_ids)
 
 

@@ -206,6 +206,55 @@ def test_show_finds_published_tasks_and_named_ones(here: Path, capsys: Any) -> N
     assert "5 6  -> ?" in capsys.readouterr().out
 
 
+def test_show_lists_what_a_file_a_folder_or_a_set_holds(here: Path, capsys: Any) -> None:
+    assert show.main(["all.json"]) == 0
+    listed = [
+        "  x  1 train, 2 test, sides up to 2",
+        "  y  1 train, 2 test, sides up to 2",
+    ]
+    assert capsys.readouterr().out.splitlines() == [
+        "all.json: 2 tasks",
+        *listed,
+        "One of them: arcflow show x --tasks all.json",
+    ]
+    Path("folder").mkdir()
+    for name in "xy":
+        Path(f"folder/{name}.json").write_text(Path("x.json").read_text())
+    assert show.main(["folder"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:3] == listed
+    assert show.main(["arc-agi-2/evaluation", "a_challenges.json"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("arc-agi-2/evaluation: 120 tasks\n")
+    assert "sides up to 30\n" in out
+    # The solutions beside it are not of these tasks' form: shown is what is read.
+    assert "a_challenges.json: 2 tasks" in out
+
+
+def test_show_takes_a_format(here: Path, capsys: Any) -> None:
+    pairs = json.loads(Path("x.json").read_text())["train"] * 2
+    write("odd.json", {"train": pairs, "test": pairs})
+    assert show.main(["odd.json", "--format", "tasks"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "odd.json: 2 tasks",
+        "  train/0  1 train, 1 test, sides up to 2",
+    ]
+
+
+def test_ids_cannot_steer_the_terminal(here: Path, capsys: Any) -> None:
+    bad = "x\x1b[2J\n\u202earcflow: fine\ud800"
+    tasks = {bad: json.loads(Path("x.json").read_text()), "y": {"train": [], "test": []}}
+    write("bad.json", {bad: tasks[bad]} | {"z": tasks[bad]})
+    assert show.main(["bad.json"]) == 0
+    assert show.main([bad, "--tasks", "bad.json"]) == 0
+    write("worse.json", {bad: {"train": [{"input": [[99]]}], "test": []}})
+    assert show.main(["worse.json"]) == 2
+    out, err = capsys.readouterr()
+    for text in (out, err):
+        assert r"x\x1b[2J\n\u202earcflow: fine\ud800" in text
+        assert not {"\x1b", "\u202e", "\ud800"} & set(text)
+    assert err.count("\n") == 1
+
+
 def test_show_hides_answers_and_colours_on_demand(here: Path, capsys: Any) -> None:
     assert show.main(["x.json", "--hide-answers", "--no-color"]) == 0
     out = capsys.readouterr().out
@@ -220,7 +269,6 @@ def test_show_hides_answers_and_colours_on_demand(here: Path, capsys: Any) -> No
     [
         (["ffffffff"], "arcflow show: no such task: got 'ffffffff'. Expected the id of a task in"),
         (["z", "--tasks", "all.json"], "the id of a task in all.json, or a JSON file"),
-        (["all.json"], "several tasks: got '2 tasks'. Expected a file with one task. Name one of "),
         (["solutions.json"], "task x: wrong type"),
     ],
 )

@@ -17,6 +17,7 @@ from arcflow.modules.lora.adapters import (
     redraw_adapter,
     temporary_adapter,
 )
+from arcflow.modules.lora.config import ends_with
 
 
 @contextmanager
@@ -43,9 +44,10 @@ def batched_adapters(
         The adapters, with their parameters and gradients.
 
     Raises:
-        ConfigError: If the adapters use DoRA or dropout, or do not fit the model.
+        ConfigError: If the adapters use DoRA or dropout, change an embedding, or do not fit the
+            model.
     """
-    check_batchable(config)
+    check_batchable(model, config)
     with temporary_adapter(model, config, NAME, start, seeds[0]):
         states = [adapter_state(model, NAME)]
         for seed in seeds[1:]:
@@ -76,15 +78,29 @@ def batched_adapters(
                 _put(model, path, layer)
 
 
-def check_batchable(config: LoRAConfig) -> None:
+def check_batchable(model: PreTrainedModel, config: LoRAConfig) -> None:
     """Refuse adapters that cannot be trained in one forward pass with others.
 
     Args:
+        model: The model that is to carry them.
         config: The shape of the adapters.
 
     Raises:
-        ConfigError: If the adapters use DoRA or dropout.
+        ConfigError: If the adapters use DoRA or dropout, or change an embedding.
     """
+    targets = [] if isinstance(config.target_modules, str) else config.target_modules
+    embeddings = [
+        path
+        for path, module in model.named_modules()
+        if isinstance(module, nn.Embedding) and ends_with(path.removesuffix(".base_layer"), targets)
+    ]
+    if embeddings:
+        raise ConfigError(
+            "test_time.tasks_together: adapters of an embedding learn one by one",
+            value=embeddings[0],
+            expected="lora.target_modules of linear layers",
+            next_step="Set --test_time.tasks_together 1, or correct lora.target_modules.",
+        )
     for name, value, right in (
         ("dora", config.dora, not config.dora),
         ("dropout", config.dropout, config.dropout == 0),

@@ -70,7 +70,9 @@ def attach_adapter(
     check_config(model, config)
     others: dict[str, Any] = model.__dict__.pop("peft_config", {})
     peft_config = peft_lora_config(model.config._name_or_path, config)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # An export unties the head from the embedding if an adapter makes them differ.
+        warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
         # PEFT draws on the CPU and moves the tensors afterwards.
         torch.default_generator.manual_seed(derive(seed, "adapter"))
         try:

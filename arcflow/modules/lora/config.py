@@ -106,6 +106,14 @@ def check_config(model: nn.Module, config: LoRAConfig) -> None:
             "default, gaussian or orthogonal with DoRA or a quantized model",
         ),
         (
+            # Such an init changes the weight for the embedding too, which has no adapter.
+            "init",
+            config.init,
+            not (config.changes_base and _shares_weights(model, config.target_modules)),
+            "default, gaussian or orthogonal with an adapter on a head that is tied to the "
+            "embedding",
+        ),
+        (
             # PEFT 0.21 drops the scales of 8-bit weights on the CPU when DoRA measures them.
             "dora",
             config.dora,
@@ -125,7 +133,7 @@ def check_config(model: nn.Module, config: LoRAConfig) -> None:
         return
     names = [path for path, _ in model.named_modules()]
     for target in targets:
-        if not any(path == target or path.endswith("." + target) for path in names):
+        if not any(ends_with(path, [target]) for path in names):
             linear = {
                 path.rpartition(".")[2]
                 for path, module in model.named_modules()
@@ -137,6 +145,33 @@ def check_config(model: nn.Module, config: LoRAConfig) -> None:
                 expected='"all-linear" or some of ' + ", ".join(sorted(linear)),
                 next_step="Correct model.lora.target_modules.",
             )
+
+
+def _shares_weights(model: nn.Module, targets: list[str] | str) -> bool:
+    """Return whether a linear layer among the targets has the weight of another layer too."""
+    if isinstance(targets, str):  # all linear layers but the head
+        return False
+    owners: dict[int, list[tuple[str, nn.Module]]] = {}
+    for path, module in model.named_modules():
+        weight = module._parameters.get("weight")
+        if weight is not None:
+            owners.setdefault(id(weight), []).append((path.removesuffix(".base_layer"), module))
+    return any(
+        isinstance(module, nn.Linear) and ends_with(path, targets)
+        for layers in owners.values()
+        if len(layers) > 1
+        for path, module in layers
+    )
+
+
+def ends_with(path: str, targets: list[str]) -> bool:
+    """Return whether a module is among an adapter's targets.
+
+    Args:
+        path: The module's name in the model, without ``.base_layer``.
+        targets: Names, or ends of names, of modules.
+    """
+    return any(path == target or path.endswith("." + target) for target in targets)
 
 
 def is_quantized(model: nn.Module) -> bool:

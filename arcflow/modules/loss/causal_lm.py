@@ -92,18 +92,16 @@ def _scored(
 
 
 def _has_plain_head(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> bool:
-    """Whether the logits are the head's linear layer alone; tried once a model.
+    """Whether the logits are the head's linear layer alone; its output is tried once a model.
 
     Some models cap or scale their logits (Gemma 2, Cohere, Granite) or have an adapter on the
     head; a look at what comes out covers them all.
     """
+    head = model.get_output_embeddings()
+    if type(head) is not nn.Linear or model.base_model is model:
+        return False  # asked each time: an adapter on the head comes and goes
     if model not in _plain_heads:
-        head = model.get_output_embeddings()
-        _plain_heads[model] = (
-            type(head) is nn.Linear
-            and model.base_model is not model
-            and _logits_are_linear(model, head, inputs)
-        )
+        _plain_heads[model] = _logits_are_linear(model, head, inputs)
     return _plain_heads[model]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from arcflow.text import probe_grids
+from arcflow.text.cells import PromptTokenizer
 from arcflow.text.fast.tables import (
     Around,
     FastPathError,
@@ -34,7 +35,7 @@ class TableEncoder:
     """An encoder with the ids and labels of `ReferenceEncoder`, some hundred times faster.
 
     Args:
-        tokenizer: A fast tokenizer of transformers.
+        tokenise: The function that tokenises written prompts.
         grid_text: The written form of grids.
         layout_of: A function from a number of prompt values to the layout of the prompt.
         kind: What is asked of a task.
@@ -49,7 +50,7 @@ class TableEncoder:
 
     def __init__(
         self,
-        tokenizer: Any,
+        tokenise: PromptTokenizer,
         grid_text: GridText,
         layout_of: LayoutOf,
         kind: TaskKind[Any],
@@ -57,11 +58,11 @@ class TableEncoder:
         sizes: Sequence[int],
         on_failure: Callable[[FastPathError], None],
     ) -> None:
-        self._tokenizer, self._layout_of, self._kind = tokenizer, layout_of, kind
+        self._tokenise, self._layout_of, self._kind = tokenise, layout_of, kind
         self._whole, self._on_failure = whole, on_failure
         units: Units = {}
         for values in probe_grids.every_unit(sizes[0] + 1, kind.texts(sizes[0])):
-            learn_units(tokenizer, layout_of(sizes[0]), values, units)
+            learn_units(tokenise, layout_of(sizes[0]), values, units)
         self._table = UnitTable(grid_text, units)
         self._texts: Recent[tuple[str, Around], Ids | None] = Recent(_KEPT)
         self._shortest: dict[Around, tuple[Skeleton, int, list[Value]]] = {}
@@ -200,7 +201,7 @@ class TableEncoder:
         values[skeleton.value_indices[slot]] = text
         layout = self._layout_of(skeleton.value_indices[-1])
         try:
-            return learn_text(self._tokenizer, layout, values, slot, skeleton, self._table)
+            return learn_text(self._tokenise, layout, values, slot, skeleton, self._table)
         except FastPathError:
             return None
 
@@ -220,7 +221,7 @@ class TableEncoder:
     def _learn(self, n: int) -> Skeleton:
         small, other = probe_grids.fillings(n + 1, self._kind.texts(n))
         outputs = self._kind.outputs(n)
-        skeleton = learn_skeleton(self._tokenizer, self._layout_of(n), small, outputs)
+        skeleton = learn_skeleton(self._tokenise, self._layout_of(n), small, outputs)
         for slot in skeleton.texts:
             self._shortest.setdefault(skeleton.around[slot], (skeleton, slot, small))
         self._compare(skeleton, small)

@@ -9,12 +9,12 @@ that run together, and the caller takes the slow path.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arcflow.core.grid import MAX_SIDE, N_COLORS, Grid, freeze
+from arcflow.text.cells import PromptTokenizer
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import Value
 from arcflow.text.prompt_layout import (
@@ -24,7 +24,6 @@ from arcflow.text.prompt_layout import (
     Span,
     WrittenPrompt,
     overlapping,
-    tokenise,
 )
 
 Units = dict[Key, tuple[int, ...]]
@@ -133,12 +132,12 @@ class Skeleton:
 
 
 def learn_units(
-    tokenizer: Any, layout: PromptLayout, values: Sequence[Value], units: Units
+    tokenise: PromptTokenizer, layout: PromptLayout, values: Sequence[Value], units: Units
 ) -> None:
     """Tokenise one whole text and add the tokens of its units to a table.
 
     Args:
-        tokenizer: A fast tokenizer of transformers.
+        tokenise: The function that tokenises written prompts.
         layout: The layout of the text.
         values: The values of the prompt and, last, of the answer.
         units: The ids of each unit by its key; the new ones are added.
@@ -146,8 +145,8 @@ def learn_units(
     Raises:
         FastPathError: If a token crosses a unit's border, or if equal units have different tokens.
     """
-    written = layout.write(values, units=True)
-    ids, spans = tokenise(tokenizer, written.text)
+    written = tokenise.write(layout, values, units=True)
+    ids, spans = tokenise(written)
     for part, (a, b) in zip(written.parts, _assign(spans, written), strict=True):
         if part.slot < 0 or part.key[0] == "text":
             continue
@@ -158,12 +157,12 @@ def learn_units(
 
 
 def learn_skeleton(
-    tokenizer: Any, layout: PromptLayout, values: Sequence[Value], outputs: Sequence[int]
+    tokenise: PromptTokenizer, layout: PromptLayout, values: Sequence[Value], outputs: Sequence[int]
 ) -> Skeleton:
     """Tokenise one whole text and keep what stands between its values.
 
     Args:
-        tokenizer: A fast tokenizer of transformers.
+        tokenise: The function that tokenises written prompts.
         layout: The layout of the text.
         values: Any values of the prompt and, last, of the answer.
         outputs: The indices of the values that the loss "outputs" scores.
@@ -174,12 +173,12 @@ def learn_skeleton(
     Raises:
         FastPathError: If a token crosses a border, or if the prompt alone has other tokens.
     """
-    written = layout.write(values)
-    ids, spans = tokenise(tokenizer, written.text)
+    written = tokenise.write(layout, values)
+    ids, spans = tokenise(written)
     bounds = _assign(spans, written)
     scored = np.array(overlapping(spans, written.scored(layout.value_indices, outputs)), dtype=bool)
     flat = np.array(ids, dtype=np.int32)
-    prompt, _ = tokenise(tokenizer, written.text[: written.prompt_end])
+    prompt, _ = tokenise(written, 0, written.prompt_end)
     if prompt != ids[: len(prompt)]:
         raise FastPathError("the end of the prompt runs together with the answer")
     static = [(a, b) for part, (a, b) in zip(written.parts, bounds, strict=True) if part.slot < 0]
@@ -201,7 +200,7 @@ def learn_skeleton(
 
 
 def learn_text(
-    tokenizer: Any,
+    tokenise: PromptTokenizer,
     layout: PromptLayout,
     values: Sequence[Value],
     slot: int,
@@ -211,7 +210,7 @@ def learn_text(
     """Tokenise one whole text and return the ids of the text in a slot.
 
     Args:
-        tokenizer: A fast tokenizer of transformers.
+        tokenise: The function that tokenises written prompts.
         layout: The layout of the whole text.
         values: The values of the prompt and, last, of the answer.
         slot: The slot of the text.
@@ -225,8 +224,8 @@ def learn_text(
         FastPathError: If a token crosses a border, or if what is around the text has other tokens
             than those that are known.
     """
-    written = layout.write(values)
-    ids, spans = tokenise(tokenizer, written.text)
+    written = tokenise.write(layout, values)
+    ids, spans = tokenise(written)
     bounds = _assign(spans, written)
     flat = np.array(ids, dtype=np.int32)
     found = flat[:0]

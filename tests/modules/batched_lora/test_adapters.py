@@ -117,6 +117,8 @@ def variants() -> Iterator[Any]:
     yield pytest.param(
         {"lora": replace(small, target_modules=["q_proj", "down_proj"])}, {}, id="two"
     )
+    head = replace(small, target_modules=["lm_head", "q_proj"])
+    yield pytest.param({"lora": head}, {}, id="head")
     yield pytest.param({"lora": small, "leave_out": 2, "tokens_per_step": 700}, {}, id="long rows")
 
 
@@ -356,6 +358,10 @@ def test_the_loss_of_groups_is_the_sum_of_each_ones_mean() -> None:
             "lora.dora learn one by one.*tasks_together 1, or lora.dora false",
         ),
         ({"lora": LoRAConfig(dropout=0.1)}, "lora.dropout learn one by one: got 'dropout: 0.1'"),
+        (
+            {"lora": LoRAConfig(target_modules=["embed_tokens", "q_proj"])},
+            "an embedding learn one by one: got 'model.embed_tokens'",
+        ),
         (
             {"mode": "all"},
             "all weights are tuned one task at a time.*Set --test_time.tasks_together 1",

@@ -1,0 +1,1 @@
+"""Running solvers over many tasks: processes, time, journal and submission."""
