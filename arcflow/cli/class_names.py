@@ -35,6 +35,8 @@ def check_class(option: str, name: str) -> None:
             a module of arcflow has no such class.
     """
     module, _, last = name.rpartition(".")
+    if not name.replace(".", "").isidentifier() or last in ("yaml", "yml", "json"):
+        return  # a file that says what the option is, or no name at all
     if not module:
         known = list(_bare_names(option))
         if not known or name in known:

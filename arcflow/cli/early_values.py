@@ -11,7 +11,7 @@ from typing import Any
 from arcflow.cli.class_names import check_class, check_logger_package
 from arcflow.cli.final_values import class_names
 from arcflow.cli.option_index import read_index
-from arcflow.core.errors import ConfigError
+from arcflow.core.errors import CheckpointError, ConfigError, located
 from arcflow.tools.run import did_you_mean
 
 _ENGINES = ("transformers", "vllm")
@@ -23,10 +23,6 @@ _PARTS = {
     "generate": (),
 }
 """The parts of the data that a command reads."""
-_MODEL_FILES = {
-    "model.adapter": "the folder of an adapter in PEFT's format",
-    "model.start_from": "a checkpoint of arcflow fit, or the folder of an exported model",
-}
 
 
 def check_values(command: str, values: Mapping[str, Any]) -> None:
@@ -38,6 +34,7 @@ def check_values(command: str, values: Mapping[str, Any]) -> None:
 
     Raises:
         ConfigError: If a class, an engine, a file, a folder or a number cannot be used.
+        CheckpointError: If an adapter, or the weights to start from, are not there.
         DataError: If a selection of tasks names neither a published set nor a file.
     """
     for option in ("model", "data", "trainer.logger", "trainer.callbacks"):
@@ -126,15 +123,21 @@ def _check_folders(values: Mapping[str, Any]) -> None:
 
 
 def _check_model_files(values: Mapping[str, Any]) -> None:
-    for option, expected in _MODEL_FILES.items():
-        value = values.get(option)
-        if isinstance(value, str) and not Path(value).expanduser().exists():
-            raise ConfigError(
-                f"{option}: nothing there",
-                value=value,
-                expected=expected,
-                next_step=f"Correct --{option}; paths start at the working directory.",
-            )
+    start, adapter = values.get("model.start_from"), values.get("model.adapter")
+    if isinstance(start, str) and not Path(start).expanduser().exists():
+        raise CheckpointError(
+            "model.start_from: nothing there",
+            value=start,
+            expected="a checkpoint of arcflow fit, or a folder that it exported (adapter or model)",
+            next_step="Correct --model.start_from; paths start at the working directory.",
+        )
+    if isinstance(adapter, str) and not Path(adapter).is_dir():
+        raise CheckpointError(
+            f"adapter {adapter}: not an adapter folder",
+            value="no adapter_config.json",
+            expected="adapter_config.json and adapter_model.safetensors, as PEFT writes them",
+            next_step="Check model.adapter.",
+        )
 
 
 def _check_tasks(command: str, values: Mapping[str, Any]) -> None:
@@ -148,4 +151,5 @@ def _check_tasks(command: str, values: Mapping[str, Any]) -> None:
         if "," not in tasks and "+" not in tasks:
             from arcflow.sources.select import TaskSelection, load_tasks
 
-            load_tasks(TaskSelection(tasks))
+            with located(f"data.{part}"):
+                load_tasks(TaskSelection(tasks))

@@ -175,6 +175,8 @@ def _prepare(command: str, words: list[str]) -> list[str]:
         raise SystemExit(0)
     words = import_module("arcflow.cli.config_names").resolve_configs(words)
     words = import_module("arcflow.tools.id_words").keep_ids(words)
+    words = import_module("arcflow.cli.word_forms").expand(words)
+    import_module("arcflow.cli.launch_variables").check_launch(os.environ)
     import_module("arcflow.cli.precheck").check(command, words, known)
     return words
 
