@@ -14,6 +14,7 @@ from arcflow.core.task import Task
 from arcflow.datamodules.streams.resumable_loader import LossLoader, Stream, TrainLoader, check_rows
 from arcflow.datamodules.streams.task_stream import TaskStream
 from arcflow.datamodules.task_batches import TaskBatchLoader, task_batches
+from arcflow.datamodules.trainer_options import check_trainer_options
 from arcflow.sources.base import Source, TaskList
 from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder, Example, TextConfig
@@ -107,6 +108,10 @@ class ArcflowDataModule(LightningDataModule):
         """
         return TaskList(self.train_tasks())
 
+    def train_base_tasks(self) -> Sequence[Task]:
+        """Return the published tasks that training samples are made from, whatever is evaluated."""
+        return self.train_source().base_tasks()
+
     def val_tasks(self) -> Sequence[Task]:
         """Return the tasks whose loss ``fit`` measures and that ``validate`` answers."""
         raise NotImplementedError(f"{type(self).__name__} must define val_tasks()")
@@ -169,13 +174,16 @@ class ArcflowDataModule(LightningDataModule):
             stage: "fit", "validate", "test" or "predict".
 
         Raises:
-            ConfigError: If the options do not fit the tasks or the number of processes.
+            ConfigError: If the options do not fit the tasks, the trainer or the number of
+                processes.
             DataError: If there are no tasks, if two have one id, or if training tasks are
                 evaluated too and ``contamination`` is "refuse".
         """
         rank, world_size = self._processes()
         if stage == "fit":
             check_rows(self.rows_per_batch, world_size)
+            if self.trainer is not None:
+                check_trainer_options(self.trainer)
         with _silent() if rank else nullcontext():  # the first process warns for all
             self._read_tasks(stage)
 

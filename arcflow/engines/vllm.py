@@ -18,6 +18,7 @@ from arcflow.core.seeds import derive
 from arcflow.engines.base import Answers, Completion, Request, SamplingParams, check_sampling
 from arcflow.engines.vllm_options import (
     VLLMConfig,
+    check_head_size,
     check_installed,
     check_options,
     check_servable,
@@ -27,7 +28,7 @@ from arcflow.engines.vllm_options import (
 )
 from arcflow.engines.vllm_process import VLLMProcess, WorkerError
 
-__all__ = ["VLLMConfig", "VLLMEngine", "check_servable"]
+__all__ = ["VLLMConfig", "VLLMEngine", "check_head_size", "check_servable"]
 
 START_SECONDS = 1800.0
 """The longest time for the engine's start: loading, compiling, perhaps a download."""

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -221,13 +223,14 @@ def answer_tokens(encoder: Encoder, task: Task, margin: float) -> int:
     return encoder.max_answer_tokens(side, side)
 
 
-def answer_loss(
-    model: PreTrainedModel, encoder: Encoder, task: Task, max_tokens: int
-) -> tuple[float, int]:
-    """Return the loss of the task's true answers, asked as published: nats summed, and tokens.
+def answer_loss(module: Any, encoder: Encoder, task: Task, max_tokens: int) -> tuple[float, int]:
+    """Return the loss of the task's true answers, asked as published: its sum, and the tokens.
 
+    It is the loss that the module trains with: the cross entropy in nats, unless it has its own.
     Answers that do not fit ``max_tokens`` are left out. This measures; nothing learns from it.
     """
+    model: PreTrainedModel = module.model
+    compute_loss = getattr(module, "compute_loss", partial(causal_loss, model))
     total, tokens = 0.0, 0
     training = model.training
     model.eval()
@@ -242,7 +245,7 @@ def answer_loss(
                 for name in ("input_ids", "labels", "position_ids")
             }
             with torch.no_grad():
-                loss, scored = causal_loss(model, batch)
+                loss, scored = compute_loss(batch)
             total, tokens = total + loss.item() * scored, tokens + scored
     finally:
         model.train(training)
