@@ -8,7 +8,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import FSDPStrategy
 
 from arcflow.callbacks.checkpoint_io import use_whole_checkpoints
+from arcflow.callbacks.termination import termination_requested
 from arcflow.core.errors import CheckpointError, ConfigError
+from arcflow.core.termination import Terminated
 from arcflow.modules.checkpoint_file import read_checkpoint
 from arcflow.modules.lora_module import LoRAModule
 
@@ -138,6 +140,21 @@ class RunCheckpoint(ModelCheckpoint):
         if self._due or trainer.global_step == trainer.max_steps:
             self._due = False
             self._save_last(trainer)
+        self._end_if_terminated(trainer)
+
+    def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """End a validation within ``fit`` where SIGTERM arrived, unless an optimizer step is under
+        way, which no checkpoint holds."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking and not _in_a_step(trainer):
+            self._end_if_terminated(trainer)
+
+    def _end_if_terminated(self, trainer: Trainer) -> None:
+        """Save and end the run if SIGTERM was received, except where all steps are done: what is
+        left then is to export."""
+        if trainer.global_step == trainer.max_steps or not termination_requested(trainer):
+            return
+        self._save_last(trainer)
+        raise Terminated(f"Step {trainer.global_step} is saved: continue with --ckpt_path last.")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the end of a run that stopped early, and export; a fast_dev_run leaves nothing."""

@@ -30,6 +30,7 @@ from arcflow.callbacks.checkpoint import RunCheckpoint, find_checkpoint
 from arcflow.callbacks.data_stats import DataStatsLogger
 from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.progress import run_progress
+from arcflow.callbacks.termination import handle_termination
 from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.errors import ConfigError
 from arcflow.core.yaml_text import prepare_yaml
@@ -170,6 +171,7 @@ class ArcflowCLI(LightningCLI):
         """Lightning's, with progress that knows the run's end: a bar, or lines off a terminal."""
         trainer = super().instantiate_trainer(**kwargs)
         trainer.callbacks.append(DataStatsLogger())
+        handle_termination(trainer)
         bars = [c for c in trainer.callbacks if isinstance(c, ProgressBar)]
         if [type(bar) for bar in bars] in ([TQDMProgressBar], [RichProgressBar]):
             trainer.callbacks[trainer.callbacks.index(bars[0])] = run_progress()

@@ -108,6 +108,10 @@ class ArcflowDataModule(LightningDataModule):
         """
         return TaskList(self.train_tasks())
 
+    def train_base_tasks(self) -> Sequence[Task]:
+        """Return the published tasks that training samples are made from, whatever is evaluated."""
+        return self.train_source().base_tasks()
+
     def val_tasks(self) -> Sequence[Task]:
         """Return the tasks whose loss ``fit`` measures and that ``validate`` answers."""
         raise NotImplementedError(f"{type(self).__name__} must define val_tasks()")
