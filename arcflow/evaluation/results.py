@@ -21,6 +21,9 @@ from arcflow.scoring.voting import Candidate, candidate_from_dict, candidate_to_
 from arcflow.solving.run import journal_entry
 from arcflow.solving.solvers import Answers
 
+DIVERGED = "diverged"
+"""The row of a table that counts tasks whose test-time fine-tuning diverged."""
+
 Key = tuple[str, str]
 """Task id and variant."""
 
@@ -194,6 +197,10 @@ class Results:
             values |= self._of_programs(variant)
             if values:
                 measured[variant] = values
+        diverged = self._diverged()
+        if any(diverged.values()):
+            for variant, count in diverged.items():
+                measured.setdefault(variant, {})[DIVERGED] = count
         for name in self.solvers:
             values = self._of_candidates(self.candidates(name), extra)
             if values:
@@ -233,6 +240,14 @@ class Results:
             if loss is not None:
                 nats, tokens = nats + loss[0], tokens + loss[1]
         return nats / tokens if tokens else float("nan")
+
+    def _diverged(self) -> dict[str, int]:
+        """Return the number of tasks whose tuning diverged, by variant."""
+        entries = self._entries.items()
+        return {
+            variant: sum("diverged" in entry for (_, of), entry in entries if of == variant)
+            for variant in self.variants
+        }
 
     def _of_programs(self, variant: str) -> dict[str, float]:
         """Return the mean of each share of programs over tasks, or {} if none were asked for."""
@@ -292,4 +307,10 @@ def _entry(task_id: str, variant: str, outcome: Outcome) -> dict[str, Any]:
         "loss": list(loss) if loss is not None and math.isfinite(loss[0]) else None,
         "steps": outcome.steps,
         "views": outcome.views,
-    } | ({} if outcome.code is None else {"code": outcome.code})
+    } | _extra(outcome)
+
+
+def _extra(outcome: Outcome) -> dict[str, Any]:
+    """Return what an entry says only where there is something to say."""
+    code = {} if outcome.code is None else {"code": outcome.code}
+    return code | ({"diverged": True} if outcome.diverged else {})
