@@ -1,17 +1,22 @@
 """Checkpoints of a run: one folder, one ``last.ckpt``, never another run's."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import FSDPStrategy
+from torch import Tensor
 
 from arcflow.callbacks.checkpoint_io import use_whole_checkpoints
-from arcflow.callbacks.termination import termination_requested
+from arcflow.callbacks.divergence import DivergenceWatch, diverged
+from arcflow.callbacks.termination import any_process, termination_requested
 from arcflow.core.errors import CheckpointError, ConfigError
 from arcflow.core.termination import Terminated
 from arcflow.modules.checkpoint_file import read_checkpoint
+from arcflow.modules.finite import first_not_finite
 from arcflow.modules.lora_module import LoRAModule
 
 
@@ -48,6 +53,7 @@ class RunCheckpoint(ModelCheckpoint):
             )
         self.overwrite, self.export = overwrite, export
         self._due = False
+        self._watch = DivergenceWatch()
         super().__init__(
             monitor=monitor or ("step" if keep else None),
             mode="min" if monitor else "max",
@@ -115,9 +121,21 @@ class RunCheckpoint(ModelCheckpoint):
                 "--trainer.default_root_dir, or replace it with --checkpoint.overwrite true.",
             )
 
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Any
+    ) -> None:
+        """Note whether the gradient of the step is finite."""
+        if trainer.precision != "16-mixed":  # whose loss scale is found by overflows
+            parameters = (p for group in optimizer.param_groups for p in group["params"])
+            self._watch.note_gradients(parameters, trainer.global_step + 1)
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, if no number of steps was given; Lightning's own hook does so only for the kept
         ones."""
+        if trainer.state.fn == "fit":
+            loss = trainer.callback_metrics.get("val_loss")
+            if loss is not None and not torch.isfinite(loss):
+                raise diverged(trainer, "the validation loss", str(float(loss)), self._last)
         super().on_validation_end(trainer, pl_module)
         if self._every_n_train_steps == 0:
             # Between the batches of one optimizer step gradients are under way, which no
@@ -134,8 +152,13 @@ class RunCheckpoint(ModelCheckpoint):
         The last step is saved here, not only at the end of training: there the epoch counts as
         done, and a run continued with more steps would not be the longer run's continuation.
         """
+        in_a_step = _in_a_step(trainer)
+        if isinstance(outputs, Mapping) and isinstance(outputs.get("loss"), Tensor):
+            self._watch.note_loss(outputs["loss"], trainer.global_step + in_a_step)
+        if not in_a_step:
+            self._check_finite(trainer)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        if _in_a_step(trainer):
+        if in_a_step:
             return
         if self._due or trainer.global_step == trainer.max_steps:
             self._due = False
@@ -162,6 +185,8 @@ class RunCheckpoint(ModelCheckpoint):
             return
         super().on_train_end(trainer, pl_module)
         self._save_last(trainer)
+        if self.export != "none":
+            self._check_finite(trainer, saving=True)
         if self.export != "none" and trainer.is_global_zero:
             module, root = _module(pl_module), Path(trainer.default_root_dir)
             if self.export == "trained" and module.lora is not None:
@@ -171,6 +196,30 @@ class RunCheckpoint(ModelCheckpoint):
             print(f"exported: {written}")
         # Processes that end while another still works take its connections with them.
         trainer.strategy.barrier("arcflow_exported")
+
+    def _check_finite(self, trainer: Trainer, saving: bool = False) -> None:
+        """End a training whose loss or gradient, or before a save a weight, is not finite."""
+        alone = trainer.world_size == 1
+        found = self._watch.first(wait=saving or not alone)
+        bad = first_not_finite(trained(trainer.lightning_module)) if saving else None
+        if alone and found is None and bad is None:
+            return
+        if not any_process(trainer, found is not None or bad is not None):
+            return
+        if found is not None:
+            step, what = found
+            raise diverged(trainer, f"the {what} of step {step}", "nan or inf", self._last)
+        where = f"a weight after step {trainer.global_step}"
+        raise diverged(trainer, where, bad or "another process's", self._last)
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        """Save, unless something is not finite: then the last finite checkpoint stays."""
+        self._check_finite(trainer, saving=True)
+        super()._save_checkpoint(trainer, filepath)
+
+    @property
+    def _last(self) -> Path:
+        return Path(str(self.dirpath)) / "last.ckpt"
 
     def _save_last(self, trainer: Trainer) -> None:
         if not self._should_skip_saving_checkpoint(trainer):
@@ -186,6 +235,11 @@ def _module(module: LightningModule) -> LoRAModule:
         expected="a LoRAModule, or a subclass of it",
         next_step="Set --checkpoint.export none, or derive the module from LoRAModule.",
     )
+
+
+def trained(module: LightningModule) -> dict[str, Tensor]:
+    """Return the parameters that a module trains, by name."""
+    return {name: p for name, p in module.named_parameters() if p.requires_grad}
 
 
 def _in_a_step(trainer: Trainer) -> bool:

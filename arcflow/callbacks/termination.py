@@ -62,10 +62,14 @@ def handle_termination(trainer: Trainer) -> None:
 
 def termination_requested(trainer: Trainer) -> bool:
     """Return whether any process of the trainer has received SIGTERM; all of them must ask."""
-    received = termination.received()
+    return any_process(trainer, termination.received())
+
+
+def any_process(trainer: Trainer, flag: bool) -> bool:
+    """Return whether a flag is set in any process of the trainer; all of them must ask."""
     if trainer.world_size == 1:
-        return received
-    return bool(trainer.strategy.reduce_boolean_decision(received, all=False))
+        return flag
+    return bool(trainer.strategy.reduce_boolean_decision(flag, all=False))
 
 
 def _note(*_: Any) -> None:

@@ -15,6 +15,7 @@ from arcflow.core.run_start import run_begins
 TOOLS = (
     "completion",
     "curve",
+    "doctor",
     "init",
     "omniarc",
     "pool",
@@ -53,6 +54,7 @@ commands that run a model (LightningCLI; `arcflow COMMAND --help`, `arcflow fit 
 light tools (`arcflow TOOL --help`)
   completion print what lets bash or zsh complete commands, options and config names
   curve      show metrics against the number of predictions, as table and plot
+  doctor     show what this machine has and lacks, and what that costs
   init       copy the configs that come with arcflow into a folder of your own
   omniarc    training tasks solved in code: coverage, and the programs
   pool       generate tasks once, into a file that serves them fast

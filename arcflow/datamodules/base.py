@@ -174,8 +174,8 @@ class ArcflowDataModule(LightningDataModule):
             stage: "fit", "validate", "test" or "predict".
 
         Raises:
-            ConfigError: If the options do not fit the tasks, the trainer or the number of
-                processes.
+            ConfigError: If the options do not fit the tasks, the trainer, the tokenizer or the
+                number of processes.
             DataError: If there are no tasks, if two have one id, or if training tasks are
                 evaluated too and ``contamination`` is "refuse".
         """
@@ -185,6 +185,7 @@ class ArcflowDataModule(LightningDataModule):
             if self.trainer is not None:
                 check_trainer_options(self.trainer)
         with _silent() if rank else nullcontext():  # the first process warns for all
+            _ = self.encoder  # a tokenizer that cannot work is refused before the model is loaded
             self._read_tasks(stage)
 
     def _read_tasks(self, stage: str) -> None:

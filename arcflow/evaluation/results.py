@@ -18,6 +18,9 @@ from arcflow.scoring.journal import Journal, check_run, read_journal, write_jour
 from arcflow.scoring.metrics import Metric
 from arcflow.scoring.voting import Candidate, candidate_from_dict, candidate_to_dict
 
+DIVERGED = "diverged"
+"""The row of a table that counts tasks whose test-time fine-tuning diverged."""
+
 Key = tuple[str, str]
 """Task id and variant."""
 
@@ -163,7 +166,19 @@ class Results:
             values |= self._of_programs(variant)
             if values:
                 measured[variant] = values
+        diverged = self._diverged()
+        if any(diverged.values()):
+            for variant, count in diverged.items():
+                measured.setdefault(variant, {})[DIVERGED] = count
         return measured
+
+    def _diverged(self) -> dict[str, int]:
+        """Return the number of tasks whose tuning diverged, by variant."""
+        entries = self._entries.items()
+        return {
+            variant: sum("diverged" in entry for (_, of), entry in entries if of == variant)
+            for variant in self.variants
+        }
 
     def _of_programs(self, variant: str) -> dict[str, float]:
         """Return the mean of each share of programs over tasks, or {} if none were asked for."""
@@ -223,4 +238,10 @@ def _entry(task_id: str, variant: str, outcome: Outcome) -> dict[str, Any]:
         "loss": list(loss) if loss is not None and math.isfinite(loss[0]) else None,
         "steps": outcome.steps,
         "views": outcome.views,
-    } | ({} if outcome.code is None else {"code": outcome.code})
+    } | _extra(outcome)
+
+
+def _extra(outcome: Outcome) -> dict[str, Any]:
+    """Return what an entry says only where there is something to say."""
+    code = {} if outcome.code is None else {"code": outcome.code}
+    return code | ({"diverged": True} if outcome.diverged else {})

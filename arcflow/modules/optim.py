@@ -95,15 +95,15 @@ def build_optimizer(
 def _check_optimizer(config: OptimizerConfig) -> None:
     """Refuse numbers that are out of range."""
     for name, value, right, expected in (
-        ("lr", config.lr, config.lr > 0, "a number above 0"),
+        ("lr", config.lr, 0 < config.lr < math.inf, "a finite number above 0"),
         ("betas", config.betas, all(0 <= b < 1 for b in config.betas), "two numbers in [0, 1)"),
         (
             "weight_decay",
             config.weight_decay,
-            config.weight_decay >= 0,
-            "a number from 0 up",
+            0 <= config.weight_decay < math.inf,
+            "a finite number from 0 up",
         ),
-        ("eps", config.eps, config.eps > 0, "a number above 0"),
+        ("eps", config.eps, 0 < config.eps < math.inf, "a finite number above 0"),
     ):
         _check(f"optimizer.{name}", value, right, expected)
 
