@@ -84,12 +84,15 @@ class RunCheckpoint(ModelCheckpoint):
                     next_step="Export afterwards on one device: --ckpt_path last with one more "
                     "of trainer.max_steps, or load last.ckpt in Python.",
                 )
-        interval, parts = trainer.val_check_interval, trainer.accumulate_grad_batches
-        if self.save_top_k and self._every_n_train_steps == 0 and interval % parts:
+        # A time (HH:MM:SS) is no such attribute of the trainer; it can fall anywhere.
+        interval = getattr(trainer, "val_check_interval", None)
+        parts = trainer.accumulate_grad_batches
+        within = parts > 1 and (interval is None or interval % parts != 0)
+        if self.save_top_k and self._every_n_train_steps == 0 and within:
             raise ConfigError(
                 "checkpoint.keep: validation falls between the batches of one optimizer step, "
                 "whose gradients no checkpoint holds",
-                value=f"trainer.val_check_interval: {interval}",
+                value=f"trainer.val_check_interval: {interval or 'a time'}",
                 expected=f"a multiple of trainer.accumulate_grad_batches, {parts}",
                 next_step="Change one of the two, or set checkpoint.every_n_steps.",
             )
@@ -104,6 +107,8 @@ class RunCheckpoint(ModelCheckpoint):
             self._refuse_another_run(trainer)
 
     def _refuse_another_run(self, trainer: Trainer) -> None:
+        if trainer.fast_dev_run:
+            return
         last = checkpoint_folder(trainer.default_root_dir) / "last.ckpt"
         # As the first process sees it, on whose disk the run is: all stop, or none.
         taken = trainer.strategy.broadcast(last.exists())
@@ -188,7 +193,9 @@ class RunCheckpoint(ModelCheckpoint):
         raise Terminated(f"Step {trainer.global_step} is saved: continue with --ckpt_path last.")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the end of a run that stopped early, and export."""
+        """Save the end of a run that stopped early, and export; a fast_dev_run leaves nothing."""
+        if trainer.fast_dev_run:
+            return
         super().on_train_end(trainer, pl_module)
         self._save_last(trainer)
         if self.export != "none":
@@ -250,8 +257,7 @@ def trained(module: LightningModule) -> dict[str, Tensor]:
 
 def _in_a_step(trainer: Trainer) -> bool:
     """Return whether the next batch adds to gradients that no optimizer step has used yet."""
-    ready: int = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-    return ready % trainer.accumulate_grad_batches != 0
+    return bool(trainer.fit_loop._should_accumulate())
 
 
 def checkpoint_folder(root: str | Path) -> Path:

@@ -20,6 +20,7 @@ from arcflow.evaluation.fingerprint import evaluation_fingerprint
 from arcflow.evaluation.grid_requests import AnswerConfig, check_context
 from arcflow.evaluation.loop import Evaluation, EvaluationOptions, Outcomes, Subject
 from arcflow.evaluation.program_runtime import CodeConfig, Programs
+from arcflow.evaluation.report_page import write_page
 from arcflow.evaluation.results import Results
 from arcflow.evaluation.status import EvaluationStatus, summary
 from arcflow.evaluation.table import metrics_table, print_table
@@ -108,6 +109,10 @@ class PassN(Callback):
         self._started = run_started()
         if stage == "fit":
             check_engine(self.engine, pl_module, self._tuner(trainer))
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse the model itself, now that it is loaded, if the engine could not serve it."""
+        check_engine(self.engine, pl_module, self._tuner(trainer))
 
     # Lightning's hooks: one pair a subcommand.
 
@@ -349,7 +354,7 @@ class PassN(Callback):
             )
         if known.world_size > 1:
             self.writer.add(known.candidates(known.variants[-1], self.writer.candidates))
-        places["submission"] = self.writer.target
+        places |= {"submission": self.writer.target, **write_page(known)}
         print(*summary(known.tasks, self.writer.candidates, places), sep="\n")
 
 

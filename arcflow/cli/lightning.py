@@ -28,11 +28,13 @@ from lightning.pytorch.cli import (
 
 from arcflow.callbacks.checkpoint import RunCheckpoint, find_checkpoint
 from arcflow.callbacks.data_stats import DataStatsLogger
+from arcflow.callbacks.monitors import check_monitors
 from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.progress import run_progress
 from arcflow.callbacks.termination import handle_termination
 from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.cli.run_lock import lock_run, run_locks
+from arcflow.cli.word_forms import RUN_FOLDER, fill_loggers
 from arcflow.core.errors import ConfigError
 from arcflow.core.yaml_text import prepare_yaml
 from arcflow.datamodules.arc import ARCDataModule
@@ -169,6 +171,15 @@ class ArcflowCLI(LightningCLI):
                 class_path="lightning.pytorch.loggers.CSVLogger",
                 init_args=Namespace(save_dir=root, name="logs"),
             )
+        loggers = trainer["logger"] if isinstance(trainer["logger"], list) else [trainer["logger"]]
+        for logger in loggers:
+            options = logger.get("init_args") if isinstance(logger, Namespace) else None
+            if options is not None and options.get("save_dir") == RUN_FOLDER:
+                options["save_dir"] = root
+
+    def before_fit(self) -> None:
+        """Refuse a callback that waits for a value which is never measured."""
+        check_monitors(self.trainer, self.model)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Lightning's, with progress that knows the run's end: a bar, or lines off a terminal."""
@@ -201,7 +212,7 @@ def _make_folder(root: str) -> None:
 
 def _load_yaml(text: str) -> Any:
     """YAML; and None, which jsonargparse hands on where null was given for an inner option."""
-    value = _yaml(prepare_yaml(text))
+    value = fill_loggers(_yaml(prepare_yaml(text)))
     return None if value == "None" else value
 
 

@@ -15,12 +15,15 @@ from arcflow.core.run_start import run_begins
 TOOLS = (
     "completion",
     "curve",
+    "doctor",
     "init",
     "omniarc",
     "pool",
+    "report",
     "sandbox",
     "score",
     "show",
+    "solve",
     "study",
     "vote",
 )
@@ -51,12 +54,15 @@ commands that run a model (LightningCLI; `arcflow COMMAND --help`, `arcflow fit 
 light tools (`arcflow TOOL --help`)
   completion print what lets bash or zsh complete commands, options and config names
   curve      show metrics against the number of predictions, as table and plot
+  doctor     show what this machine has and lacks, and what that costs
   init       copy the configs that come with arcflow into a folder of your own
   omniarc    training tasks solved in code: coverage, and the programs
   pool       generate tasks once, into a file that serves them fast
+  report     show an evaluation as one HTML page, or compare two
   sandbox    show which layers the sandbox of programs has here
   score      score submissions against solutions
   show       show a task's grids in colour
+  solve      answer tasks without a model: search, and trees over cells; a submission
   study      run a table of experiments over several seeds and show it
   vote       turn candidates into a submission
 
@@ -169,6 +175,8 @@ def _prepare(command: str, words: list[str]) -> list[str]:
         raise SystemExit(0)
     words = import_module("arcflow.cli.config_names").resolve_configs(words)
     words = import_module("arcflow.tools.id_words").keep_ids(words)
+    words = import_module("arcflow.cli.word_forms").expand(words)
+    import_module("arcflow.cli.launch_variables").check_launch(os.environ)
     import_module("arcflow.cli.precheck").check(command, words, known)
     return words
 

@@ -19,6 +19,7 @@ from arcflow.engines.base import Answers, Completion, Request, SamplingParams, c
 from arcflow.engines.served_adapters import check_folder
 from arcflow.engines.vllm_options import (
     VLLMConfig,
+    check_head_size,
     check_installed,
     check_options,
     check_servable,
@@ -28,7 +29,7 @@ from arcflow.engines.vllm_options import (
 )
 from arcflow.engines.vllm_process import VLLMProcess, WorkerError
 
-__all__ = ["VLLMConfig", "VLLMEngine", "check_servable"]
+__all__ = ["VLLMConfig", "VLLMEngine", "check_head_size", "check_servable"]
 
 START_SECONDS = 1800.0
 """The longest time for the engine's start: loading, compiling, perhaps a download."""

@@ -39,7 +39,7 @@ class Outcome:
 
     Attributes:
         candidates: all of its answers.
-        loss: of the true answers: nats summed, and tokens; None where they are hidden.
+        loss: of the true answers: its sum, and tokens; None where they are hidden.
         steps: optimizer steps that its adapter took.
         views: views that were asked for.
         code: where programs were asked for, numbers of them, see
@@ -259,7 +259,7 @@ class Evaluation:
                 use, loss = ref if variant == TTFT else None, None
                 if known and not self.budget.over:
                     with self._answering_with(use):
-                        loss = answer_loss(self.module.model, self.encoder, task, self.max_tokens)
+                        loss = answer_loss(self.module, self.encoder, task, self.max_tokens)
                 steps, diverged = (0, False) if use is None else (use.steps, use.diverged)
                 outcomes[task.id, variant] = Outcome([], loss, steps, diverged=diverged)
         return outcomes

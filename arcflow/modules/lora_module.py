@@ -183,7 +183,10 @@ class LoRAModule(LightningModule):
         """The optimizer, and the schedule over ``trainer.max_steps``."""
         with located("model", ".", ConfigError):
             optimizer = build_optimizer(self.model, self.optimizer_config)
-        schedule = build_schedule(optimizer, self.schedule_config, self.trainer.max_steps)
+        shape = self.schedule_config
+        if self.trainer.fast_dev_run:  # of so few steps that a warm-up would not end
+            shape = replace(shape, warmup_steps=0, warmup_ratio=0.0)
+        schedule = build_schedule(optimizer, shape, self.trainer.max_steps)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

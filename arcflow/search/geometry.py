@@ -4,7 +4,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcflow.search.compiled import compiled
-from arcflow.search.images import Cells, Image, blank, box, cut, filled, nothing, place
+from arcflow.search.images import (
+    Cells,
+    Image,
+    blank,
+    box,
+    cut,
+    filled,
+    main_color,
+    nothing,
+    place,
+    rare_color,
+)
+from arcflow.search.recolor import only_color
 
 
 @compiled
@@ -297,7 +309,7 @@ def framed(g: Cells, y: int, x: int, color: int) -> Image:
 
 @compiled
 def read_into(g: Cells, height: int, width: int) -> Image:
-    """Return a canvas that is filled row by row with the cells of the image that are not nothing."""
+    """Return a canvas filled row by row with the cells of the image that are not nothing."""
     out = blank(height, width)
     n = 0
     for r in range(g.shape[0]):
@@ -306,3 +318,41 @@ def read_into(g: Cells, height: int, width: int) -> Image:
                 out[n // out.shape[1], n % out.shape[1]] = g[r, c]
                 n += 1
     return out, 0, 0
+
+
+@compiled
+def cut_to_color(g: Cells, y: int, x: int, color: int) -> Image:
+    """Return the box around the cells of one colour, with all that is in it."""
+    top, left, h, w = box(only_color(g, color))
+    if h == 0 or (h == g.shape[0] and w == g.shape[1]):
+        return nothing(), 0, 0
+    return cut(g, top, left, h, w), y + top, x + left
+
+
+@compiled
+def inside_color(g: Cells, y: int, x: int, color: int) -> Image:
+    """Return what is inside the box around the cells of one colour, without its outermost ring."""
+    part, top, left = cut_to_color(g, y, x, color)
+    return stripped(part, top, left)
+
+
+@compiled
+def fractal(g: Cells, how: int) -> Cells:
+    """Return the image scaled up by its own size, with a copy of it in place of some cells.
+
+    Args:
+        g: The image.
+        how: The cells that become copies: 0 all that are not nothing, 1 nothing, 2 the main colour,
+            3 the least frequent colour; the others are empty.
+    """
+    h, w = g.shape
+    out = blank(h * h, w * w)
+    color = main_color(g) if how == 2 else rare_color(g)
+    if out.shape[0] > 30 or out.shape[1] > 30:
+        return nothing()
+    for r in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            a = g[r // h, c // w]
+            if (a != 0 and how == 0) or (a == 0 and how == 1) or (how >= 2 and a == color):
+                out[r, c] = g[r % h, c % w]
+    return out

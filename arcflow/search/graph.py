@@ -19,7 +19,7 @@ from arcflow.search.arena import (
 )
 from arcflow.search.compiled import compiled
 from arcflow.search.images import Cells
-from arcflow.search.steps import STEPS, Step
+from arcflow.search.registry import STEPS, Step
 
 UNIT = 64
 """How many nodes are expanded between two looks at the clock."""
@@ -94,6 +94,7 @@ class Graph:
         steps: Sequence[Step] = STEPS,
     ) -> None:
         self.n_train = n_train
+        self.steps = tuple(steps)
         self.inputs = list(inputs)
         self.sizes = np.array(
             [(*g.shape, *size) for g, size in zip(inputs, output_sizes, strict=True)], np.int64
@@ -125,6 +126,15 @@ class Graph:
     def full(self) -> bool:
         """Whether the graph has no room for more."""
         return bool(self.arena.used[FULL])
+
+    def path(self, node: int) -> tuple[str, ...]:
+        """Return the names of the steps that lead to a node, the first one first."""
+        names: list[str] = []
+        while node > 0:
+            parent, step = self.arena.origins[node, :2]
+            names.insert(0, self.steps[step].name)
+            node = int(parent)
+        return tuple(names)
 
     def deepen(self, deadline: float = np.inf) -> bool:
         """Add the children of all nodes of the greatest depth, the cheapest first.

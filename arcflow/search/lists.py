@@ -57,13 +57,9 @@ def sorted_by(images: list[Image], which: int, down: int) -> list[Image]:
     for _ in range(len(images)):
         best = -1
         for i in range(len(images)):
-            if not used[i]:
-                if (
-                    best < 0
-                    or (down == 0 and values[i] < values[best])
-                    or (down == 1 and values[i] > values[best])
-                ):
-                    best = i
+            better = values[i] > values[best] if down else values[i] < values[best]
+            if not used[i] and (best < 0 or better):
+                best = i
         used[best] = True
         out.append(images[best])
     return out
@@ -173,17 +169,33 @@ def combined(images: list[Image], how: int) -> Image:
                 out[r, c] = images[0][0][r, c] if count == 1 else 0
             elif how == 6:
                 out[r, c] = images[n - 1][0][r, c] if count == 1 else 0
-            else:
+            elif how == 7:
                 out[r, c] = first if count % 2 else 0
+            else:
+                votes = np.zeros(10, np.int64)
+                for g, _, _ in images:
+                    votes[g[r, c]] += 1
+                out[r, c] = votes.argmax()
     return out, 0, 0
 
 
 @compiled
 def counted(images: list[Image], how: int) -> Image:
-    """Return a row (0) or column (1) with one cell for each image, in its main colour."""
+    """Return a row (0) or column (1) with one cell for each image, in its main colour.
+
+    With 2 it is a square of that size instead, and with 3 a descending diagonal in it, in the main
+    colour of the first.
+    """
     n = len(images)
     if n == 0 or n > 30:
         return nothing(), 0, 0
+    if how >= 2:
+        square = filled(n, n, main_color(images[0][0]))
+        for r in range(n):
+            for c in range(n):
+                if how == 3 and r != c:
+                    square[r, c] = 0
+        return square, 0, 0
     out = blank(n, 1) if how else blank(1, n)
     for i in range(n):
         color = main_color(images[i][0])

@@ -123,7 +123,7 @@ def connected(g: Cells, how: int) -> Cells:
 
 @compiled
 def full_lines(g: Cells, how: int) -> Cells:
-    """Return the full rows (0), columns (1) or both (2) of one colour; 3: all that is not in one."""
+    """Return the full rows (0), columns (1) or both (2) of one colour; 3: all that is in none."""
     h, w = g.shape
     out = np.zeros_like(g)
     if how != 1:

@@ -156,15 +156,15 @@ def grown(g: Cells, diagonal: int) -> Cells:
             for dr in range(-1, 2):
                 for dc in range(-1, 2):
                     i, j = r + dr, c + dc
-                    if (diagonal or dr == 0 or dc == 0) and 0 <= i < h and 0 <= j < w:
-                        if out[i, j] == 0:
-                            out[i, j] = g[r, c]
+                    near = diagonal or dr == 0 or dc == 0
+                    if near and 0 <= i < h and 0 <= j < w and out[i, j] == 0:
+                        out[i, j] = g[r, c]
     return out
 
 
 @compiled
 def halo(g: Cells, how: int) -> Cells:
-    """Return the empty neighbours of the cells, in these cells' colours: 4 (0), 8 (1), corners (2)."""
+    """Return the empty neighbours of cells, in their colours: 4 (0), 8 (1), or corners (2)."""
     h, w = g.shape
     out = np.zeros_like(g)
     for r in range(h):

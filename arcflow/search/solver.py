@@ -1,91 +1,79 @@
 """The solver: what a search over programs answers to a task."""
 
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
-from arcflow.core.grid import Grid, freeze, grid_key
+from arcflow.core.errors import ConfigError
 from arcflow.core.solver import Answer
 from arcflow.core.task import Task
-from arcflow.search.graph import Graph
-from arcflow.search.images import Cells
-from arcflow.search.pieces import UNKNOWN, make_pieces
-from arcflow.search.sizes import predict_sizes
-from arcflow.search.stacking import Stack, Stacker
+from arcflow.search.ranking import best_answers
+from arcflow.search.views import Found, View, search, views
 
 
 class SearchSolver:
     """A search over sequences of grid functions whose results are stacked to make the outputs.
 
+    The task is searched in several views, one after the other: as it is, with its colours renamed
+    by role, and with its pairs turned along the diagonal as further pairs; then deeper, as long as
+    there is time. The clock is looked at between views, between 64 nodes of a graph and between
+    stacks: if the time suffices for all of that, the answers do not depend on it.
+
     Args:
-        depth: How many functions a sequence may have.
-        n_nodes: How many values a search may keep for each pair.
+        depth: How many functions a sequence may have in the first views.
+        most_depth: How many it may have in the last views.
+        n_nodes: How many values a search to the first depth may keep for each pair; deeper ones may
+            keep three times as many.
     """
 
     name = "search"
+    _ready = False
 
-    def __init__(self, depth: int = 2, n_nodes: int = 60_000) -> None:
-        self.depth = depth
-        self.n_nodes = n_nodes
+    def __init__(self, depth: int = 2, most_depth: int = 3, n_nodes: int = 60_000) -> None:
+        if depth < 1 or most_depth > 4 or n_nodes < 1000:
+            raise ConfigError(
+                "SearchSolver: bad option",
+                value={"depth": depth, "most_depth": most_depth, "n_nodes": n_nodes},
+                expected="depth of at least 1, most_depth of at most 4, n_nodes of at least 1000",
+                next_step="Correct it.",
+            )
+        self.depth, self.most_depth, self.n_nodes = depth, most_depth, n_nodes
+
+    @classmethod
+    def prepare(cls) -> None:
+        """Compile the functions, or load them if an earlier run has compiled them.
+
+        The first time on a machine takes one to two minutes. :meth:`solve` does it before its time
+        starts.
+        """
+        if not SearchSolver._ready:
+            tiny = [np.eye(2, dtype=np.uint8)] * 2
+            search(View(None, True, 1), tiny, tiny[:1], 1000, np.inf)
+            SearchSolver._ready = True
 
     def solve(self, task: Task, seconds: float) -> list[list[Answer]]:
         """Return the answers to each test input, best first and without repeats.
 
         Args:
             task: The task; its test outputs are not read.
-            seconds: The wall time that the call may take, in seconds.
+            seconds: The wall time that the call may take, in seconds, after :meth:`prepare`.
 
         Returns:
-            One list for each test input.
+            One list for each test input, empty if nothing was found.
         """
-        deadline = time.monotonic() + seconds
         inputs = [pair.input.astype(np.uint8) for pair in (*task.train, *task.test)]
         outputs = [pair.output.astype(np.uint8) for pair in task.train if pair.output is not None]
-        if not task.test:
-            return []
-        found = self._search(inputs, outputs, deadline)
-        return [_answers(one, len(outputs)) for one in found]
-
-    def _search(
-        self, inputs: list[Cells], outputs: list[Cells], deadline: float
-    ) -> list[list[tuple[Stack, Cells]]]:
-        """Return stacks and what they make, for each test input."""
-        n_train = len(outputs)
-        colors = (_colors(inputs), _colors(outputs))
-        found: list[list[tuple[Stack, Cells]]] = [[] for _ in inputs[n_train:]]
-        if not outputs or time.monotonic() > deadline:
-            return found
-        sizes = predict_sizes(inputs, outputs, colors)[0]
-        graph = Graph(inputs, n_train, [*(g.shape for g in outputs), *sizes], colors, self.n_nodes)
-        for _ in range(self.depth):
-            if not graph.deepen(deadline):
+        if not task.test or not outputs or seconds <= 0:
+            return [[] for _ in task.test]
+        self.prepare()
+        deadline = time.monotonic() + seconds
+        found: list[list[Found]] = [[] for _ in task.test]
+        for view in views(inputs, outputs, self.depth, self.most_depth):
+            if time.monotonic() > deadline:
                 break
-        pieces = make_pieces(graph)
-        stacker = Stacker(pieces, np.concatenate([g.ravel() for g in outputs]), n_train)
-        for stack in stacker.search():
-            for t, size in enumerate(sizes):
-                begin, end = pieces.offsets[n_train + t], pieces.offsets[n_train + t + 1]
-                made = stacker.show(stack.layers, int(begin), int(end))
-                if (made == UNKNOWN).all():
-                    continue
-                made[made == UNKNOWN] = 0
-                found[t].append((stack, made.reshape(size)))
-        return found
-
-
-def _colors(grids: Sequence[Cells]) -> frozenset[int]:
-    return frozenset(int(c) for g in grids for c in np.unique(g) if c)
-
-
-def _answers(found: list[tuple[Stack, Cells]], n_train: int) -> list[Answer]:
-    """Return the distinct answers, those of stacks that fit most pairs at least cost first."""
-    found = sorted(found, key=lambda item: (-item[0].fitted, item[0].cost))
-    answers: dict[object, Answer] = {}
-    for stack, cells in found:
-        grid: Grid = freeze(cells.astype(np.int8))
-        key = grid_key(grid)
-        if key not in answers:
-            sure = 0.8 if stack.fitted == n_train else 0.1 * stack.fitted / n_train
-            answers[key] = Answer(grid, sure, "search", stack.fitted)
-    return list(answers.values())[:10]
+            n_nodes = self.n_nodes * (1 if view.depth == self.depth else 3)
+            for all_found, new in zip(
+                found, search(view, inputs, outputs, n_nodes, deadline), strict=True
+            ):
+                all_found += new
+        return [best_answers(one, len(outputs)) for one in found]

@@ -237,7 +237,7 @@ def rectangles(g: Cells, y: int, x: int, of_nothing: int) -> list[Image]:
 
 @compiled
 def framed_parts(g: Cells, y: int, x: int, inside: int) -> list[Image]:
-    """Return what rectangular frames of one colour hold, with the frame (inside 0) or without (1)."""
+    """Return the parts in rectangular frames of one colour, with the frame (0) or without (1)."""
     images = no_images()
     h, w = g.shape
     for top in range(h - 2):

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from arcflow.search.bits import best_layer, pack
 from arcflow.search.pieces import UNKNOWN, Pieces
 
 WHOLE, SHOWN, EMPTY = 0, 1, 2
 """How a piece is used: all its cells, those that are not nothing, those that are nothing."""
 
 MAX_LAYERS = 10
-
-Bits = NDArray[np.uint64]
+BLOCK = 4096
+N_OPENINGS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,6 @@ class Stack:
     wrong: float
 
 
-def _packed(flags: NDArray[np.bool_]) -> Bits:
-    """Return rows of flags as rows of 64-bit words."""
-    n = flags.shape[1]
-    padded = np.zeros((flags.shape[0], -(-n // 64) * 8), np.uint8)
-    bits = np.packbits(flags, axis=1)
-    padded[:, : bits.shape[1]] = bits
-    return padded.view(np.uint64)
-
-
 class Stacker:
     """Searches for stacks.
 
@@ -55,21 +47,22 @@ class Stacker:
         self.pieces = pieces
         self.outputs = outputs
         self.n_train = n_train
-        n = len(outputs)
-        cells = pieces.cells[:, :n]
-        known = cells != UNKNOWN
-        right = cells == outputs
-        shown = known & (cells != 0)
-        empty = cells == 0
-        self.covers = np.stack([_packed(known), _packed(shown), _packed(empty)])
-        self.wrong = np.stack(
-            [_packed(known & ~right), _packed(shown & ~right), _packed(empty & ~right)]
-        )
+        n, n_pieces = len(outputs), len(pieces.nodes)
+        self.covers = np.empty((3, n_pieces, -(-n // 64)), np.uint64)
+        self.wrong = np.empty_like(self.covers)
+        for begin in range(0, n_pieces, BLOCK):
+            rows = slice(begin, begin + BLOCK)
+            cells = pieces.cells[rows, :n]
+            known = cells != UNKNOWN
+            mistaken = cells != outputs
+            for use, covered in enumerate((known, known & (cells != 0), cells == 0)):
+                self.covers[use, rows] = pack(covered)
+                self.wrong[use, rows] = pack(covered & mistaken)
         self.pair_bits = []
         for p in range(n_train):
             flags = np.zeros((1, n), np.bool_)
             flags[0, pieces.offsets[p] : pieces.offsets[p + 1]] = True
-            self.pair_bits.append(_packed(flags)[0])
+            self.pair_bits.append(pack(flags)[0])
 
     def greedy(
         self, pairs: tuple[int, ...], n_pieces: int, first: tuple[int, int] | None = None
@@ -85,31 +78,25 @@ class Stacker:
             The layers, which may leave cells open.
         """
         opened = np.bitwise_or.reduce([self.pair_bits[p] for p in pairs])
-        covers, wrong = self.covers[:, :n_pieces], self.wrong[:, :n_pieces]
         layers: list[tuple[int, int]] = []
         if first is not None:
-            layers.append(first)
-            if (wrong[first[1], first[0]] & opened).any():
+            piece, use = first
+            if (self.wrong[use, piece] & opened).any():
                 return ()
-            opened = opened & ~covers[first[1], first[0]]
+            layers.append(first)
+            opened = opened & ~self.covers[use, piece]
         # What is wrong on an open cell may come right once others have closed it: look at all.
         while opened.any() and len(layers) < MAX_LAYERS:
-            words = np.flatnonzero(opened)
-            now = opened[words]
-            bad = (wrong[:, :, words] & now).any(axis=2)
-            gain = np.bitwise_count(covers[:, :, words] & now).sum(axis=2, dtype=np.int64)
-            gain[bad] = 0
-            gain = gain.T  # the cheaper piece first, then whole, shown, empty
-            best = int(gain.argmax())
-            if gain.flat[best] == 0:
+            best, gain = best_layer(self.covers, self.wrong, opened, n_pieces)
+            if gain == 0:
                 break
             piece, use = divmod(best, 3)
             layers.append((piece, use))
-            opened = opened & ~covers[use, piece]
+            opened = opened & ~self.covers[use, piece]
         return tuple(layers)
 
     def show(self, layers: tuple[tuple[int, int], ...], begin: int, end: int) -> NDArray[np.uint8]:
-        """Return cells ``begin`` to ``end`` of a row as a stack makes them; 10 where it has none."""
+        """Return a stretch of a row as a stack makes it; 10 where it has none."""
         out = np.full(end - begin, UNKNOWN, np.uint8)
         for piece, use in layers:
             cells = self.pieces.cells[piece, begin:end]
@@ -152,7 +139,37 @@ class Stacker:
         if self.n_train > 1:
             subsets += [(p,) for p in everything]
         limits = sorted({int(np.searchsorted(self.pieces.costs, c, "right")) for c in (11, 23, 99)})
+        tried = set()
         for subset in subsets:
             for limit in limits:
                 if limit:
-                    yield self.judge(self.greedy(subset, limit))
+                    layers = self.greedy(subset, limit)
+                    if layers and layers not in tried:
+                        tried.add(layers)
+                        yield self.judge(layers)
+        for limit in limits:
+            for first in self.openings(everything, limit):
+                layers = self.greedy(everything, limit, first)
+                if layers not in tried:
+                    tried.add(layers)
+                    yield self.judge(layers)
+
+    def openings(
+        self, pairs: tuple[int, ...], n_pieces: int, n: int = N_OPENINGS
+    ) -> list[tuple[int, int]]:
+        """Return the top layers that cover most, of those with equal cells the cheapest only."""
+        bits = np.bitwise_or.reduce([self.pair_bits[p] for p in pairs])
+        good = ~(self.wrong[:, :n_pieces] & bits).any(axis=2)
+        gain = np.bitwise_count(self.covers[:, :n_pieces] & bits).sum(axis=2, dtype=np.int64)
+        gain = np.where(good, gain, 0).T.ravel()
+        out: list[tuple[int, int]] = []
+        seen = set()
+        for k in np.argsort(-gain, kind="stable"):
+            piece, use = divmod(int(k), 3)
+            key = self.covers[use, piece].tobytes()
+            if gain[k] == 0 or len(out) == n:
+                break
+            if key not in seen:
+                seen.add(key)
+                out.append((piece, use))
+        return out

@@ -3,8 +3,11 @@
 import argparse
 import gc
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -65,6 +68,23 @@ def run(
         if collecting:
             gc.enable()
     return 0
+
+
+@contextmanager
+def stop_at_sigterm() -> Iterator[None]:
+    """End the work at SIGTERM as at Ctrl-C, so that no partial file and no process is left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -165,6 +165,7 @@ class Tuner:
         module, config = checks.suited(module, self.mode, self.lora)
         if self.steps == 0:
             return
+        checks.check_loss(module)
         checks.check_recipe(self.recipe)
         checks.check_task_batches(self.tasks_per_adapter, task_batch_size)
         if self.tasks_together > 1:
@@ -217,6 +218,8 @@ class Tuner:
         if torch.is_inference_mode_enabled():
             raise checks.inference_mode_error()
         module, config = checks.suited(module, self.mode, self.lora)
+        if self.steps > 0:
+            checks.check_loss(module)
         recipe = self.recipe
         if steps is not None:
             recipe = replace(recipe, steps=min(steps, self.steps))

@@ -27,7 +27,7 @@ class Recorder(Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
         number = trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        if trainer.is_global_zero and number % trainer.accumulate_grad_batches == 0:
+        if trainer.is_global_zero and not trainer.fit_loop._should_accumulate():
             # What a batch returns is this process's share, of this one of the accumulated batches.
             loss = trainer.callback_metrics["train_loss"]
             with open(self.path, "a") as lines:
