@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 
@@ -120,6 +120,19 @@ class RunCheckpoint(ModelCheckpoint):
                 next_step="Continue that run with --ckpt_path last, choose another "
                 "--trainer.default_root_dir, or replace it with --checkpoint.overwrite true.",
             )
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Let ``trainer.max_time`` count from this start.
+
+        Lightning adds the time of earlier starts, so that a run which reached its limit would stop
+        again at once.
+        """
+        states = checkpoint.get("callbacks", {})
+        for callback in trainer.callbacks:
+            if isinstance(callback, Timer) and callback.state_key in states:
+                states[callback.state_key]["time_elapsed"] = {}
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Any

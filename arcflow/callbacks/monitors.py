@@ -3,6 +3,7 @@
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from arcflow.core.class_path import did_you_mean
 from arcflow.core.errors import ConfigError
@@ -31,7 +32,9 @@ def check_monitors(trainer: Trainer, module: LightningModule) -> None:
         return
     for callback in callbacks:
         name = getattr(callback, "monitor", None)
-        if isinstance(name, str) and name not in MEASURED:
+        # Lightning counts for its checkpoints, which rank by age where no metric is named.
+        counted = ("epoch", "step") if isinstance(callback, ModelCheckpoint) else ()
+        if isinstance(name, str) and name not in (*MEASURED, *counted):
             raise ConfigError(
                 f"trainer.callbacks: {type(callback).__name__} monitors a value that is not "
                 f"measured{did_you_mean(name, MEASURED)}",

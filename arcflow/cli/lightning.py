@@ -33,6 +33,7 @@ from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.progress import run_progress
 from arcflow.callbacks.termination import handle_termination
 from arcflow.callbacks.ttft import TestTimeFineTuning
+from arcflow.cli.run_lock import lock_run, run_locks
 from arcflow.cli.word_forms import RUN_FOLDER, fill_loggers
 from arcflow.core.errors import ConfigError
 from arcflow.core.yaml_text import prepare_yaml
@@ -156,6 +157,8 @@ class ArcflowCLI(LightningCLI):
         trainer = config["trainer"]
         root = trainer["default_root_dir"] or "."
         _make_folder(root)
+        if self.subcommand == "fit":
+            lock_run(root)
         if config.get("ckpt_path") is not None:
             config["ckpt_path"] = str(find_checkpoint(root, str(config["ckpt_path"])))
             options = config["model"].get("init_args") or {}
@@ -264,21 +267,22 @@ def run(argv: Sequence[str], cli: type[ArcflowCLI] = ArcflowCLI) -> None:
         "inference_mode": False,
         "num_sanity_val_steps": 0,
     }
-    cli(
-        LightningModule,
-        LightningDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        trainer_defaults=trainer_defaults,
-        seed_everything_default=0,
-        auto_configure_optimizers=False,
-        load_from_checkpoint_support=False,
-        save_config_callback=SaveConfigCallback,
-        save_config_kwargs={"overwrite": True},
-        # Its errors come out as exceptions: arcflow.cli.main tells them without pages of usage.
-        parser_kwargs={"prog": "arcflow", "exit_on_error": False, "allow_abbrev": False},
-        args=_named_help(argv),
-    )
+    with run_locks():
+        cli(
+            LightningModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            trainer_defaults=trainer_defaults,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            save_config_callback=SaveConfigCallback,
+            save_config_kwargs={"overwrite": True},
+            # Its errors come out as exceptions: arcflow.cli.main tells them without pages of usage.
+            parser_kwargs={"prog": "arcflow", "exit_on_error": False, "allow_abbrev": False},
+            args=_named_help(argv),
+        )
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         # Else the first process to end takes the others' connections with it.
         torch.distributed.destroy_process_group()

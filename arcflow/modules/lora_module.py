@@ -39,6 +39,7 @@ from arcflow.modules.optim import (
     ScheduleConfig,
     build_optimizer,
     build_schedule,
+    set_rates,
 )
 from arcflow.modules.quiet import no_progress_bars
 from arcflow.modules.sharding import check_shardable, is_sharded, mark_units, plain_names
@@ -317,10 +318,11 @@ class LoRAModule(LightningModule):
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_start(self) -> None:
-        """Start the clock of ``tokens_per_s``, and the first step."""
+        """Start the clock of ``tokens_per_s``, and the first step, at its own learning rate."""
         check_accumulation(self.trainer)
         self._clock = 0.0
         self._step = AccumulatedStep()
+        set_rates(config.scheduler for config in self.trainer.lr_scheduler_configs)
 
     def on_validation_end(self) -> None:
         """Leave validation out of ``tokens_per_s``."""

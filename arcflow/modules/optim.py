@@ -1,7 +1,7 @@
 """Optimizers and learning-rate schedules."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -167,6 +167,23 @@ def build_schedule(
         ConfigError: If a number is out of range, or ``total_steps`` is below 1.
     """
     return LambdaLR(optimizer, schedule_ratio(config, total_steps, option))
+
+
+def set_rates(schedules: Iterable[object]) -> None:
+    """Set the learning rates that schedules have for the next step.
+
+    A checkpoint holds the rate of the schedule it was written under. At the end of a run that is
+    0, and the first step of a run that continues over more steps would have no effect.
+
+    Args:
+        schedules: The schedules, at the step that is next; only those of this module are set.
+    """
+    for schedule in schedules:
+        if isinstance(schedule, LambdaLR):
+            groups = schedule.optimizer.param_groups
+            ratios = zip(groups, schedule.base_lrs, schedule.lr_lambdas, strict=True)
+            for group, peak, ratio in ratios:
+                group["lr"] = peak * ratio(schedule.last_epoch)
 
 
 def schedule_ratio(

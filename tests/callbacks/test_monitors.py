@@ -7,6 +7,7 @@ import pytest
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 
+from arcflow.callbacks.checkpoint import RunCheckpoint
 from arcflow.callbacks.monitors import MEASURED, check_monitors
 from arcflow.core.errors import ConfigError
 from arcflow.modules.backbone import BackboneConfig
@@ -47,5 +48,6 @@ def test_an_unknown_value_is_refused(callback: Callback) -> None:
 def test_what_may_be_measured_passes() -> None:
     for name in MEASURED:
         check_monitors(trainer(EarlyStopping(name), ModelCheckpoint(), Callback()), module())
+    check_monitors(trainer(RunCheckpoint(keep=1)), module())
     check_monitors(trainer(EarlyStopping("mine")), module(Own))
     check_monitors(trainer(EarlyStopping("mine"), Logging()), module())
