@@ -43,7 +43,7 @@ $(VENV)/.setup-docs: $(VENV)/.setup
 	@touch $@
 
 quickstart: setup
-	$(BIN)/arcflow solve arc-agi-1/evaluation --max-side 6 -o runs/solve/submission.json --overwrite
+	$(BIN)/arcflow solve arc-agi-1/evaluation --max-side 6 --seconds 10 -o runs/solve/submission.json --overwrite
 	$(BIN)/arcflow fit -c configs/quickstart.yaml --checkpoint.overwrite true
 	$(BIN)/arcflow validate -c configs/quickstart.yaml --ckpt_path last --pass_n.overwrite true
 

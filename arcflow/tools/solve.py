@@ -324,8 +324,9 @@ class _Progress:
         self._shown = now
         of, word = len(self._solving.tasks), "solved" if self._known else "answered"
         line = f"{self._done}/{of} tasks, {self._good} {word}"
-        if self._solving.preparing and now - self._began > 5:
+        if self._solving.preparing:
             line += ", preparing the solvers (a minute or two, the first time on a machine)"
+            self._began = now  # a task's time does not include it
         fresh = self._done - self.before
         if fresh and self._done < of:
             left = (now - self._began) / fresh * (of - self._done)

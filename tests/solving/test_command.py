@@ -27,7 +27,7 @@ def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
 
 
 def wait_for_entries(journal: Path, number: int) -> None:
-    for _ in range(1200):
+    for _ in range(6000):
         if journal.exists() and journal.read_bytes().count(b"\n") > number:
             return
         time.sleep(0.05)
@@ -132,15 +132,18 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tasks_file: Files, tmp_path: Pat
         assert one.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(signal.SIGTERM, 143, "ended by SIGTERM."), (signal.SIGINT, 130, "interrupted.")],
+)
 def test_a_stopped_run_leaves_a_valid_submission(
-    tasks_file: Files, tmp_path: Path, number: signal.Signals
+    tasks_file: Files, tmp_path: Path, number: signal.Signals, code: int, words: str
 ) -> None:
     path = tasks_file(range(12))
     stopped = start(path, "--solvers", "trees", "--jobs", 1, "-o", "s.json", cwd=tmp_path)
     wait_for_entries(tmp_path / "s.journal.jsonl", 1)
     stopped.send_signal(number)
-    _, err = stopped.communicate(timeout=30)
+    _, err = stopped.communicate(timeout=120)
     code, said = (130, "interrupted") if number == signal.SIGINT else (143, "ended by SIGTERM")
     assert stopped.returncode == code
     assert f"{said}. The same command goes on" in err
