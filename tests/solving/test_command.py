@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,27 @@ from arcflow.scoring.submission import read_submission
 from arcflow.tools import score, solve
 
 Files = Callable[..., Path]
+_children: list[subprocess.Popen[str]] = []
 
 
 def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "arcflow", "solve", *map(str, words)]
-    return subprocess.Popen(
+    child = subprocess.Popen(
         command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    _children.append(child)
+    return child
+
+
+@pytest.fixture(autouse=True)
+def _ended() -> Iterator[None]:
+    """No process outlives its test."""
+    yield
+    while _children:
+        child = _children.pop()
+        if child.poll() is None:
+            child.kill()
+            child.communicate()
 
 
 def wait_for_entries(journal: Path, number: int) -> None:
