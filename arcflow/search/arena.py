@@ -73,7 +73,7 @@ def new_arena(n_pairs: int, n_nodes: int) -> Arena:
 
 @compiled
 def _mix(h: int, value: int) -> int:
-    return ((h ^ (value & 0xFFFFF)) * 1000003 + 12345) & 0x3FFFFFFFFFF
+    return ((int(h) ^ (int(value) & 0xFFFFF)) * 1000003 + 12345) & 0x3FFFFFFFFFF
 
 
 @compiled
@@ -186,6 +186,15 @@ def add_value(arena: Arena, images: list[Image], is_list: int) -> int:
 
 
 @compiled
+def add_list(arena: Arena, numbers: I64, is_list: int) -> int:
+    """Return the number of the value that consists of kept images, given by their numbers."""
+    images = no_images()
+    for i in numbers:
+        images.append(get_image(arena, i))
+    return add_value(arena, images, is_list)
+
+
+@compiled
 def get_value(arena: Arena, v: int) -> list[Image]:
     """Return the images of a value."""
     out = no_images()
@@ -251,3 +260,9 @@ def add_node(arena: Arena, row: I32, parent: int, step: int, depth: int, cost: i
     arena.node_table[at] = i
     arena.used[NODES] += 1
     return 1
+
+
+def add_root(arena: Arena, g: Cells) -> int:
+    """Return the number of the value of one image at the origin, such as an input."""
+    image = add_image(arena, np.ascontiguousarray(g, np.uint8), 0, 0)
+    return int(add_list(arena, np.array([image]), 0))

@@ -1,7 +1,9 @@
 """The decorator that compiles functions with numba, or leaves them as they are."""
 
+import functools
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,28 +35,40 @@ COMPILED: bool = _NUMBA is not None
 """Whether functions are compiled; the answers are the same in both cases, only slower."""
 
 
-def _cache_folder() -> Path | None:
-    """Return the folder for machine code, which no other version of the functions uses, or None.
+_IMPORT = re.compile(r"^from arcflow\.search(?:\.(\w+))? import \(?\s*(\w+)", re.MULTILINE)
+
+
+@functools.cache
+def _texts(name: str) -> dict[str, bytes]:
+    """Return the texts of a module of this package and of all modules of it that it imports."""
+    text = (Path(__file__).parent / f"{name}.py").read_bytes()
+    texts = {name: text}
+    for module, first in _IMPORT.findall(text.decode()):
+        # This module does not count: it changes no compiled code.
+        if (module or first) != "compiled":
+            texts |= _texts(module or first)
+    return texts
+
+
+@functools.cache
+def _cache_folder(name: str) -> Path | None:
+    """Return the folder for the machine code of a module, or None if there can be none.
 
     numba keeps code beside the file of each function and looks at this file's time alone; after a
-    change of a function it would still use the code of its callers in other files.
+    change of a function it would still use the code of its callers in other files. Here each
+    version of a module and of what it imports has a folder of its own.
     """
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        text = path.read_bytes()
-        if b"@" + b"compiled" in text:
-            digest.update(text)
+    for _, text in sorted(_texts(name).items()):
+        digest.update(text)
     base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
     folder = Path(base) if base else Path.home() / ".cache"
-    folder = folder / "arcflow" / f"search-{digest.hexdigest()[:16]}"
+    folder = folder / "arcflow" / "search" / f"{name}-{digest.hexdigest()[:16]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
     return folder if os.access(folder, os.W_OK) else None
-
-
-_FOLDER = _cache_folder() if COMPILED else None
 
 
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -67,10 +81,11 @@ def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """
     if _NUMBA is None:
         return function
+    folder = _cache_folder(function.__module__.rpartition(".")[2])
     before = _NUMBA.config.CACHE_DIR
     try:
-        if _FOLDER is not None:
-            _NUMBA.config.CACHE_DIR = str(_FOLDER)
-        return cast(Callable[_P, _R], _NUMBA.njit(cache=_FOLDER is not None)(function))
+        if folder is not None:
+            _NUMBA.config.CACHE_DIR = str(folder)
+        return cast(Callable[_P, _R], _NUMBA.njit(cache=folder is not None)(function))
     finally:
         _NUMBA.config.CACHE_DIR = before

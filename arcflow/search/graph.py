@@ -13,7 +13,7 @@ from arcflow.search.arena import (
     TRIED,
     Arena,
     add_node,
-    add_value,
+    add_root,
     apply_step,
     new_arena,
 )
@@ -111,10 +111,8 @@ class Graph:
         rows.sort(key=lambda row: (row[3], row[4]))
         self._steps = np.array(rows, np.int64).reshape(-1, 5)
         self.arena = new_arena(len(inputs), n_nodes)
-        row = np.array(
-            [add_value(self.arena, _one(np.ascontiguousarray(g)), 0) for g in inputs], np.int32
-        )
-        add_node(self.arena, row, -1, -1, 0, 0)
+        roots = [add_root(self.arena, g) for g in inputs]
+        add_node(self.arena, np.array(roots, np.int32), -1, -1, 0, 0)
         self.depth = 0
 
     @property
@@ -163,7 +161,3 @@ class Graph:
                 self.depth,
             )
         return not self.full
-
-
-def _one(g: Cells) -> list[tuple[Cells, int, int]]:
-    return [(g, 0, 0)]

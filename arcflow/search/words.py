@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from arcflow.omniarc import dsl
 from arcflow.omniarc.dsl import *  # noqa: F403
-from arcflow.search.images import MAX_ITEMS, MAX_LIST_AREA, Cells, Image
+from arcflow.search.arena import add_root, apply_step, get_value, new_arena
+from arcflow.search.images import Cells, Image
 from arcflow.search.pieces import UNKNOWN
 from arcflow.search.registry import STEPS
 from arcflow.search.roles import role_names, undone
-from arcflow.search.steps import image_step, list_step, merge_step, split_step
 
 __all__ = [
     *dsl.__all__,
@@ -36,31 +36,16 @@ def _run(
     grid: NDArray[Any], size: tuple[int, int], names: tuple[str, ...]
 ) -> tuple[list[Image], bool]:
     """Return the images that steps make of a grid, and whether they are a list."""
+    arena = new_arena(1, 100)
     source: Cells = np.ascontiguousarray(grid, np.uint8)
     sizes = np.array([*source.shape, *size], np.int64)
-    images: list[Image] = [(source, 0, 0)]
-    is_list = False
+    value = add_root(arena, source)
     for name in names:
         step = _BY_NAME[name]
-        f, a = step.family, step.argument
-        if step.kind == 0:
-            images = [image_step(f, a, g, y, x, sizes) for g, y, x in images]
-        elif step.kind == 1:
-            images = [part for g, y, x in images for part in split_step(f, a, g, y, x, sizes)]
-            is_list = True
-        elif step.kind == 2:
-            images, is_list = [merge_step(f, a, images, sizes)], False
-        else:
-            images = list_step(f, a, images, sizes, source)
-        images = [image for image in images if image[0].size]
-        if (
-            not images
-            or len(images) > MAX_ITEMS
-            or sum(image[0].size for image in images) > MAX_LIST_AREA
-            or any(not (-100 <= y <= 200 and -100 <= x <= 200) for _, y, x in images)
-        ):
-            return [], is_list
-    return images, is_list
+        value = apply_step(arena, step.kind, step.family, step.argument, value, sizes, source)
+        if value < 0:
+            return [], False
+    return get_value(arena, value), bool(arena.values[value, 2])
 
 
 def piece(grid: NDArray[Any], size: tuple[int, int], *names: str) -> NDArray[np.int8]:

@@ -15,7 +15,7 @@ from arcflow.core.errors import ArcflowError, ConfigError, DataError
 from arcflow.core.grid import Grid, make_grid
 from arcflow.core.json_file import read_json
 
-USER_ERROR, INTERRUPTED = 2, 130
+USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
 
 WHERE_HELP = (
     "arc-agi-1/training, arc-agi-1/evaluation, arc-agi-2/training, arc-agi-2/evaluation, "
@@ -39,7 +39,8 @@ def run(
 
     Returns:
         0 for success; 2 after a user's mistake, which is explained in one message on stderr; 1 if
-        the reader of the output stopped reading, as ``| head`` does; 130 after an interrupt.
+        the reader of the output stopped reading, as ``| head`` does; 130 after an interrupt; 143
+        where SIGTERM ended the work (see :func:`stop_at_sigterm`).
     """
     try:
         _check_options(parser, argv)
@@ -57,6 +58,9 @@ def run(
     except ArcflowError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return USER_ERROR
+    except Terminated:
+        print(f"{parser.prog}: ended by SIGTERM. {interrupted}".rstrip(), file=sys.stderr)
+        return TERMINATED
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted. {interrupted}".rstrip(), file=sys.stderr)
         return INTERRUPTED
@@ -70,6 +74,10 @@ def run(
     return 0
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived: whatever cleans up after Ctrl-C cleans up after it too."""
+
+
 @contextmanager
 def stop_at_sigterm() -> Iterator[None]:
     """End the work at SIGTERM as at Ctrl-C, so that no partial file and no process is left."""
@@ -78,7 +86,7 @@ def stop_at_sigterm() -> Iterator[None]:
         return
 
     def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        raise Terminated
 
     before = signal.signal(signal.SIGTERM, stop)
     try:

@@ -6,9 +6,8 @@ import pytest
 from arcflow.search.examples import EXAMPLES, OUTPUT_SIZES, SOURCE
 from arcflow.search.images import Cells, Image
 from arcflow.search.registry import STEPS
-from arcflow.search.steps import image_step, list_step, merge_step, split_step
+from tests.search.steps_helper import BY_NAME, Bench
 
-BY_NAME = {step.name: step for step in STEPS}
 MOVES = {"moved 1", "cropped", "at origin", "on canvas 0"}
 AT_ONE = {"at origin", "on canvas 0"}
 
@@ -28,18 +27,11 @@ def _write(image: Image, place: bool) -> str:
 def test_an_example_is_right(name: str):
     step = BY_NAME[name]
     given, wanted = EXAMPLES[name]
-    f, a = step.family, step.argument
-    sizes = np.array([3, 3, *OUTPUT_SIZES.get(name, (3, 3))], np.int64)
     at = int(name in AT_ONE)
-    images = [(_read(part), 0, 2 * i) for i, part in enumerate(given.split(" | "))]
-    if step.kind == 0:
-        made = [image_step(f, a, images[0][0], at, at, sizes)]
-    elif step.kind == 1:
-        made = split_step(f, a, images[0][0], 0, 0, sizes)
-    elif step.kind == 2:
-        made = [merge_step(f, a, images, sizes)]
-    else:
-        made = list_step(f, a, images, sizes, _read(SOURCE))
+    images = [(_read(part), at, at + 2 * i) for i, part in enumerate(given.split(" | "))]
+    sizes = (3, 3, *OUTPUT_SIZES.get(name, (3, 3)))
+    bench = Bench(images, sizes, _read(SOURCE), is_list=step.kind >= 2)
+    made = bench.apply(step) or []
     place = step.kind > 0 or name in MOVES
     assert " | ".join(_write(image, place) for image in made) == wanted
 

@@ -122,3 +122,24 @@ def test_compiled_and_plain_functions_find_the_same():
     assert plain[1] == "False"
     assert plain[0] == compiled[0]
     assert plain[0].count("1.0") > 1
+
+
+_LARGE = """
+import resource
+import numpy as np
+from arcflow.core.grid import make_grid
+from arcflow.core.task import Pair, Task
+from arcflow.search.solver import SearchSolver
+rng = np.random.default_rng(0)
+grids = [make_grid(rng.integers(0, 10, (30, 30)).tolist()) for _ in range(9)]
+train = tuple(Pair(grids[2 * i], grids[2 * i + 1]) for i in range(4))
+SearchSolver(depth=2, most_depth=3).solve(Task("made", train, (Pair(grids[8], None),)), 25)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_is_bounded():
+    done = subprocess.run(
+        [sys.executable, "-c", _LARGE], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 2_000_000, f"{done.stdout} kB"

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arcflow.search.arena import FULL
 from arcflow.search.geometry import turned
 from arcflow.search.images import MAX_AREA, MAX_SIDE, same
-from arcflow.search.lists import chosen, kept, sorted_by, stacked
+from arcflow.search.measures import MEASURES
 from arcflow.search.recolor import swapped
 from arcflow.search.registry import STEPS
-from arcflow.search.split import colors_apart, objects
-from arcflow.search.steps import image_step, list_step, merge_step, split_step
+from tests.search.steps_helper import Bench
 
 
 @st.composite
@@ -50,13 +50,12 @@ def test_there_are_enough_steps_and_their_names_are_unique():
 @given(g=cells(), y=places, x=places, size=st.tuples(st.integers(1, 30), st.integers(1, 30)))
 def test_steps_of_images_never_fail(g: np.ndarray, y: int, x: int, size: tuple[int, int]):
     before = g.copy()
-    sizes = np.array([*g.shape, *size], np.int64)
+    bench = Bench([(g, y, x)], (*g.shape, *size), g)
     for step in STEPS:
-        if step.kind == 0:
-            _check([image_step(step.family, step.argument, g, y, x, sizes)])
-        elif step.kind == 1:
-            _check(split_step(step.family, step.argument, g, y, x, sizes))
+        if step.kind < 2:
+            _check(bench.apply(step) or [])
     assert np.array_equal(g, before)
+    assert bench.arena.used[FULL] == 0
 
 
 @settings(max_examples=40, deadline=None)
@@ -67,12 +66,12 @@ def test_steps_of_images_never_fail(g: np.ndarray, y: int, x: int, size: tuple[i
 )
 def test_steps_of_lists_never_fail(grids: list, place: list, source: np.ndarray):
     images = [(g, y, x) for g, (y, x) in zip(grids, place, strict=False)]
-    sizes = np.array([*source.shape, 5, 7], np.int64)
+    bench = Bench(images, (*source.shape, 5, 7), source, is_list=True)
     for step in STEPS:
-        if step.kind == 2:
-            _check([merge_step(step.family, step.argument, images, sizes)])
-        elif step.kind == 3:
-            _check(list_step(step.family, step.argument, images, sizes, source))
+        _check(bench.apply(step) or [])
+    for (g, y, x), (h, i, j) in zip(images, bench.apply() or [], strict=True):
+        assert np.array_equal(g, h)
+        assert (y, x) == (i, j)
 
 
 @given(g=cells(12))
@@ -85,24 +84,24 @@ def test_turns_undo_each_other(g: np.ndarray):
 
 @given(g=cells(9))
 def test_parts_stacked_give_the_image_again(g: np.ndarray):
-    if not g.any():
-        return
-    for images in (objects(g, 0, 0, 0, 1), objects(g, 0, 0, 1, 0), colors_apart(g, 0, 0, 1)):
-        out, y, x = stacked(images)
+    bench = Bench([(g, 0, 0)])
+    for parts in ("objects 2", "objects 1", "colors apart 1"):
+        made = bench.apply(parts, "stacked")
         canvas = np.zeros_like(g)
-        canvas[y : y + out.shape[0], x : x + out.shape[1]] = out
+        for out, y, x in made or []:
+            canvas[y : y + out.shape[0], x : x + out.shape[1]] = out
         assert np.array_equal(canvas, g)
 
 
-@given(g=cells(9), which=st.integers(0, 16))
-def test_choices_split_a_list(g: np.ndarray, which: int):
-    images = objects(g, 0, 0, 1, 1)
-    if len(images) < 2:
-        return
-    assert not (chosen(images, which, 0) & chosen(images, which, 2)).any()
-    n = len(kept(images, which, 0)) + len(kept(images, which, 2))
-    assert n in (0, len(images))
-    assert len(sorted_by(images, which, 1)) == len(images)
+@given(g=cells(9), measure=st.sampled_from(MEASURES))
+def test_choices_split_a_list(g: np.ndarray, measure: str):
+    bench = Bench([(g, 0, 0)])
+    images = bench.apply("objects 3") or []
+    most = bench.apply("objects 3", f"keep most {measure}") or []
+    others = bench.apply("objects 3", f"keep not most {measure}") or []
+    assert len(most) + len(others) in (0, len(images))
+    backwards = bench.apply("objects 3", "reversed") or []
+    assert len(backwards) == len(images)
 
 
 @pytest.mark.parametrize(("g", "wanted"), [([[1, 2]], [[2, 1]]), ([[3, 0, 1, 3]], [[1, 0, 3, 1]])])

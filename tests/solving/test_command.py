@@ -112,20 +112,21 @@ def test_the_tasks_are_not_overwritten(tasks_file: Files, capsys: Any) -> None:
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(tasks_file: Files, tmp_path: Path) -> None:
-    path = tasks_file(range(5))
-    words = [path, "--solvers", "trees", "--no-draw"]
+    path = tasks_file(range(3))
+    # Plenty of time: answers are equal only where it suffices, on a busy machine too.
+    words = [path, "--solvers", "trees", "--no-draw", "--seconds", 600]
     whole = start(*words, "--jobs", 2, "-o", "whole.json", cwd=tmp_path)
     killed = start(*words, "--jobs", 1, "-o", "killed.json", cwd=tmp_path)
     wait_for_entries(tmp_path / "killed.journal.jsonl", 1)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
-    assert len(read_submission(tmp_path / "killed.json")) == 5
+    assert len(read_submission(tmp_path / "killed.json")) == 3
     done = len(read_journal(tmp_path / "killed.journal.jsonl")[1])
     again = start(*words, "--jobs", 1, "-o", "killed.json", cwd=tmp_path)
     _, err = again.communicate()
     assert again.returncode == 0
-    assert f"{done} of 5 tasks are finished already." in err
-    assert whole.communicate()[0].startswith("5 tasks, 5 answered, 5 of 5 solved")
+    assert f"{done} of 3 tasks are finished already." in err
+    assert whole.communicate()[0].startswith("3 tasks, 3 answered, 3 of 3 solved")
     for ending in ("json", "journal.jsonl"):
         one, other = (tmp_path / f"{name}.{ending}" for name in ("killed", "whole"))
         assert one.read_bytes() == other.read_bytes()
@@ -140,8 +141,9 @@ def test_a_stopped_run_leaves_a_valid_submission(
     wait_for_entries(tmp_path / "s.journal.jsonl", 1)
     stopped.send_signal(number)
     _, err = stopped.communicate(timeout=30)
-    assert stopped.returncode == 130
-    assert "interrupted. The same command goes on" in err
+    code, said = (130, "interrupted") if number == signal.SIGINT else (143, "ended by SIGTERM")
+    assert stopped.returncode == code
+    assert f"{said}. The same command goes on" in err
     assert "Traceback" not in err
     entries = read_journal(tmp_path / "s.journal.jsonl")[1]
     submission = json.loads((tmp_path / "s.json").read_text())
