@@ -28,6 +28,8 @@ def test_a_tokenizer_that_cannot_work_is_refused_at_once(stage: str, tmp_path: P
 
 
 def test_so_it_is_from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("arcflow.modules.lora_module.load_backbone", lambda *_: pytest.fail("it is loaded"))
+    monkeypatch.setattr(
+        "arcflow.modules.lora_module.load_backbone", lambda *_: pytest.fail("it is loaded")
+    )
     with pytest.raises(ConfigError, match=f"no end-of-text token: got '{tmp_path}'"):
         load_model(BackboneConfig(model=without_end(tmp_path)))
