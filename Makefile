@@ -1,4 +1,4 @@
-# make quickstart   set up what training needs, then train, adapt, evaluate and write a submission
+# make quickstart   set up what training needs, then solve, train, adapt, evaluate and write a submission
 # make test         set up everything and run all tests
 # make check        format, lint, types, import layers and the quick tests
 # make docs         build the documentation into build/docs; any warning is an error
@@ -43,6 +43,7 @@ $(VENV)/.setup-docs: $(VENV)/.setup
 	@touch $@
 
 quickstart: setup
+	$(BIN)/arcflow solve arc-agi-1/evaluation --max-side 6 -o runs/solve/submission.json --overwrite
 	$(BIN)/arcflow fit -c configs/quickstart.yaml --checkpoint.overwrite true
 	$(BIN)/arcflow validate -c configs/quickstart.yaml --ckpt_path last --pass_n.overwrite true
 

@@ -5,37 +5,38 @@ Usage, from the folder above this one:
     arcflow fit -c configs/quickstart.yaml -c configs/mixture.yaml \
         --data.parts.originals.kinds '{examples.custom_task_kind.InputFromOutput: 1}'
 
-A kind brings its own prompt, so that no shipped template has to know of it.
+It shows the pairs of a shipped kind the other way round, in words of its own.
 """
-
-from collections.abc import Mapping, Sequence
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid
 from arcflow.core.task import Task
-from arcflow.text.kinds import GridKind, Value
-from arcflow.text.kinds.grids import examples, named_examples
+from arcflow.text.kinds import Value
+from arcflow.text.kinds.grids import OutputFromExamples
 
+# In both, "input" is what a pair shows first: here, its output.
 COMPACT = """{% block prompt %}
-{{ bos }}{% for pair in examples %}{{ mark.output }}{{ pair.output }}{{ mark.input }}{{ pair.input }}{{ mark.end }}{% endfor %}{{ mark.output }}{{ test.output }}{{ mark.input }}
+{{ bos }}{% for pair in examples -%}
+{{ mark.output }}{{ pair.input }}{{ mark.input }}{{ pair.output }}{{ mark.end }}
+{%- endfor %}{{ mark.output }}{{ test.input }}{{ mark.input }}
 {%- endblock %}
-"""  # noqa: E501
+"""
 CHAT = """{% block prompt %}
 {% for pair in examples %}
 Output:
-{{ pair.output }}
-Input:
 {{ pair.input }}
+Input:
+{{ pair.output }}
 
 {% endfor %}
 Output:
-{{ test.output }}
+{{ test.input }}
 Input?
 {%- endblock %}
 """
 
 
-class InputFromOutput(GridKind):
+class InputFromOutput(OutputFromExamples):
     """Examples and a test output are shown, the test input is written."""
 
     name = "input-from-output"
@@ -45,25 +46,14 @@ class InputFromOutput(GridKind):
         return COMPACT if name.startswith("compact") else CHAT
 
     def prompt_values(self, task: Task, test_index: int) -> list[Value]:
-        """Return input and output of each train pair, then the test output."""
-        output = task.test[test_index].output
-        if output is None:
+        """Return output and input of each train pair, then the test output."""
+        last = task.test[test_index].output
+        if last is None:
             what = f"task {task.id}: the test output is not known"
             raise DataError(what, value=None, expected="an output", next_step="Train on others.")
-        return [*examples(task), output]
+        shown = [grid for p in task.train if p.output is not None for grid in (p.output, p.input)]
+        return [*shown, last]
 
     def target(self, task: Task, test_index: int) -> Grid:
         """Return the test input."""
         return task.test[test_index].input
-
-    def variables(self, slots: Sequence[str]) -> dict[str, object]:
-        """Return what the template may name."""
-        return {"examples": named_examples(slots[:-1]), "test": {"output": slots[-1]}}
-
-    def outputs(self, n: int) -> Sequence[int]:
-        """Return the train inputs' places: the loss "outputs" scores what is like the answer."""
-        return range(0, n - 1, 2)
-
-    def required(self, n: int) -> Mapping[int, str]:
-        """Return the test output, without which there is nothing to ask."""
-        return {n - 1: "test.output"}

@@ -103,10 +103,14 @@ def _backbone(config: BackboneConfig, text: TextConfig | None, seed: int) -> Mod
             **{**vars(config), "config": config.config | {"initializer_range": 0.06}}
         )
     module = LoRAModule(config, seed=seed)
-    module.configure_model()
     tokenizer = load_tokenizer(module.tokenizer_name)
     if text is None and getattr(tokenizer, "chat_template", None):
         text = TextConfig(format="chat")
+    elif text is None and config.from_scratch:
+        # The outputs of the examples are learned too: there is little else to learn from.
+        text = TextConfig(loss="outputs")
+    encoder = Encoder(tokenizer, text)  # refuses what cannot work before the model is loaded
+    module.configure_model()
     if not config.from_scratch:
         optimizer = OptimizerConfig(lr=1e-4, weight_decay=0.0)
         tuning = {
@@ -115,7 +119,7 @@ def _backbone(config: BackboneConfig, text: TextConfig | None, seed: int) -> Mod
             "optimizer": optimizer,
             "schedule": _SCHEDULE,
         }
-        return Model(module, Encoder(tokenizer, text), tuning=tuning)
+        return Model(module, encoder, tuning=tuning)
     tuning = {
         "steps": 300,
         "tokens_per_step": 640,
@@ -125,8 +129,6 @@ def _backbone(config: BackboneConfig, text: TextConfig | None, seed: int) -> Mod
         "augment": _VIEWS_FROM_SCRATCH,
     }
     answering = AnswerConfig(augment=_VIEWS_FROM_SCRATCH)
-    # The outputs of the examples are learned too: there is little else to learn from.
-    encoder = Encoder(tokenizer, text or TextConfig(loss="outputs"))
     return Model(module, encoder, tuning=tuning, answering=answering)
 
 
@@ -165,10 +167,11 @@ def _run(folder: Path, text: TextConfig | None) -> Model:
         ) from error
     found = parser.instantiate(found)
     module, tuner = found.model, found.test_time
+    encoder = Encoder(load_tokenizer(module.tokenizer_name), text or found.text)
     module.configure_model()
     return Model(
         module,
-        Encoder(load_tokenizer(module.tokenizer_name), text or found.text),
+        encoder,
         data.get("max_tokens", _MAX_TOKENS),
         tuner.options if tuner.steps > 0 else {},
         found.answer,

@@ -1,15 +1,22 @@
 """Checkpoints of a run: one folder, one ``last.ckpt``, never another run's."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.strategies import FSDPStrategy
+from torch import Tensor
 
 from arcflow.callbacks.checkpoint_io import use_whole_checkpoints
+from arcflow.callbacks.divergence import DivergenceWatch, diverged
+from arcflow.callbacks.termination import any_process, termination_requested
 from arcflow.core.errors import CheckpointError, ConfigError
+from arcflow.core.termination import Terminated
 from arcflow.modules.checkpoint_file import read_checkpoint
+from arcflow.modules.finite import first_not_finite
 from arcflow.modules.lora_module import LoRAModule
 
 
@@ -46,6 +53,7 @@ class RunCheckpoint(ModelCheckpoint):
             )
         self.overwrite, self.export = overwrite, export
         self._due = False
+        self._watch = DivergenceWatch()
         super().__init__(
             monitor=monitor or ("step" if keep else None),
             mode="min" if monitor else "max",
@@ -76,12 +84,15 @@ class RunCheckpoint(ModelCheckpoint):
                     next_step="Export afterwards on one device: --ckpt_path last with one more "
                     "of trainer.max_steps, or load last.ckpt in Python.",
                 )
-        interval, parts = trainer.val_check_interval, trainer.accumulate_grad_batches
-        if self.save_top_k and self._every_n_train_steps == 0 and interval % parts:
+        # A time (HH:MM:SS) is no such attribute of the trainer; it can fall anywhere.
+        interval = getattr(trainer, "val_check_interval", None)
+        parts = trainer.accumulate_grad_batches
+        within = parts > 1 and (interval is None or interval % parts != 0)
+        if self.save_top_k and self._every_n_train_steps == 0 and within:
             raise ConfigError(
                 "checkpoint.keep: validation falls between the batches of one optimizer step, "
                 "whose gradients no checkpoint holds",
-                value=f"trainer.val_check_interval: {interval}",
+                value=f"trainer.val_check_interval: {interval or 'a time'}",
                 expected=f"a multiple of trainer.accumulate_grad_batches, {parts}",
                 next_step="Change one of the two, or set checkpoint.every_n_steps.",
             )
@@ -96,6 +107,8 @@ class RunCheckpoint(ModelCheckpoint):
             self._refuse_another_run(trainer)
 
     def _refuse_another_run(self, trainer: Trainer) -> None:
+        if trainer.fast_dev_run:
+            return
         last = checkpoint_folder(trainer.default_root_dir) / "last.ckpt"
         # As the first process sees it, on whose disk the run is: all stop, or none.
         taken = trainer.strategy.broadcast(last.exists())
@@ -108,9 +121,34 @@ class RunCheckpoint(ModelCheckpoint):
                 "--trainer.default_root_dir, or replace it with --checkpoint.overwrite true.",
             )
 
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Let ``trainer.max_time`` count from this start.
+
+        Lightning adds the time of earlier starts, so that a run which reached its limit would stop
+        again at once.
+        """
+        states = checkpoint.get("callbacks", {})
+        for callback in trainer.callbacks:
+            if isinstance(callback, Timer) and callback.state_key in states:
+                states[callback.state_key]["time_elapsed"] = {}
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Any
+    ) -> None:
+        """Note whether the gradient of the step is finite."""
+        if trainer.precision != "16-mixed":  # whose loss scale is found by overflows
+            parameters = (p for group in optimizer.param_groups for p in group["params"])
+            self._watch.note_gradients(parameters, trainer.global_step + 1)
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, if no number of steps was given; Lightning's own hook does so only for the kept
         ones."""
+        if trainer.state.fn == "fit":
+            loss = trainer.callback_metrics.get("val_loss")
+            if loss is not None and not torch.isfinite(loss):
+                raise diverged(trainer, "the validation loss", str(float(loss)), self._last)
         super().on_validation_end(trainer, pl_module)
         if self._every_n_train_steps == 0:
             # Between the batches of one optimizer step gradients are under way, which no
@@ -127,17 +165,41 @@ class RunCheckpoint(ModelCheckpoint):
         The last step is saved here, not only at the end of training: there the epoch counts as
         done, and a run continued with more steps would not be the longer run's continuation.
         """
+        in_a_step = _in_a_step(trainer)
+        if isinstance(outputs, Mapping) and isinstance(outputs.get("loss"), Tensor):
+            self._watch.note_loss(outputs["loss"], trainer.global_step + in_a_step)
+        if not in_a_step:
+            self._check_finite(trainer)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        if _in_a_step(trainer):
+        if in_a_step:
             return
         if self._due or trainer.global_step == trainer.max_steps:
             self._due = False
             self._save_last(trainer)
+        self._end_if_terminated(trainer)
+
+    def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """End a validation within ``fit`` where SIGTERM arrived, unless an optimizer step is under
+        way, which no checkpoint holds."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking and not _in_a_step(trainer):
+            self._end_if_terminated(trainer)
+
+    def _end_if_terminated(self, trainer: Trainer) -> None:
+        """Save and end the run if SIGTERM was received, except where all steps are done: what is
+        left then is to export."""
+        if trainer.global_step == trainer.max_steps or not termination_requested(trainer):
+            return
+        self._save_last(trainer)
+        raise Terminated(f"Step {trainer.global_step} is saved: continue with --ckpt_path last.")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the end of a run that stopped early, and export."""
+        """Save the end of a run that stopped early, and export; a fast_dev_run leaves nothing."""
+        if trainer.fast_dev_run:
+            return
         super().on_train_end(trainer, pl_module)
         self._save_last(trainer)
+        if self.export != "none":
+            self._check_finite(trainer, saving=True)
         if self.export != "none" and trainer.is_global_zero:
             module, root = _module(pl_module), Path(trainer.default_root_dir)
             if self.export == "trained" and module.lora is not None:
@@ -147,6 +209,30 @@ class RunCheckpoint(ModelCheckpoint):
             print(f"exported: {written}")
         # Processes that end while another still works take its connections with them.
         trainer.strategy.barrier("arcflow_exported")
+
+    def _check_finite(self, trainer: Trainer, saving: bool = False) -> None:
+        """End a training whose loss or gradient, or before a save a weight, is not finite."""
+        alone = trainer.world_size == 1
+        found = self._watch.first(wait=saving or not alone)
+        bad = first_not_finite(trained(trainer.lightning_module)) if saving else None
+        if alone and found is None and bad is None:
+            return
+        if not any_process(trainer, found is not None or bad is not None):
+            return
+        if found is not None:
+            step, what = found
+            raise diverged(trainer, f"the {what} of step {step}", "nan or inf", self._last)
+        where = f"a weight after step {trainer.global_step}"
+        raise diverged(trainer, where, bad or "another process's", self._last)
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        """Save, unless something is not finite: then the last finite checkpoint stays."""
+        self._check_finite(trainer, saving=True)
+        super()._save_checkpoint(trainer, filepath)
+
+    @property
+    def _last(self) -> Path:
+        return Path(str(self.dirpath)) / "last.ckpt"
 
     def _save_last(self, trainer: Trainer) -> None:
         if not self._should_skip_saving_checkpoint(trainer):
@@ -164,10 +250,14 @@ def _module(module: LightningModule) -> LoRAModule:
     )
 
 
+def trained(module: LightningModule) -> dict[str, Tensor]:
+    """Return the parameters that a module trains, by name."""
+    return {name: p for name, p in module.named_parameters() if p.requires_grad}
+
+
 def _in_a_step(trainer: Trainer) -> bool:
     """Return whether the next batch adds to gradients that no optimizer step has used yet."""
-    ready: int = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-    return ready % trainer.accumulate_grad_batches != 0
+    return bool(trainer.fit_loop._should_accumulate())
 
 
 def checkpoint_folder(root: str | Path) -> Path:

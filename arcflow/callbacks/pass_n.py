@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import Logger
 
 from arcflow.callbacks.progress import LineProgress, RunProgress
 from arcflow.core.errors import ConfigError
@@ -20,9 +19,11 @@ from arcflow.evaluation.fingerprint import evaluation_fingerprint
 from arcflow.evaluation.grid_requests import AnswerConfig, check_context
 from arcflow.evaluation.loop import Evaluation, EvaluationOptions, Outcomes, Subject
 from arcflow.evaluation.program_runtime import CodeConfig, Programs
+from arcflow.evaluation.report_page import write_page
 from arcflow.evaluation.results import Results
+from arcflow.evaluation.solver_answers import SolverAnswers, choose_solvers, solver_options
 from arcflow.evaluation.status import EvaluationStatus, summary
-from arcflow.evaluation.table import metrics_table, print_table
+from arcflow.evaluation.table import log_results, metrics_table, print_table
 from arcflow.evaluation.time_budget import TimeBudget, read_deadline
 from arcflow.scoring.metrics import load_metrics
 from arcflow.scoring.submission_writer import SubmissionWriter
@@ -63,6 +64,10 @@ class PassN(Callback):
         submission: where Kaggle's ``submission.json`` goes; empty means the run's folder.
         metrics: metrics of your own beside the built-in ones, each the dotted path of an
             arcflow.scoring.metrics.Metric (examples/custom_metric.py shows one).
+        search: answer by search over grid functions too, in a process beside the model; all
+            answers are merged, and the table shows each source alone and all together.
+        trees: answer by decision trees over cells too, likewise.
+        solver_seconds: longest time that search and trees together take for one task.
     """
 
     def __init__(
@@ -78,7 +83,12 @@ class PassN(Callback):
         code: CodeConfig | None = None,
         submission: str = "",
         metrics: tuple[str, ...] = (),
+        search: bool = False,
+        trees: bool = False,
+        solver_seconds: float = 60.0,
     ) -> None:
+        self.solvers = choose_solvers(search, trees, solver_seconds)
+        self.solver_seconds = solver_seconds
         if task_seconds < 0:
             raise ConfigError(
                 "pass_n.task_seconds is below zero",
@@ -100,6 +110,7 @@ class PassN(Callback):
         self._session: EngineSession | None = None
         self._evaluation: Evaluation | None = None
         self._programs: Programs | None = None
+        self._beside: SolverAnswers | None = None
         self._status: EvaluationStatus | None = None
         self._line: Callable[[str], None] = _ignore
 
@@ -108,6 +119,10 @@ class PassN(Callback):
         self._started = run_started()
         if stage == "fit":
             check_engine(self.engine, pl_module, self._tuner(trainer))
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse the model itself, now that it is loaded, if the engine could not serve it."""
+        check_engine(self.engine, pl_module, self._tuner(trainer))
 
     # Lightning's hooks: one pair a subcommand.
 
@@ -175,9 +190,12 @@ class PassN(Callback):
         subject = Subject(module, data.encoder, data.max_tokens, self._tuner(trainer), programs)
         self._check(subject, data, hidden)
         known = self._open_results(trainer, subject, data, part)
-        if not known.left:
+        if not known.left and all(map(known.solved, known.tasks)):
             return
         budget = self._open_budget(len(hidden))
+        self._beside = SolverAnswers(known, self.solver_seconds, budget)
+        if not known.left:
+            return
         if programs is not None:
             programs.open()  # refused before an engine is started for it
         root, tuner = trainer.default_root_dir, subject.tuner
@@ -231,11 +249,11 @@ class PassN(Callback):
             trainer.global_rank,
             trainer.world_size,
             self.overwrite,
+            self.solvers,
         )
         self.results, self._line = {}, _ignore
         if trainer.is_global_zero:
-            found = known.candidates(known.variants[-1])
-            self.writer.begin(tasks, trainer.default_root_dir, found)
+            self.writer.begin(tasks, trainer.default_root_dir, known.merged({}))
         trainer.strategy.barrier("arcflow.begin")
         if known.left < len(tasks) and trainer.is_global_zero:
             done = len(tasks) - known.left
@@ -251,6 +269,7 @@ class PassN(Callback):
         }
         if self.engine == "vllm":
             options |= {f"pass_n.vllm.{name}": getattr(self.vllm, name) for name in _VLLM_SAYS}
+        options |= solver_options(self.solvers, self.solver_seconds)
         return options if programs is None else options | programs.record()
 
     def _open_budget(self, tasks: int) -> TimeBudget:
@@ -296,12 +315,14 @@ class PassN(Callback):
         known = self._known
         assert known is not None
         known.add(tasks, outcomes)
+        if self._beside is not None:
+            self._beside.collect()
         if known.rank == 0:
             if known.world_size > 1:
                 known.read_others()
-            found = known.candidates(known.variants[-1], self.writer.candidates)
+            found = known.merged(self.writer.candidates)
             self.writer.add(found)
-            self._report(found, outcomes)
+            self._report({i: c for i, c in found.items() if known.has_model(i)}, outcomes)
 
     def _report(self, found: Mapping[str, Sequence[Candidate]], outcomes: Outcomes) -> None:
         """Write a line of progress, with what is known of all finished tasks."""
@@ -315,18 +336,23 @@ class PassN(Callback):
     def _close(self) -> None:
         session, self._session, self._evaluation = self._session, None, None
         programs, self._programs = self._programs, None
+        beside, self._beside = self._beside, None
         try:
             if session is not None:
                 session.close()
         finally:
             if programs is not None:
                 programs.close()
+            if beside is not None:
+                beside.close()
 
     def _finish(self, trainer: Trainer) -> None:
         known = self._known
         assert known is not None
         if self._evaluation is not None:
             self._evaluation.collect()
+        if self._beside is not None:
+            self._beside.finish()
         self._close()
         known.merge(trainer)
         self.results = known.metrics(self.metrics)
@@ -339,7 +365,7 @@ class PassN(Callback):
             known.write(self.results)
             places["results"] = known.results_path
             for logger in trainer.loggers:
-                _log_results(logger, self.results, trainer.global_step)
+                log_results(logger, self.results, trainer.global_step)
         if known.left:
             _log.warning(
                 "The deadline came before %d of %d tasks; the same command with a later one goes "
@@ -347,26 +373,14 @@ class PassN(Callback):
                 known.left,
                 len(known.tasks),
             )
-        if known.world_size > 1:
-            self.writer.add(known.candidates(known.variants[-1], self.writer.candidates))
-        places["submission"] = self.writer.target
+        if known.world_size > 1 or known.solvers:
+            self.writer.add(known.merged(self.writer.candidates))
+        places |= {"submission": self.writer.target, **write_page(known)}
         print(*summary(known.tasks, self.writer.candidates, places), sep="\n")
 
 
 def _ignore(_: str) -> None:
     """Say nothing: there is no progress bar."""
-
-
-def _log_results(logger: Logger, results: Mapping[str, Mapping[str, float]], step: int) -> None:
-    logger.log_metrics(
-        {
-            f"{variant}/{name}": value
-            for variant, of in results.items()
-            for name, value in of.items()
-        },
-        step,
-    )
-    logger.save()
 
 
 def _datamodule(trainer: Trainer) -> ArcflowDataModule:

@@ -52,6 +52,11 @@ def _message(error: BaseException, command: str) -> str | None:
             f"the processes do not match the trainer: {error} Start as many as trainer.devices "
             "times trainer.num_nodes, or correct these."
         )
+    installed = _installation_message(error)
+    if installed is not None:
+        return installed
+    if type(error) is RuntimeError and str(error).startswith("Early stopping conditioned on"):
+        return f"the trainer cannot work so: {str(error).rstrip('.')}. Correct monitor there."
     if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
         return (
             f"a file of the run, such as its log, cannot be written: {error.strerror}. "
@@ -63,6 +68,27 @@ def _message(error: BaseException, command: str) -> str | None:
             "Check the path, its permissions and the space there."
         )
     return None
+
+
+def _installation_message(error: BaseException) -> str | None:
+    """The message where packages are missing or do not fit each other; None for other errors."""
+    missing = re.search(r"Requirement '(([\w-]+)[^']*)' not met", str(error))
+    if missing is not None:
+        return (
+            f"a package is missing that these options need: got no {missing[2]}. "
+            f"Expected {missing[1]}. Run `pip install {missing[2]}`, or leave the option out."
+        )
+    if isinstance(error, ModuleNotFoundError) or not isinstance(
+        error, RuntimeError | AttributeError | OSError | ImportError
+    ):
+        return None
+    if re.search(r"\b(torchvision|torchaudio|torchcodec)\b", str(error)) is None:
+        return None
+    return (
+        f"a package beside torch does not fit it: {' '.join(str(error).split()).rstrip('.')}. "
+        "vLLM's CPU build leaves torchvision, torchaudio and torchcodec for CUDA behind, which "
+        "arcflow does not need. Run `pip uninstall -y torchvision torchaudio torchcodec`."
+    )
 
 
 def option_message(text: str) -> str:

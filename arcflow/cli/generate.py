@@ -11,6 +11,8 @@ from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.cli.lightning import ArcflowCLI
 from arcflow.cli.lightning import run as run_lightning
+from arcflow.core.errors import ConfigError
+from arcflow.core.task import Task
 
 
 class GenerateCLI(ArcflowCLI):
@@ -52,9 +54,21 @@ class GenerateCLI(ArcflowCLI):
         part = self._get(self.config_init, "generate").tasks
         data = self.datamodule
         if part == "train":
-            data.predict_tasks = lambda: data.train_source().base_tasks()
+            data.predict_tasks = lambda: _published(data.train_base_tasks())
         elif part != "predict":
             data.predict_tasks = getattr(data, f"{part}_tasks")
+
+
+def _published(tasks: Sequence[Task]) -> Sequence[Task]:
+    """Return the tasks, of which there must be some."""
+    if not tasks:
+        raise ConfigError(
+            "generate.tasks: no published tasks are behind the training samples",
+            value="train",
+            expected="training data that is made from tasks",
+            next_step="Set --generate.tasks val, or choose other training data.",
+        )
+    return tasks
 
 
 def run(argv: Sequence[str]) -> None:

@@ -152,6 +152,9 @@ def _of_type(hint: Any) -> Any:
         rest = [arg for arg in args if arg is not type(None)]
         if len(rest) == 1:
             return _of_type(rest[0])
+        if all(get_origin(arg) is Literal for arg in rest):
+            choices = (str(choice) for arg in rest for choice in get_args(arg))
+            return list(dict.fromkeys(choices))
         # A scalar has no keys; of anything else the user's choice decides which.
         scalars = (VALUE, "bool", "int", "float")
         nodes = [_of_type(arg) for arg in rest]

@@ -28,9 +28,13 @@ from lightning.pytorch.cli import (
 
 from arcflow.callbacks.checkpoint import RunCheckpoint, find_checkpoint
 from arcflow.callbacks.data_stats import DataStatsLogger
+from arcflow.callbacks.monitors import check_monitors
 from arcflow.callbacks.pass_n import PassN
 from arcflow.callbacks.progress import run_progress
+from arcflow.callbacks.termination import handle_termination
 from arcflow.callbacks.ttft import TestTimeFineTuning
+from arcflow.cli.run_lock import lock_run, run_locks
+from arcflow.cli.word_forms import RUN_FOLDER, fill_loggers
 from arcflow.core.errors import ConfigError
 from arcflow.core.yaml_text import prepare_yaml
 from arcflow.datamodules.arc import ARCDataModule
@@ -153,6 +157,8 @@ class ArcflowCLI(LightningCLI):
         trainer = config["trainer"]
         root = trainer["default_root_dir"] or "."
         _make_folder(root)
+        if self.subcommand == "fit":
+            lock_run(root)
         if config.get("ckpt_path") is not None:
             config["ckpt_path"] = str(find_checkpoint(root, str(config["ckpt_path"])))
             options = config["model"].get("init_args") or {}
@@ -165,11 +171,21 @@ class ArcflowCLI(LightningCLI):
                 class_path="lightning.pytorch.loggers.CSVLogger",
                 init_args=Namespace(save_dir=root, name="logs"),
             )
+        loggers = trainer["logger"] if isinstance(trainer["logger"], list) else [trainer["logger"]]
+        for logger in loggers:
+            options = logger.get("init_args") if isinstance(logger, Namespace) else None
+            if options is not None and options.get("save_dir") == RUN_FOLDER:
+                options["save_dir"] = root
+
+    def before_fit(self) -> None:
+        """Refuse a callback that waits for a value which is never measured."""
+        check_monitors(self.trainer, self.model)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Lightning's, with progress that knows the run's end: a bar, or lines off a terminal."""
         trainer = super().instantiate_trainer(**kwargs)
         trainer.callbacks.append(DataStatsLogger())
+        handle_termination(trainer)
         bars = [c for c in trainer.callbacks if isinstance(c, ProgressBar)]
         if [type(bar) for bar in bars] in ([TQDMProgressBar], [RichProgressBar]):
             trainer.callbacks[trainer.callbacks.index(bars[0])] = run_progress()
@@ -196,7 +212,7 @@ def _make_folder(root: str) -> None:
 
 def _load_yaml(text: str) -> Any:
     """YAML; and None, which jsonargparse hands on where null was given for an inner option."""
-    value = _yaml(prepare_yaml(text))
+    value = fill_loggers(_yaml(prepare_yaml(text)))
     return None if value == "None" else value
 
 
@@ -251,21 +267,22 @@ def run(argv: Sequence[str], cli: type[ArcflowCLI] = ArcflowCLI) -> None:
         "inference_mode": False,
         "num_sanity_val_steps": 0,
     }
-    cli(
-        LightningModule,
-        LightningDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        trainer_defaults=trainer_defaults,
-        seed_everything_default=0,
-        auto_configure_optimizers=False,
-        load_from_checkpoint_support=False,
-        save_config_callback=SaveConfigCallback,
-        save_config_kwargs={"overwrite": True},
-        # Its errors come out as exceptions: arcflow.cli.main tells them without pages of usage.
-        parser_kwargs={"prog": "arcflow", "exit_on_error": False, "allow_abbrev": False},
-        args=_named_help(argv),
-    )
+    with run_locks():
+        cli(
+            LightningModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            trainer_defaults=trainer_defaults,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            save_config_callback=SaveConfigCallback,
+            save_config_kwargs={"overwrite": True},
+            # Its errors come out as exceptions: arcflow.cli.main tells them without pages of usage.
+            parser_kwargs={"prog": "arcflow", "exit_on_error": False, "allow_abbrev": False},
+            args=_named_help(argv),
+        )
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         # Else the first process to end takes the others' connections with it.
         torch.distributed.destroy_process_group()

@@ -1,22 +1,29 @@
 """The command ``arcflow``: light tools at once, everything else through LightningCLI."""
 
+import os
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
 from arcflow import __version__
+from arcflow.core import termination
+from arcflow.core.errors import ArcflowError
 from arcflow.core.run_start import run_begins
 
 TOOLS = (
     "completion",
     "curve",
+    "doctor",
     "init",
     "omniarc",
     "pool",
+    "report",
     "sandbox",
     "score",
     "show",
+    "solve",
     "study",
     "vote",
 )
@@ -25,6 +32,13 @@ HOMES = {"completion": "arcflow.cli.completion", "study": "arcflow.studies.comma
 RUNS = ("fit", "validate", "test", "predict", "generate")
 USER_ERROR, INTERRUPTED = 2, 130
 """Exit codes; 130 is a shell's own for what SIGINT ended."""
+_JOURNALED = "Finished tasks are in the journal and the submission: the same command goes on."
+_AFTER_SIGTERM = {
+    "fit": "No step was taken since the start or the last checkpoint.",
+    "validate": _JOURNALED,
+    "test": _JOURNALED,
+    "predict": _JOURNALED,
+}
 
 HELP = """usage: arcflow COMMAND [options]
 
@@ -40,12 +54,15 @@ commands that run a model (LightningCLI; `arcflow COMMAND --help`, `arcflow fit 
 light tools (`arcflow TOOL --help`)
   completion print what lets bash or zsh complete commands, options and config names
   curve      show metrics against the number of predictions, as table and plot
+  doctor     show what this machine has and lacks, and what that costs
   init       copy the configs that come with arcflow into a folder of your own
   omniarc    training tasks solved in code: coverage, and the programs
   pool       generate tasks once, into a file that serves them fast
+  report     show an evaluation as one HTML page, or compare two
   sandbox    show which layers the sandbox of programs has here
   score      score submissions against solutions
   show       show a task's grids in colour
+  solve      answer tasks without a model: search, and trees over cells; a submission
   study      run a table of experiments over several seeds and show it
   vote       turn candidates into a submission
 
@@ -63,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     Raises:
         SystemExit: 0 on success, 2 after a user's mistake (one message on stderr), 130 where the
-            user interrupted.
+            user interrupted, 143 where SIGTERM ended the run.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
@@ -103,6 +120,23 @@ def _search_working_directory_last() -> None:
 
 
 def _run_model(command: str, words: list[str]) -> NoReturn:
+    """Run a command; SIGTERM ends it in good order."""
+    with termination.handled():
+        try:
+            _import_and_run(command, words)
+        except termination.Terminated as end:
+            _terminated(command, end.saved)
+        except Exception as error:
+            # A process that helps the run may have received the signal first.
+            if not termination.received() or isinstance(error, ArcflowError):
+                raise
+            _terminated(command)
+        if termination.received():
+            _terminated(command, "The run was complete.")
+        raise SystemExit(0)
+
+
+def _import_and_run(command: str, words: list[str]) -> None:
     """Refuse at once what can be refused; then import what a run needs, and run."""
     try:
         words = _prepare(command, words)
@@ -118,6 +152,8 @@ def _run_model(command: str, words: list[str]) -> NoReturn:
             _interrupted(command)
         raise
     except Exception as error:
+        if termination.received() and not isinstance(error, ArcflowError):
+            raise  # another process's end is no mistake of the user
         message = import_module("arcflow.cli.error_messages").user_message(error, command)
         if message is None:
             raise
@@ -125,7 +161,6 @@ def _run_model(command: str, words: list[str]) -> NoReturn:
             raise SystemExit(USER_ERROR) from None
         print(f"arcflow: {message}", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None
-    raise SystemExit(0)
 
 
 def _prepare(command: str, words: list[str]) -> list[str]:
@@ -140,6 +175,8 @@ def _prepare(command: str, words: list[str]) -> list[str]:
         raise SystemExit(0)
     words = import_module("arcflow.cli.config_names").resolve_configs(words)
     words = import_module("arcflow.tools.id_words").keep_ids(words)
+    words = import_module("arcflow.cli.word_forms").expand(words)
+    import_module("arcflow.cli.launch_variables").check_launch(os.environ)
     import_module("arcflow.cli.precheck").check(command, words, known)
     return words
 
@@ -156,6 +193,20 @@ def _check_what(words: list[str]) -> None:
         )
         raise SystemExit(USER_ERROR)
     del words[0]
+
+
+def _terminated(command: str, saved: str = "") -> NoReturn:
+    """Say in one line what is saved; of several processes, the first says it."""
+    ranks = {os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")}
+    if ranks == {"0"}:
+        after = saved or _AFTER_SIGTERM.get(command, "")
+        print(f"arcflow: ended by SIGTERM. {after}".rstrip(), file=sys.stderr)
+    elif not {"TORCHELASTIC_RUN_ID", "SLURM_PROCID"} & os.environ.keys():
+        # The first process started this one, and would be killed if this one ended before it.
+        parent, end = os.getppid(), time.monotonic() + 10
+        while os.getppid() == parent and time.monotonic() < end:
+            time.sleep(0.05)
+    raise SystemExit(termination.EXIT_CODE) from None
 
 
 def _interrupted(command: str) -> NoReturn:

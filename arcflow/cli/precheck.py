@@ -3,18 +3,16 @@
 Only what the real parser would refuse too is refused here; it has the last word on all else.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from arcflow.cli.config_names import FLAGS, YAML_LOADER, is_file_name, read_config
+from arcflow.cli.config_names import FLAGS, is_file_name, read_config
+from arcflow.cli.early_values import check_folder, check_values
+from arcflow.cli.final_values import final_values, read_value
 from arcflow.cli.option_index import ANYTHING, LINKED, VALUE
 from arcflow.cli.option_tree import class_tree, command_tree, find, meant, object_tree
 from arcflow.core.errors import CheckpointError, ConfigError
-from arcflow.core.yaml_text import prepare_yaml
 from arcflow.tools.run import did_you_mean
 
 _CLASSES = ("model", "data")
@@ -33,8 +31,9 @@ def check(command: str, words: Sequence[str], known: bool) -> None:
 
     Raises:
         ConfigError: A config that cannot be read, an option that does not exist, a value that
-            cannot be its option's, or a run's folder that cannot be made.
+            cannot be its option's, or a folder that cannot be made.
         CheckpointError: ``ckpt_path`` names a file that does not exist.
+        DataError: A selection of tasks names neither a published set nor a file.
     """
     options = list(_options(words))
     files = {
@@ -51,28 +50,15 @@ def check(command: str, words: Sequence[str], known: bool) -> None:
             checker.mapping(content, checker.tree, (), file)
     if any(name == "print_config" for name, _ in options):
         return
-    root = _last("trainer.default_root_dir", options, files)
+    values = final_values(options, files)
+    if known:
+        check_values(command, values)
+    root = values.get("trainer.default_root_dir")
     if isinstance(root, str):
         check_folder(root)
-    checkpoint = _last("ckpt_path", options, files)
+    checkpoint = values.get("ckpt_path")
     if isinstance(checkpoint, str):
         check_checkpoint(checkpoint)
-
-
-def _last(
-    option: str, options: Sequence[tuple[str, str | None]], files: Mapping[str, Mapping[str, Any]]
-) -> Any:
-    """The value of an option that stands furthest to the right, in the words or in a file."""
-    value: Any = None
-    for name, text in options:
-        if name == option and text is not None:
-            value = _value(text)
-        elif name == "config" and text is not None and text in files:
-            group, _, key = option.rpartition(".")
-            content: Any = files[text].get(group) if group else files[text]
-            if isinstance(content, dict) and key in content:
-                value = content[key]
-    return value
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
@@ -97,7 +83,7 @@ def _classes(
     """Every class that is named for a group; what stands for one that cannot be told is empty."""
     for name, value in options:
         if name in (group, f"{group}.class_path") and value is not None:
-            yield from _class_of(_value(value))
+            yield from _class_of(read_value(value))
     for content in files.values():
         if group in content:
             yield from _class_of(content[group])
@@ -109,14 +95,6 @@ def _class_of(value: Any) -> Iterator[str]:
             yield str(value["class_path"])
     elif value is not None:
         yield str(value)  # a class, or a file that says which
-
-
-def _value(text: str) -> Any:
-    text = prepare_yaml(text)
-    try:
-        return yaml.load(text, Loader=YAML_LOADER)
-    except (yaml.YAMLError, ValueError):
-        return text
 
 
 class _Checker:
@@ -132,7 +110,7 @@ class _Checker:
         if node is None:
             self._refuse("no such option", f"--{name}", name, dashes="--")
         if text is not None:
-            self.value(_value(text), node, name, "")
+            self.value(read_value(text), node, name, "")
 
     def mapping(
         self, content: Mapping[Any, Any], node: Any, path: Sequence[str], file: str
@@ -211,31 +189,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def check_folder(root: str) -> None:
-    """Check that a run's folder can be made, without making it.
-
-    Args:
-        root: The value of ``trainer.default_root_dir``.
-
-    Raises:
-        ConfigError: It, or what lies above it, is a file or not writable.
-    """
-    path = Path(os.path.abspath(root))
-    above = next(one for one in (path, *path.parents) if os.path.lexists(one))
-    why = None
-    if not above.is_dir():
-        why = "not a folder" if above == path else "Not a directory"
-    elif not os.access(above, os.W_OK | os.X_OK):
-        why = "not writable" if above == path else "Permission denied"
-    if why is not None:
-        raise ConfigError(
-            f"trainer.default_root_dir: the run's folder cannot be used ({why})",
-            value=root,
-            expected="a folder that can be made and written to",
-            next_step="Choose another --trainer.default_root_dir.",
-        )
 
 
 def check_checkpoint(name: str) -> None:

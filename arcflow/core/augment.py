@@ -3,111 +3,36 @@
 Every augmentation ``a`` satisfies ``a.invert(a.apply_grid(grid)) == grid``.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from arcflow.core.class_path import class_path, import_class
+from arcflow.core.augmentation import BUILT_IN, Augmentation, map_grids
+from arcflow.core.class_path import import_class
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import N_COLORS, Grid
 from arcflow.core.serialization import (
     check_bool,
     check_int,
     plain_fields,
-    plain_json,
     plain_object,
     refuse,
 )
-from arcflow.core.task import Pair, Task
+from arcflow.core.task import Task
 
-
-class Augmentation(ABC):
-    """One view of a task; hashable, equal where its fields are, JSON both ways.
-
-    A subclass of your own is a frozen dataclass of plain values and tuples. It is named by its
-    class path in ``augment.extra``, sampled for each view by :meth:`sample`, and bound to the law
-    above, with which the answer to a view is turned into the answer to the task.
-
-    Attributes:
-        kind: the name in JSON of a built-in augmentation; others go by their class path.
-        keeps_programs: whether a program that solves the task solves the view too. Only then is
-            it used where a program is shown or asked for, and :meth:`apply` must keep ``code``.
-    """
-
-    __slots__ = ()
-    kind: ClassVar[str] = ""
-    keeps_programs: ClassVar[bool] = False
-
-    @classmethod
-    def sample(cls, task: Task, rng: np.random.Generator) -> "Augmentation | None":
-        """Return an augmentation of this class for one view.
-
-        Args:
-            task: in the view so far, its answers hidden where it is evaluated.
-            rng: the only source of chance, so that views can be made again.
-
-        Returns:
-            None leaves the view as it is.
-        """
-        raise NotImplementedError(f"{class_path(cls)} has no method sample")
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """A short, stable name; two augmentations of one kind share it only if they are equal."""
-
-    @abstractmethod
-    def apply(self, task: Task) -> Task:
-        """Return the whole task in this view; its id and source stay the same.
-
-        Raises:
-            DataError: The task lacks a pair that the augmentation refers to.
-        """
-
-    def apply_grid(self, grid: Grid) -> Grid:
-        """Return one grid in this view, possibly sharing the memory of ``grid``."""
-        return grid
-
-    def invert(self, grid: Grid) -> Grid:
-        """Undo :meth:`apply_grid`: return the grid as it is in the original task."""
-        return grid
-
-    def to_json(self) -> dict[str, object]:
-        """``{"kind": ..., field: value, ...}``, read by :func:`augmentation_from_json`."""
-        cls = type(self)
-        return plain_json(cls.kind if _KINDS.get(cls.kind) is cls else class_path(cls), self)
-
-
-def map_grids(
-    task: Task,
-    inputs: Callable[[Grid], Grid] | None,
-    outputs: Callable[[Grid], Grid] | None,
-) -> Task:
-    """Return the task with its grids changed, without its program, which solved the original.
-
-    Args:
-        task: The task to change.
-        inputs: The change of every input grid, or None to keep the inputs.
-        outputs: The change of every output grid, or None to keep the outputs. Hidden outputs stay
-            hidden.
-
-    Returns:
-        A task of the same id and source; ``code`` and ``attempt`` are None.
-    """
-
-    def changed(pair: Pair) -> Pair:
-        output = pair.output
-        return Pair(
-            pair.input if inputs is None else inputs(pair.input),
-            output if outputs is None or output is None else outputs(output),
-        )
-
-    return Task(
-        task.id, tuple(map(changed, task.train)), tuple(map(changed, task.test)), task.source
-    )
+__all__ = [
+    "IDENTITY",
+    "Augmentation",
+    "Chain",
+    "Dihedral",
+    "Recolor",
+    "Reorder",
+    "SwapTrainTest",
+    "augmentation_from_json",
+    "map_grids",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,9 +276,7 @@ class Chain(Augmentation):
 IDENTITY = Chain()
 """The augmentation that leaves a task as it is."""
 
-_KINDS: dict[str, type[Augmentation]] = {
-    cls.kind: cls for cls in (Dihedral, Recolor, Reorder, SwapTrainTest, Chain)
-}
+BUILT_IN.update({cls.kind: cls for cls in (Dihedral, Recolor, Reorder, SwapTrainTest, Chain)})
 
 
 def augmentation_from_json(obj: object, where: str = "augmentation") -> Augmentation:
@@ -368,7 +291,7 @@ def augmentation_from_json(obj: object, where: str = "augmentation") -> Augmenta
     Raises:
         DataError: The kind is unknown, a field is missing or unknown, or a value is wrong.
     """
-    kinds = dict(_KINDS)
+    kinds = dict(BUILT_IN)
     path = obj.get("kind") if isinstance(obj, Mapping) else None
     if isinstance(path, str) and "." in path:
         try:

@@ -23,7 +23,10 @@ class ArcflowError(ValueError):
 
     def __init__(self, what: str, *, value: object, expected: str, next_step: str) -> None:
         self.what, self.value, self.expected, self.next_step = what, value, expected, next_step
-        shown = re.sub(r"\s*\n\s*", " ", repr(value))  # arrays print as several lines
+        try:
+            shown = re.sub(r"\s*\n\s*", " ", repr(value))  # arrays print as several lines
+        except RecursionError:
+            shown = f"a {type(value).__name__} nested too deep to be shown"
         if len(shown) > 200:
             shown = shown[:197] + "..."
         # Ids of tasks are in all parts of a message.

@@ -14,8 +14,9 @@ from arcflow.core.task import Task
 from arcflow.datamodules.streams.resumable_loader import LossLoader, Stream, TrainLoader, check_rows
 from arcflow.datamodules.streams.task_stream import TaskStream
 from arcflow.datamodules.task_batches import TaskBatchLoader, task_batches
+from arcflow.datamodules.trainer_options import check_trainer_options
 from arcflow.sources.base import Source, TaskList
-from arcflow.text.context import fit_context
+from arcflow.text.context import advice, fit_context, tokens_that_fit
 from arcflow.text.encode import Encoder, Example, TextConfig
 from arcflow.text.tokenizer import load_tokenizer
 
@@ -107,6 +108,10 @@ class ArcflowDataModule(LightningDataModule):
         """
         return TaskList(self.train_tasks())
 
+    def train_base_tasks(self) -> Sequence[Task]:
+        """Return the published tasks that training samples are made from, whatever is evaluated."""
+        return self.train_source().base_tasks()
+
     def val_tasks(self) -> Sequence[Task]:
         """Return the tasks whose loss ``fit`` measures and that ``validate`` answers."""
         raise NotImplementedError(f"{type(self).__name__} must define val_tasks()")
@@ -169,14 +174,18 @@ class ArcflowDataModule(LightningDataModule):
             stage: "fit", "validate", "test" or "predict".
 
         Raises:
-            ConfigError: If the options do not fit the tasks or the number of processes.
+            ConfigError: If the options do not fit the tasks, the trainer, the tokenizer or the
+                number of processes.
             DataError: If there are no tasks, if two have one id, or if training tasks are
                 evaluated too and ``contamination`` is "refuse".
         """
         rank, world_size = self._processes()
         if stage == "fit":
             check_rows(self.rows_per_batch, world_size)
+            if self.trainer is not None:
+                check_trainer_options(self.trainer)
         with _silent() if rank else nullcontext():  # the first process warns for all
+            _ = self.encoder  # a tokenizer that cannot work is refused before the model is loaded
             self._read_tasks(stage)
 
     def _read_tasks(self, stage: str) -> None:
@@ -266,31 +275,33 @@ class ArcflowDataModule(LightningDataModule):
         self, part: str, tasks: Sequence[Task], none_will_do: bool = False
     ) -> tuple[Task, ...]:
         """Return the tasks that fit ``max_tokens`` after losing pairs, and warn of what is lost."""
-        kept, shortened = [], 0
+        kept, shortened, needs = [], 0, []
         for task in tasks:
             fitted = fit_context(self.encoder, task, self.max_tokens, 0)
+            if fitted is not task:
+                needs.append(tokens_that_fit(self.encoder, task))
             if fitted is not None:
                 kept.append(task)
                 shortened += len(fitted.train) < len(task.train)
         if not kept and none_will_do:
             return ()
         if not kept:
-            shortest = min(self.task_tokens(task) for task in tasks)
             raise ConfigError(
                 f"data.max_tokens is too small for any of the {len(tasks)} {part} tasks",
                 value=self.max_tokens,
-                expected=f"room for one train pair and the answer; the shortest whole task "
-                f"has {shortest} tokens",
-                next_step="Raise --data.max_tokens, or choose a shorter text.",
+                expected="room for one train pair and the answer: "
+                f"{min(least for least, _ in needs)} tokens for the shortest task",
+                next_step=f"{advice(needs, self.max_tokens)} Or choose a shorter text.",
             )
         if shortened or len(kept) < len(tasks):
             _log.warning(
-                "%s tasks at max_tokens=%d: %d of %d lose train pairs, %d never fit.",
+                "%s tasks at max_tokens=%d: %d of %d lose train pairs, %d never fit. %s",
                 part,
                 self.max_tokens,
                 shortened,
                 len(tasks),
                 len(tasks) - len(kept),
+                advice(needs, self.max_tokens),
             )
         return tuple(kept)
 

@@ -123,6 +123,11 @@ class MixtureDataModule(SelectedDataModule):
         base_tasks = [task for source in sources.values() for task in source.base_tasks()]
         return MixtureStream(streams, shares, self.seed), base_tasks
 
+    def train_base_tasks(self) -> Sequence[Task]:
+        """Return the published tasks of all parts, each once."""
+        sources = [self._source_of(name, part) for name, part in self.parts.items() if part.weight]
+        return list({task.id: task for source in sources for task in source.base_tasks()}.values())
+
     def _source_of(self, name: str, part: MixtureComponent) -> Source:
         if part.source is not None:
             return part.source

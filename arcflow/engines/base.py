@@ -20,6 +20,7 @@ class AdapterRef:
             process; None if it was not written.
         kind: "lora" for an adapter, "weights" if all weights of the model were tuned.
         steps: The number of optimizer steps that made it.
+        diverged: Whether training diverged, so that these are the weights as they were before it.
     """
 
     id: int
@@ -27,6 +28,7 @@ class AdapterRef:
     path: Path | None = None
     kind: Literal["lora", "weights"] = "lora"
     steps: int = 0
+    diverged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ from typing import Any
 from arcflow.core.errors import ConfigError
 from arcflow.core.seeds import derive
 from arcflow.engines.base import Answers, Completion, Request, SamplingParams, check_sampling
+from arcflow.engines.served_adapters import check_folder
 from arcflow.engines.vllm_options import (
     VLLMConfig,
+    check_head_size,
     check_installed,
     check_options,
     check_servable,
@@ -27,7 +29,7 @@ from arcflow.engines.vllm_options import (
 )
 from arcflow.engines.vllm_process import VLLMProcess, WorkerError
 
-__all__ = ["VLLMConfig", "VLLMEngine", "check_servable"]
+__all__ = ["VLLMConfig", "VLLMEngine", "check_head_size", "check_servable"]
 
 START_SECONDS = 1800.0
 """The longest time for the engine's start: loading, compiling, perhaps a download."""
@@ -124,6 +126,7 @@ class VLLMEngine:
         self._closed = False
         self._lock = threading.Lock()  # between close() and the start of a worker
         self._adapters: dict[tuple[int, str], int] = {}
+        self._checked: set[Path] = set()
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         # One thread for the engine's whole life, since the worker dies with the thread that
         # started it.
@@ -231,6 +234,9 @@ class VLLMEngine:
                     expected=expected,
                     next_step="Tune a low-rank adapter, or set pass_n.engine to transformers.",
                 )
+            if ref.path is not None and ref.path not in self._checked:
+                check_folder(ref.path)
+                self._checked.add(ref.path)
 
     def _run(self, work: Callable[[], Any]) -> "Future[Any]":
         """Hand work to the engine's thread; the future has its result or its error."""

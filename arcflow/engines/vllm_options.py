@@ -13,6 +13,9 @@ from arcflow.text.hub import is_local
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The values that vLLM accepts as max_lora_rank."""
 
+CPU_HEAD_SIZES = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)
+"""The sizes of an attention head that vLLM 0.32's attention on the CPU has kernels for."""
+
 _USE_TRANSFORMERS = "or set pass_n.engine to transformers."
 
 
@@ -84,6 +87,29 @@ def check_servable(spec: Mapping[str, Any], max_rank: int | None = None) -> None
                 expected=expected,
                 next_step=f"Correct lora.{option}, {_USE_TRANSFORMERS}",
             )
+
+
+def check_head_size(config: Any) -> None:
+    """Refuse a model whose attention vLLM cannot compute on the CPU; it would fail when it answers.
+
+    Args:
+        config: The configuration of the language model, from transformers.
+
+    Raises:
+        ConfigError: If vLLM runs on the CPU and has no kernel for a head of this size.
+    """
+    latent = getattr(config, "kv_lora_rank", None)  # attention of another kind (DeepSeek's)
+    if latent is not None or not on_cpu():
+        return
+    named = getattr(config, "head_dim", None)
+    size = named or config.hidden_size // config.num_attention_heads
+    if size not in CPU_HEAD_SIZES:
+        raise ConfigError(
+            "pass_n.engine: vLLM's attention on the CPU has no heads of this size",
+            value=size,
+            expected=f"one of {', '.join(map(str, CPU_HEAD_SIZES))}",
+            next_step=f"Choose a model with such heads (hidden size / heads), {_USE_TRANSFORMERS}",
+        )
 
 
 _OUTER = ("lm_head", "embed_tokens")

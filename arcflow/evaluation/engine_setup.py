@@ -13,7 +13,7 @@ from arcflow.core.errors import ConfigError
 from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.engines.base import AdapterRef, Engine
 from arcflow.engines.transformers import TransformersEngine
-from arcflow.engines.vllm import VLLMConfig, VLLMEngine, check_servable
+from arcflow.engines.vllm import VLLMConfig, VLLMEngine, check_head_size, check_servable
 from arcflow.evaluation.grid_requests import AnswerConfig
 from arcflow.modules.export import merge_and_export
 from arcflow.modules.lora.adapters import LoRAConfig
@@ -78,6 +78,8 @@ def check_engine(name: EngineName, module: Any, tuner: Tuner | None) -> None:
         )
     for config in _adapter_configs(module, tuner):
         check_servable(config.spec())
+    if module.base_record:  # the model is loaded
+        check_head_size(module.model.config.get_text_config())
 
 
 def engine_class(name: EngineName) -> type[Any]:

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -17,7 +19,7 @@ from arcflow.engines.base import AdapterRef, Answers, Request, SamplingParams
 from arcflow.evaluation.views import evaluation_views
 from arcflow.modules.loss.causal_lm import causal_loss
 from arcflow.scoring.voting import Candidate
-from arcflow.text.context import fit_context
+from arcflow.text.context import advice, fit_context, tokens_that_fit
 from arcflow.text.encode import Encoder
 from arcflow.text.pack import pack_examples
 
@@ -182,34 +184,35 @@ def check_context(
         ConfigError: no test input of any task fits, even with one train pair.
     """
     shortened = unanswered = total = 0
-    shortest = None
+    needs = []
     for task in tasks:
         room = answer_tokens(encoder, task, config.side_margin)
         for i in range(len(task.test)):
             total += 1
             fitted = fit_context(encoder, task, max_tokens, i, answer_tokens=room)
+            if fitted is not task:
+                needs.append(tokens_that_fit(encoder, task, i, room))
             if fitted is None:
                 unanswered += 1
-                whole = encoder.prompt_length(task, i) + room
-                shortest = whole if shortest is None else min(shortest, whole)
             else:
                 shortened += len(fitted.train) < len(task.train)
     if total and unanswered == total:
         raise ConfigError(
             f"data.max_tokens is too small to answer any of the {len(tasks)} tasks",
             value=max_tokens,
-            expected="room for one train pair and the largest answer; the shortest whole prompt "
-            f"and answer have {shortest} tokens",
-            next_step="Raise --data.max_tokens, or choose a shorter text.",
+            expected="room for one train pair and the largest answer: "
+            f"{min(least for least, _ in needs)} tokens for the shortest task",
+            next_step=f"{advice(needs, max_tokens)} Or choose a shorter text.",
         )
     if shortened or unanswered:
         _log.warning(
             "Answers at max_tokens=%d: of %d test inputs %d are asked with fewer train pairs, "
-            "%d never fit and count as unanswered.",
+            "%d never fit and count as unanswered. %s",
             max_tokens,
             total,
             shortened,
             unanswered,
+            advice(needs, max_tokens),
         )
 
 
@@ -221,13 +224,14 @@ def answer_tokens(encoder: Encoder, task: Task, margin: float) -> int:
     return encoder.max_answer_tokens(side, side)
 
 
-def answer_loss(
-    model: PreTrainedModel, encoder: Encoder, task: Task, max_tokens: int
-) -> tuple[float, int]:
-    """Return the loss of the task's true answers, asked as published: nats summed, and tokens.
+def answer_loss(module: Any, encoder: Encoder, task: Task, max_tokens: int) -> tuple[float, int]:
+    """Return the loss of the task's true answers, asked as published: its sum, and the tokens.
 
+    It is the loss that the module trains with: the cross entropy in nats, unless it has its own.
     Answers that do not fit ``max_tokens`` are left out. This measures; nothing learns from it.
     """
+    model: PreTrainedModel = module.model
+    compute_loss = getattr(module, "compute_loss", partial(causal_loss, model))
     total, tokens = 0.0, 0
     training = model.training
     model.eval()
@@ -242,7 +246,7 @@ def answer_loss(
                 for name in ("input_ids", "labels", "position_ids")
             }
             with torch.no_grad():
-                loss, scored = causal_loss(model, batch)
+                loss, scored = compute_loss(batch)
             total, tokens = total + loss.item() * scored, tokens + scored
     finally:
         model.train(training)

@@ -39,11 +39,12 @@ class Outcome:
 
     Attributes:
         candidates: all of its answers.
-        loss: of the true answers: nats summed, and tokens; None where they are hidden.
+        loss: of the true answers: its sum, and tokens; None where they are hidden.
         steps: optimizer steps that its adapter took.
         views: views that were asked for.
         code: where programs were asked for, numbers of them, see
             :func:`~arcflow.evaluation.program_candidates.code_counts`.
+        diverged: whether its tuning diverged, so that the model as it was trained answered.
     """
 
     candidates: list[Candidate]
@@ -51,6 +52,7 @@ class Outcome:
     steps: int = 0
     views: int = 0
     code: dict[str, int] | None = None
+    diverged: bool = False
 
 
 Outcomes = dict[tuple[str, str], Outcome]
@@ -257,8 +259,9 @@ class Evaluation:
                 use, loss = ref if variant == TTFT else None, None
                 if known and not self.budget.over:
                     with self._answering_with(use):
-                        loss = answer_loss(self.module.model, self.encoder, task, self.max_tokens)
-                outcomes[task.id, variant] = Outcome([], loss, 0 if use is None else use.steps)
+                        loss = answer_loss(self.module, self.encoder, task, self.max_tokens)
+                steps, diverged = (0, False) if use is None else (use.steps, use.diverged)
+                outcomes[task.id, variant] = Outcome([], loss, steps, diverged=diverged)
         return outcomes
 
     def _answering_with(self, ref: AdapterRef | None) -> AbstractContextManager[None]:

@@ -10,6 +10,7 @@ from lightning.pytorch import Trainer
 
 from arcflow.core.errors import DataError
 from arcflow.core.files import write_whole
+from arcflow.core.grid import Grid
 from arcflow.core.task import Task
 from arcflow.evaluation.loop import Outcome, Outcomes
 from arcflow.evaluation.program_candidates import CODE_METRICS, code_shares
@@ -17,9 +18,17 @@ from arcflow.evaluation.torchmetric import ARCMetrics
 from arcflow.scoring.journal import Journal, check_run, read_journal, write_journal
 from arcflow.scoring.metrics import Metric
 from arcflow.scoring.voting import Candidate, candidate_from_dict, candidate_to_dict
+from arcflow.solving.run import journal_entry
+from arcflow.solving.solvers import Answers
+
+DIVERGED = "diverged"
+"""The row of a table that counts tasks whose test-time fine-tuning diverged."""
 
 Key = tuple[str, str]
 """Task id and variant."""
+
+ALL = "all"
+"""The name in tables of the last variant and all solvers together."""
 
 
 class Results:
@@ -38,6 +47,7 @@ class Results:
         rank: this process's number, of ``world_size``.
         world_size: number of processes.
         overwrite: forget what was finished before.
+        solvers: names of solvers that answer beside the model, journaled as further variants.
     """
 
     def __init__(
@@ -50,7 +60,9 @@ class Results:
         rank: int = 0,
         world_size: int = 1,
         overwrite: bool = False,
+        solvers: Sequence[str] = (),
     ) -> None:
+        self.solvers = tuple(solvers)
         self.folder, self.name, self.run = Path(root), name, run
         self.tasks, self.variants = tuple(tasks), tuple(variants)
         self.rank, self.world_size = rank, world_size
@@ -80,6 +92,14 @@ class Results:
         """Return whether every variant of a task is known."""
         return all((task.id, variant) in self._entries for variant in self.variants)
 
+    def has_model(self, task_id: str) -> bool:
+        """Return whether the last variant of a task is known."""
+        return (task_id, self.variants[-1]) in self._entries
+
+    def solved(self, task: Task) -> bool:
+        """Return whether every solver has answered a task."""
+        return all((task.id, name) in self._entries for name in self.solvers)
+
     @property
     def left(self) -> int:
         """The number of tasks that are not finished."""
@@ -92,6 +112,16 @@ class Results:
             for task in tasks
             for variant in self.variants
             if (task.id, variant) not in self._entries
+        ]
+        self._journal.append(new)
+        self._take(new)
+
+    def add_solved(self, task: Task, answers: Answers) -> None:
+        """Journal what the solvers answered to a task."""
+        new = [
+            journal_entry(task, name, answers.get(name, []))
+            for name in self.solvers
+            if (task.id, name) not in self._entries
         ]
         self._journal.append(new)
         self._take(new)
@@ -117,7 +147,8 @@ class Results:
             dist.all_gather_object(gathered, list(self._entries.values()))
             for entries in gathered:
                 self._take(entries)
-        order = [(task.id, variant) for task in self.tasks for variant in self.variants]
+        names = (*self.variants, *self.solvers)
+        order = [(task.id, name) for task in self.tasks for name in names]
         merged = [self._entries[key] for key in order if key in self._entries]
         self.close()
         others = [path for rank, path in self._journals() if rank > 0]
@@ -138,32 +169,85 @@ class Results:
             if (task.id, variant) in self._entries and task.id not in known
         }
 
+    def merged(self, known: Mapping[str, Sequence[Candidate]]) -> dict[str, list[Candidate]]:
+        """Return by task id the candidates of the last variant and of all solvers, so far.
+
+        Args:
+            known: what was returned before; tasks without news are left out.
+        """
+        sources = (self.variants[-1], *self.solvers)
+        found: dict[str, list[Candidate]] = {}
+        for name in sources:
+            for task_id, candidates in self.candidates(name).items():
+                found.setdefault(task_id, []).extend(candidates)
+        return {i: c for i, c in found.items() if i not in known or len(c) != len(known[i])}
+
     def metrics(self, extra: Sequence[Metric] = ()) -> dict[str, dict[str, float]]:
         """Return, by variant, the loss and all metrics over the finished tasks with known answers.
 
-        If programs were asked for, their shares too, over all finished tasks: train pairs are
-        always known.
+        Solvers have columns of their own, and :data:`ALL` is for the last variant and all solvers
+        together. If programs were asked for, their shares too, over all finished tasks: train
+        pairs are always known.
         """
         measured = {}
         for variant in self.variants:
-            # Every process has everything already.
-            metric, nats, tokens = ARCMetrics(extra, sync_on_compute=False), 0.0, 0
-            found = self.candidates(variant)
-            for task in self.tasks:
-                outputs = [pair.output for pair in task.test if pair.output is not None]
-                if task.id not in found or len(outputs) < len(task.test):
-                    continue
-                metric.update(task.id, found[task.id], outputs)
-                loss = self._entries[task.id, variant]["loss"]
-                if loss is not None:
-                    nats, tokens = nats + loss[0], tokens + loss[1]
-            values = metric.compute() if len(metric.rows) else {}
+            values = self._of_candidates(self.candidates(variant), extra)
             if values:
-                values = {"loss": nats / tokens if tokens else float("nan"), **values}
+                values = {"loss": self._loss(variant), **values}
             values |= self._of_programs(variant)
             if values:
                 measured[variant] = values
+        diverged = self._diverged()
+        if any(diverged.values()):
+            for variant, count in diverged.items():
+                measured.setdefault(variant, {})[DIVERGED] = count
+        for name in self.solvers:
+            values = self._of_candidates(self.candidates(name), extra)
+            if values:
+                measured[name] = values
+        if self.solvers:
+            # A task counts for all sources when the model is finished with it.
+            together = {i: c for i, c in self.merged({}).items() if self.has_model(i)}
+            values = self._of_candidates(together, extra)
+            if values:
+                measured[ALL] = values
         return measured
+
+    def _known_outputs(self, found: Container[str]) -> dict[str, list[Grid]]:
+        """Return the true answers by task id of the tasks in ``found`` that have them."""
+        known = {}
+        for task in self.tasks:
+            outputs = [pair.output for pair in task.test if pair.output is not None]
+            if task.id in found and len(outputs) == len(task.test):
+                known[task.id] = outputs
+        return known
+
+    def _of_candidates(
+        self, found: Mapping[str, Sequence[Candidate]], extra: Sequence[Metric]
+    ) -> dict[str, float]:
+        """Return all metrics over tasks with known answers, or {} if there are none."""
+        # Every process has everything already.
+        metric = ARCMetrics(extra, sync_on_compute=False)
+        for task_id, outputs in self._known_outputs(found).items():
+            metric.update(task_id, found[task_id], outputs)
+        return metric.compute() if len(metric.rows) else {}
+
+    def _loss(self, variant: str) -> float:
+        """Return the loss over the finished tasks with known answers, in nats a token."""
+        nats, tokens = 0.0, 0
+        for task_id in self._known_outputs(self.candidates(variant)):
+            loss = self._entries[task_id, variant]["loss"]
+            if loss is not None:
+                nats, tokens = nats + loss[0], tokens + loss[1]
+        return nats / tokens if tokens else float("nan")
+
+    def _diverged(self) -> dict[str, int]:
+        """Return the number of tasks whose tuning diverged, by variant."""
+        entries = self._entries.items()
+        return {
+            variant: sum("diverged" in entry for (_, of), entry in entries if of == variant)
+            for variant in self.variants
+        }
 
     def _of_programs(self, variant: str) -> dict[str, float]:
         """Return the mean of each share of programs over tasks, or {} if none were asked for."""
@@ -223,4 +307,10 @@ def _entry(task_id: str, variant: str, outcome: Outcome) -> dict[str, Any]:
         "loss": list(loss) if loss is not None and math.isfinite(loss[0]) else None,
         "steps": outcome.steps,
         "views": outcome.views,
-    } | ({} if outcome.code is None else {"code": outcome.code})
+    } | _extra(outcome)
+
+
+def _extra(outcome: Outcome) -> dict[str, Any]:
+    """Return what an entry says only where there is something to say."""
+    code = {} if outcome.code is None else {"code": outcome.code}
+    return code | ({"diverged": True} if outcome.diverged else {})

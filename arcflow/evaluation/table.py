@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from lightning.pytorch.loggers import Logger
 from rich.console import Console
 from rich.table import Table
 
@@ -27,10 +28,32 @@ def metrics_table(
     for name in dict.fromkeys(name for of in results.values() for name in of):
         known, metric = name in METRIC_TABLE, find_metric(name, extra)
         form = "{:.1%}" if metric.percent else "{:.4f}" if known else "{:g}"
-        table.add_row(metric.title, *(form.format(of[name]) for of in results.values()))
+        table.add_row(
+            metric.title,
+            *(form.format(of[name]) if name in of else "" for of in results.values()),
+        )
     return table
 
 
 def print_table(table: Table) -> None:
     """Print a table whole, even if the output is no terminal."""
     Console().print(table)
+
+
+def log_results(logger: Logger, results: Mapping[str, Mapping[str, float]], step: int) -> None:
+    """Write all values to a logger, each as ``VARIANT/NAME``.
+
+    Args:
+        logger: the logger.
+        results: by variant, the value of each metric.
+        step: the step at which they are logged.
+    """
+    logger.log_metrics(
+        {
+            f"{variant}/{name}": value
+            for variant, of in results.items()
+            for name, value in of.items()
+        },
+        step,
+    )
+    logger.save()

@@ -13,13 +13,14 @@ _RESERVE_SHARE, _SHORTEST_RESERVE, _LONGEST_RESERVE = 0.02, 1.0, 60.0
 _MARGIN, _REMEMBERED = 0.9, 7
 
 
-def read_deadline(text: str, started: float = 0.0) -> float | None:
+def read_deadline(text: str, started: float = 0.0, option: str = "pass_n.deadline") -> float | None:
     """Return when the run must have ended, in seconds since 1970, or None without a deadline.
 
     Args:
         text: "" for none; a duration from the start of the run ("11h30m", "90m", "3600");
             or a date and time ("2026-11-21T18:00", in the machine's zone unless it names one).
         started: what durations count from, in seconds since 1970.
+        option: the name of the option, for the error message.
 
     Raises:
         ConfigError: neither.
@@ -34,10 +35,10 @@ def read_deadline(text: str, started: float = 0.0) -> float | None:
         return datetime.fromisoformat(text.strip()).timestamp()
     except (ValueError, OverflowError) as error:
         raise ConfigError(
-            "pass_n.deadline: neither a duration nor a time",
+            f"{option}: neither a duration nor a time",
             value=text,
             expected="11h30m, 90m, 3600 (seconds), or a time such as 2026-11-21T18:00",
-            next_step="Correct --pass_n.deadline.",
+            next_step=f"Correct --{option}.",
         ) from error
 
 

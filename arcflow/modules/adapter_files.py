@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from arcflow.core.errors import CheckpointError
 from arcflow.modules.adapter_config import PEFT_CONFIG, check_base_name, check_peft_config
 from arcflow.modules.fingerprint import Fingerprint, check_fingerprint, check_record
+from arcflow.modules.finite import check_finite
 from arcflow.modules.lora.adapters import (
     DEFAULT_ADAPTER,
     LoRAConfig,
@@ -170,6 +171,7 @@ def read_adapter(
         check_base_name(what, theirs, str(wanted["base_model"]["name"]))
     check_peft_config(what, theirs, config)
     named = {key.removeprefix(_PREFIX): tensor for key, tensor in tensors.items()}
+    check_finite(what, named)
     return _without_base(what, named, model)
 
 

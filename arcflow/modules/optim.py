@@ -1,7 +1,7 @@
 """Optimizers and learning-rate schedules."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -95,15 +95,15 @@ def build_optimizer(
 def _check_optimizer(config: OptimizerConfig) -> None:
     """Refuse numbers that are out of range."""
     for name, value, right, expected in (
-        ("lr", config.lr, config.lr > 0, "a number above 0"),
+        ("lr", config.lr, 0 < config.lr < math.inf, "a finite number above 0"),
         ("betas", config.betas, all(0 <= b < 1 for b in config.betas), "two numbers in [0, 1)"),
         (
             "weight_decay",
             config.weight_decay,
-            config.weight_decay >= 0,
-            "a number from 0 up",
+            0 <= config.weight_decay < math.inf,
+            "a finite number from 0 up",
         ),
-        ("eps", config.eps, config.eps > 0, "a number above 0"),
+        ("eps", config.eps, 0 < config.eps < math.inf, "a finite number above 0"),
     ):
         _check(f"optimizer.{name}", value, right, expected)
 
@@ -167,6 +167,37 @@ def build_schedule(
         ConfigError: If a number is out of range, or ``total_steps`` is below 1.
     """
     return LambdaLR(optimizer, schedule_ratio(config, total_steps, option))
+
+
+def group_options(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Return the options of an optimizer's parameter groups, as they are configured now.
+
+    Args:
+        optimizer: The optimizer, before a checkpoint is loaded into it.
+    """
+    names = ("lr", "betas", "eps", "weight_decay")
+    return [{name: group[name] for name in names} for group in optimizer.param_groups]
+
+
+def set_group_options(schedules: Iterable[object], options: Sequence[Mapping[str, Any]]) -> None:
+    """Give optimizers their configured options back, and the learning rate of the next step.
+
+    A checkpoint brings the options that it was written under, which would win over those of this
+    run, and the learning rate of the old schedule. At the end of a run that is 0, and the first
+    step of a run that continues over more steps would have no effect.
+
+    Args:
+        schedules: The schedules, at the step that is next; only those of this module are set.
+        options: What :func:`group_options` returned for their optimizer.
+    """
+    for schedule in schedules:
+        if not isinstance(schedule, LambdaLR):
+            continue
+        schedule.base_lrs = [of_group["lr"] for of_group in options]
+        for i, group in enumerate(schedule.optimizer.param_groups):
+            peak = options[i]["lr"]
+            rate = peak * schedule.lr_lambdas[i](schedule.last_epoch)
+            group.update(options[i], initial_lr=peak, lr=rate)
 
 
 def schedule_ratio(

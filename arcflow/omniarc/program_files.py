@@ -38,18 +38,18 @@ class ProgramFile:
     text: str
 
 
-def find_files(where: str) -> list[ProgramFile]:
+def find_files(where: str) -> list[ProgramFile | DataError]:
     """Read the program in a file, or those in all files ``*.py`` of a folder.
 
     Args:
         where: The path of a file or a folder.
 
     Returns:
-        The programs, sorted by file name.
+        The programs, sorted by file name; for a file in a folder that is named for no task, is too
+        long for a program, or is not UTF-8 text, the error that says so.
 
     Raises:
-        DataError: If nothing is there, or if a file is named for no task, is too long for a
-            program, or is not UTF-8 text.
+        DataError: If nothing is there, or if the one file is none.
     """
     path = Path(where).expanduser()
     if not os.path.isdir(path):
@@ -62,7 +62,14 @@ def find_files(where: str) -> list[ProgramFile]:
             expected=_AS_SHOWN,
             next_step="Name another folder; `arcflow omniarc show ID > ID.py` writes such a file.",
         )
-    return [_read(file) for file in files]
+    return [_read_or_error(file) for file in files]
+
+
+def _read_or_error(path: Path) -> ProgramFile | DataError:
+    try:
+        return _read(path)
+    except DataError as error:
+        return error
 
 
 def _read(path: Path) -> ProgramFile:

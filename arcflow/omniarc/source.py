@@ -132,7 +132,7 @@ class OmniARC(Source):
             ),
         )
         known = programs()
-        left = choose_ids("Omni-ARC", "program", known, ids, exclude, fraction, fraction_seed)
+        left = choose_ids("Omni-ARC", "programs", known, ids, exclude, fraction, fraction_seed)
         self._tasks, self._variants, self._pairs = tasks, variants, pairs
         self._inputs = Inputs(inputs, augment, pairs, pool)
         self._take(left)

@@ -141,7 +141,7 @@ _OTHER_METRICS = (
     Metric(
         "loss",
         None,
-        "Cross entropy of the true answers, in nats a token.",
+        "Loss of the true answers a token: the cross entropy in nats, or that of model.loss_fn.",
         percent=False,
         larger_is_better=False,
     ),

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from arcflow.core.errors import DataError
 from arcflow.core.files import write_whole
 from arcflow.core.grid import Grid, make_grid
@@ -137,6 +139,41 @@ def read_submission(path: str | Path, counts: Mapping[str, int] | None = None) -
     if counts is not None:
         check_submission(submission, counts, str(path))
     return submission
+
+
+def is_submission(data: bytes) -> bool:
+    """Return whether a file's content looks like a submission: one object of lists by task id."""
+    try:
+        obj = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(obj, dict) and bool(obj) and all(isinstance(v, list) for v in obj.values())
+
+
+def submission_candidates(path: str | Path) -> list[Candidate]:
+    """Return the attempts of a submission as candidates of one system, named by its path.
+
+    The first attempt ranks before the second; :data:`PLACEHOLDER` is no answer.
+
+    Args:
+        path: The submission's file.
+
+    Raises:
+        DataError: The file is no submission; see :func:`read_submission`.
+    """
+    return [
+        Candidate(
+            task_id,
+            index,
+            None if np.array_equal(grid, PLACEHOLDER) else grid,
+            log_prob=-float(place),
+            n_tokens=1,
+            source=str(path),
+        )
+        for task_id, inputs in read_submission(path).items()
+        for index, attempts in enumerate(inputs)
+        for place, grid in enumerate(attempts)
+    ]
 
 
 def _read_task(path: str | Path, task_id: str, inputs: object) -> list[tuple[Grid, Grid]]:

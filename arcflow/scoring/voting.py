@@ -9,7 +9,7 @@ from typing import Any
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, GridKey, grid_key, make_grid
-from arcflow.core.json_file import read_bytes
+from arcflow.core.json_file import parse_json, read_bytes
 from arcflow.scoring.journal import is_journal, read_journal
 
 MODEL_VARIANTS = ("ttft", "baseline")
@@ -175,18 +175,11 @@ def candidate_from_json(line: str | bytes, where: str = "candidate") -> Candidat
         where: What the text is, for error messages, e.g. ``"candidates.jsonl, line 3"``.
 
     Raises:
-        DataError: The text is not JSON, a key is missing, a type is wrong or the grid is bad.
+        DataError: The text is not JSON, a key is missing or occurs twice, a type is wrong or the
+            grid is bad.
     """
-    try:
-        obj = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{where}: not JSON",
-            value=line,
-            expected="one JSON object a line",
-            next_step=_NEXT,
-        ) from error
-    return candidate_from_dict(obj, where)
+    raw = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
+    return candidate_from_dict(parse_json(raw, where, is_line=True), where)
 
 
 def candidate_from_dict(obj: object, where: str = "candidate") -> Candidate:

@@ -9,7 +9,7 @@ from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import MAX_SIDE
 from arcflow.core.options import check_options
 from arcflow.core.seeds import derive
-from arcflow.core.task import Task
+from arcflow.core.task import Task, family_of
 from arcflow.sources.files.by_name import join
 from arcflow.sources.files.formats import Format
 
@@ -304,7 +304,7 @@ def choose_ids(
 
     Args:
         where: The source, for error messages.
-        of: What the source has for each id, e.g. "generator".
+        of: What the source has, one for each id, e.g. "generators".
         known: All ids, in order.
         ids: The ids to take; empty takes all.
         exclude: The ids to leave out.
@@ -315,20 +315,21 @@ def choose_ids(
     Raises:
         ConfigError: An id is unknown to the source.
     """
+    there, wanted, unwanted = set(known), set(ids), set(exclude)
     for option, given in (("ids", ids), ("exclude", exclude)):
-        for task_id in given:
-            if task_id not in known:
-                near = difflib.get_close_matches(task_id, known, n=3) or list(known)[:3]
-                raise ConfigError(
-                    f"{where}: {option} has a task that has no {of}",
-                    value=task_id,
-                    expected=f"ids of ARC-AGI-1's training tasks, such as {', '.join(near)}",
-                    next_step=f"Correct {option}.",
-                )
-    left = [i for i in known if (not ids or i in set(ids)) and i not in set(exclude)]
+        unknown = [task_id for task_id in given if task_id not in there]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], known, n=3) or list(known)[:3]
+            raise ConfigError(
+                f"{where}: {len(unknown)} unknown in {option}",
+                value=unknown[:5],
+                expected=f"ids of its {len(known)} {of}, such as {', '.join(near)}",
+                next_step=f"Correct {option}.",
+            )
+    left = [i for i in known if (not ids or i in wanted) and i not in unwanted]
     if fraction < 1 and left:
-        chosen = share_of(left, fraction, seed)
-        left = [i for i in left if i in chosen]
+        chosen = share_of({family_of(i) for i in left}, fraction, seed)
+        left = [i for i in left if family_of(i) in chosen]
     return left
 
 

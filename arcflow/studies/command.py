@@ -3,9 +3,7 @@
 import argparse
 import gc
 import shlex
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -20,7 +18,7 @@ from arcflow.studies.report import Results, csv_text, markdown, read_result, tab
 from arcflow.studies.run_folder import DONE, LOG, RunFolderRecord, only_study
 from arcflow.studies.runner import Failure, Progress, clock, run_all
 from arcflow.studies.spec import Study, find_study, read_study
-from arcflow.tools.run import run
+from arcflow.tools.run import run, stop_at_sigterm
 
 FAILED = 1
 ANALYSES = {
@@ -36,7 +34,8 @@ def main(argv: Sequence[str]) -> int:
     """Run the tool with the words after ``arcflow study`` and return its exit code.
 
     Returns:
-        0 for success; 1 if a row failed; 2 after a user's mistake; 130 after an interrupt.
+        0 for success; 1 if a row failed; 2 after a user's mistake; 130 after an
+        interrupt; 143 where SIGTERM ended it.
     """
     if argv and argv[0] in ANALYSES:
         code: int = import_module(ANALYSES[argv[0]]).main(argv[1:])
@@ -73,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
         "--dry-run", action="store_true", help="print the command lines and run nothing"
     )
     failures: list[Failure] = []
-    with _terminable():
+    with stop_at_sigterm():
         code = run(
             parser,
             lambda options: failures.extend(_work(options)),
@@ -268,20 +267,3 @@ def _writing(output: Path) -> Iterator[None]:
             expected="a folder that can be written to, with room in it",
             next_step="Make room there, and run the same command again: what is done stays.",
         ) from error
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """End a study at SIGTERM as at Ctrl-C, so that no child is left behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 from arcflow.core.errors import ConfigError
+from arcflow.text.chat_probe import FAILURES, Messages, lost, opens_thinking
 from arcflow.text.template import placeholder
 from arcflow.text.tokenizer import INPUT_MARKER, OUTPUT_MARKER
 
@@ -17,16 +18,6 @@ DAY = datetime(2025, 1, 1)
 """The day that chat templates print. Texts must not change from one day to the next."""
 
 _OTHER_DAY = datetime(2026, 2, 3)
-
-# What a template raises on purpose (raise_exception), and by mistake.
-_FAILURES = (
-    jinja2.TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
 
 # Jinja's own functions whose result is not a function of their arguments.
 _RANDOM = re.compile(r"""(?<!\.)\blipsum\(|\|random\b|map\(["']random["']""")
@@ -136,8 +127,9 @@ def compact(tokenizer: Any, prompt: str, answer: str, *, text: bool) -> Conversa
 def chat(tokenizer: Any, system: str, prompt: str, answer: str) -> Conversation:
     """Return the conversation as the tokenizer's chat template writes it.
 
-    The prompt ends with the template's generation prompt. If the template refuses a system role or
-    drops its text, the system text comes first in the user's message.
+    The prompt ends with the template's generation prompt, and the model answers at once, without
+    thinking first. If the template refuses a system role, or drops or changes its text, the system
+    text comes first in the user's message.
 
     Args:
         tokenizer: A tokenizer of transformers.
@@ -161,35 +153,53 @@ def chat(tokenizer: Any, system: str, prompt: str, answer: str) -> Conversation:
     if _is_random(tokenizer):
         raise _refused(tokenizer, "it writes something else each time (random or lipsum)")
     user = {"role": "user", "content": prompt}
-    messages = [{"role": "system", "content": system}, user] if system else [user]
-    try:
-        text = _render(tokenizer, messages, generate=True)
-    except _FAILURES:
-        text = ""
-    if not text or system not in text:
+    messages = [{"role": "system", "content": system}, user]
+
+    def render(messages: Messages, generate: bool) -> str:
+        return _render(tokenizer, messages, generate=generate)
+
+    if not system or lost(render, system=True):
+        if why := lost(render, system=False):
+            raise _refused(tokenizer, why)
         messages = [{"role": "user", "content": f"{system}\n\n{prompt}".strip()}]
-        try:
-            text = _render(tokenizer, messages, generate=True)
-        except _FAILURES as error:
-            raise _refused(tokenizer, f"it fails ({error})") from error
     answered = [*messages, {"role": "assistant", "content": _ANSWER}]
     try:
-        whole = _render(tokenizer, answered, generate=False)
-    except _FAILURES as error:
-        raise _refused(tokenizer, f"it fails at the answer ({error})") from error
+        text, whole = render(messages, True), render(answered, False)
+    except FAILURES as error:
+        raise _refused(tokenizer, f"it fails ({error})") from error
     if whole.count(_ANSWER) != 1 or prompt not in text:
         raise _refused(tokenizer, "it does not write each message once and as it is")
     before, after = whole.split(_ANSWER)
-    # Some templates put a space between the generation prompt and the answer.
-    lead = before[len(text) :] if before.startswith(text) else ""
+    text, lead = _beginning(text, before)
     return Conversation(text, lead + answer, _stop(tokenizer, after))
+
+
+def _beginning(text: str, before: str) -> tuple[str, str]:
+    """Return the prompt, and what the answer's text begins with.
+
+    Args:
+        text: The messages with the template's generation prompt.
+        before: What the template writes before an answer that is there.
+
+    Returns:
+        The two texts. A space between the generation prompt and the answer belongs to the answer.
+        What else stands there, such as an empty block of thoughts or a channel's name, belongs to
+        the prompt, so that the model answers at once; for the same reason the prompt does not open
+        a block of thoughts that a written answer does without.
+    """
+    if before.startswith(text):
+        lead = before[len(text) :]
+        return (before, "") if lead.strip() else (text, lead)
+    if text.startswith(before) and opens_thinking(text[len(before) :]):
+        return before, ""
+    return text, ""
 
 
 def _refused(tokenizer: Any, why: str) -> ConfigError:
     return ConfigError(
         f"chat template: {why}",
-        value=tokenizer.chat_template,
-        expected="a template for a user's and an assistant's message",
+        value=f"the chat template of {tokenizer.name_or_path!r}",
+        expected="a template that writes a user's and an assistant's message as they are",
         next_step="Correct the tokenizer's chat_template, or use format 'compact'.",
     )
 
@@ -212,7 +222,7 @@ def day_fingerprint(tokenizer: Any) -> dict[str, str]:
             first, second = (
                 _render(tokenizer, messages, generate=True, day=day) for day in (DAY, _OTHER_DAY)
             )
-        except _FAILURES:
+        except FAILURES:
             continue  # it takes no system's message, or wants one
         if first != second:
             return {"chat_day": DAY.date().isoformat()}
@@ -241,7 +251,7 @@ def _is_random(tokenizer: Any) -> bool:
     """Return whether the template uses one of Jinja's random functions."""
     try:
         tokens = list(jinja2.Environment().lex(tokenizer.get_chat_template()))
-    except _FAILURES:
+    except FAILURES:
         return False  # rendering says what is wrong
     blank = ("whitespace", "data", "comment", "comment_begin", "comment_end")
     return bool(_RANDOM.search("".join(value for _, kind, value in tokens if kind not in blank)))

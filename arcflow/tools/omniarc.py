@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from arcflow.core.errors import DataError
 from arcflow.tools.run import check_number, run
 
 if TYPE_CHECKING:
@@ -114,13 +115,17 @@ def _check(options: argparse.Namespace) -> None:
     from arcflow.sandbox import Sandbox
 
     _check_numbers(options)
-    found: list[Program | ProgramFile] = []
+    found: list[Program | ProgramFile | DataError] = []
     for word in dict.fromkeys(options.programs):
         found += find_files(word) if _is_path(word) else [find_program(word)]
     failed = 0
     with ExitStack() as stack:
         sandbox: Sandbox | None = None
         for one in found:
+            if isinstance(one, DataError):  # one of a folder's files, beside which others are tried
+                print(f"NOT READ: {one}")
+                failed += 1
+                continue
             if isinstance(one, Program):
                 name = f"{one.task_id} {one.name}"
                 verdict = check(one, options.samples, options.seed)

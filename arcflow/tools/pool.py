@@ -2,9 +2,7 @@
 
 import argparse
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -14,7 +12,7 @@ from typing import Any
 
 from arcflow.core.errors import ArcflowError
 from arcflow.core.overwriting import refuse_overwriting
-from arcflow.tools.run import run
+from arcflow.tools.run import run, stop_at_sigterm
 
 _ABOUT = """usage: arcflow pool [-h] {build,check} ...
 
@@ -43,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    with _terminable():
+    with stop_at_sigterm():
         return _build(words) if command == "build" else _check(words)
 
 
@@ -219,20 +217,3 @@ def _progress(what: str, total: int, unit: str) -> Iterator[Any]:
     ) as bar:
         number = bar.add_task(what, total=total)
         yield lambda done: bar.advance(number, done)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """End a build at SIGTERM as at Ctrl-C, so that no partial file and no process is left."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -3,8 +3,11 @@
 import argparse
 import gc
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from arcflow.core.errors import ArcflowError, ConfigError, DataError
 from arcflow.core.grid import Grid, make_grid
 from arcflow.core.json_file import read_json
 
-USER_ERROR, INTERRUPTED = 2, 130
+USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
 
 WHERE_HELP = (
     "arc-agi-1/training, arc-agi-1/evaluation, arc-agi-2/training, arc-agi-2/evaluation, "
@@ -36,7 +39,8 @@ def run(
 
     Returns:
         0 for success; 2 after a user's mistake, which is explained in one message on stderr; 1 if
-        the reader of the output stopped reading, as ``| head`` does; 130 after an interrupt.
+        the reader of the output stopped reading, as ``| head`` does; 130 after an interrupt; 143
+        where SIGTERM ended the work (see :func:`stop_at_sigterm`).
     """
     try:
         _check_options(parser, argv)
@@ -54,6 +58,9 @@ def run(
     except ArcflowError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return USER_ERROR
+    except Terminated:
+        print(f"{parser.prog}: ended by SIGTERM. {interrupted}".rstrip(), file=sys.stderr)
+        return TERMINATED
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted. {interrupted}".rstrip(), file=sys.stderr)
         return INTERRUPTED
@@ -65,6 +72,27 @@ def run(
         if collecting:
             gc.enable()
     return 0
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived: whatever cleans up after Ctrl-C cleans up after it too."""
+
+
+@contextmanager
+def stop_at_sigterm() -> Iterator[None]:
+    """End the work at SIGTERM as at Ctrl-C, so that no partial file and no process is left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

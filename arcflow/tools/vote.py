@@ -4,11 +4,14 @@ import argparse
 from collections.abc import Sequence
 
 from arcflow.core.errors import DataError
+from arcflow.core.json_file import read_bytes
 from arcflow.core.overwriting import refuse_overwriting
 from arcflow.scoring.submission import (
     PLACEHOLDER,
     fill_submission,
     input_counts,
+    is_submission,
+    submission_candidates,
     write_submission,
 )
 from arcflow.scoring.voting import Candidate, read_candidates
@@ -25,14 +28,18 @@ def main(argv: Sequence[str]) -> int:
     """Run the tool with the words after ``arcflow vote`` and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="arcflow vote",
-        description="Rank the answers to each test input by votes, then by log-probability per "
-        "token, and submit the first two. Several journals vote together, each line one vote.",
+        description="Rank the answers to each test input and submit the first two. A model's "
+        "answers are ranked by votes, then by log-probability per token; several journals of "
+        "models vote together, each line one vote. Answers of search and trees that fit all train "
+        "pairs come before these, their other answers after them, and a submission counts as much "
+        "as a model.",
     )
     parser.add_argument(
         "candidates",
         nargs="+",
         metavar="CANDIDATES",
-        help=f"{CANDIDATES_HELP}; of a journal, the tuned answers to a task where it has them",
+        help=f"{CANDIDATES_HELP}; of a journal, the tuned answers to a task where it has them, and "
+        "those of all solvers; or a submission.json",
     )
     parser.add_argument(
         "-o", "--output", required=True, metavar="FILE", help="the submission.json to write"
@@ -50,7 +57,7 @@ def _work(options: argparse.Namespace) -> None:
     refuse_overwriting(
         "--output", options.output, [*options.candidates, *task_files(options.tasks)]
     )
-    candidates = [c for path in options.candidates for c in read_candidates(path)]
+    candidates = [c for path in options.candidates for c in _read(path)]
     if options.tasks is None:
         counts = _counts(candidates)
         if not counts:
@@ -72,6 +79,13 @@ def _work(options: argparse.Namespace) -> None:
         f"{options.output}: {len(submission)} tasks, {len(first)} test inputs, "
         f"{answered} answered, from {len(candidates)} candidates"
     )
+
+
+def _read(path: str) -> list[Candidate]:
+    """Return the candidates of a journal, a file of candidates or a submission."""
+    if is_submission(read_bytes(path)):
+        return submission_candidates(path)
+    return read_candidates(path)
 
 
 def _counts(candidates: Sequence[Candidate]) -> dict[str, int]:

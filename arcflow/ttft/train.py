@@ -1,6 +1,7 @@
 """The training loop of test-time fine-tuning: one set of parameters, one job's samples."""
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from arcflow.core.task import Task
 from arcflow.modules.batched_lora.low_rank import Strategy
+from arcflow.modules.finite import first_not_finite
 from arcflow.modules.lora.config import LoRAConfig
 from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.optim import OptimizerConfig, ScheduleConfig, build_optimizer, build_schedule
@@ -115,11 +117,13 @@ class TunedAdapter:
         steps: optimizer steps taken.
         moments: the optimizer's state by parameter name and key (``exp_avg``, ``step``, ...),
             where it was asked for.
+        finite: whether its losses and parameters are finite; otherwise training diverged.
     """
 
     state: dict[str, Tensor]
     steps: int
     moments: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    finite: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +155,11 @@ class TuningPlan:
     moments: bool = False
     strategy: Strategy | None = None
     together: bool = False
+
+    @property
+    def looks_at_losses(self) -> bool:
+        """Whether the losses of each step are read from the device."""
+        return self.on_step is not None or self.recipe.stop_loss > 0
 
 
 class EarlyStop:
@@ -195,7 +204,7 @@ def train_alone(
     trained = list(parameters.values())
     optimizer = build_optimizer(plan.module.model, recipe.optimizer, trained)
     schedule = build_schedule(optimizer, recipe.schedule_over(total), total)
-    early = EarlyStop(recipe)
+    early, loss = EarlyStop(recipe), torch.zeros(())
     for task_id, row in job.rows(plan.stream, recipe):
         if plan.expired is not None and plan.expired():
             break
@@ -212,7 +221,8 @@ def train_alone(
         done += 1
         if plan.on_step is not None:
             plan.on_step(task_id, done - 1, loss.item())
-        if recipe.stop_loss > 0 and early(loss.item()):
+        # Where nobody asks for the losses, one that is not finite shows in the parameters.
+        if plan.looks_at_losses and (not math.isfinite(loss.item()) or early(loss.item())):
             break
     state = {name: p.detach().to("cpu", copy=True) for name, p in parameters.items()}
     moments = {}
@@ -221,4 +231,5 @@ def train_alone(
             name: {key: value.detach().cpu().clone() for key, value in optimizer.state[p].items()}
             for name, p in parameters.items()
         }
-    return TunedAdapter(state, done, moments)
+    finite = math.isfinite(loss.item()) and first_not_finite(state) is None
+    return TunedAdapter(state, done, moments, finite)

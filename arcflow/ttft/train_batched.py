@@ -1,5 +1,6 @@
 """The training loop of many adapters in one forward pass."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from arcflow.modules.batched_lora.adapters import BatchedAdapters
 from arcflow.modules.batched_lora.attach import batched_adapters
+from arcflow.modules.finite import first_not_finite
 from arcflow.modules.lora.adapters import LoRAConfig
 from arcflow.modules.loss.causal_lm import causal_losses, probe_head
 from arcflow.modules.optim import build_optimizer, build_schedule
@@ -67,6 +69,7 @@ class _Trainee:
     parameter: nn.Parameter
     early: EarlyStop
     steps: int = 0
+    loss: float = 0.0
 
 
 class _Optimizers:
@@ -154,26 +157,28 @@ class _Training:
         return losses
 
     def _after_step(self, task_ids: Sequence[str], losses: Tensor) -> None:
-        """Report the losses, and end the adapters whose loss is low enough."""
-        on_step, stops = self.plan.on_step, self.plan.recipe.stop_loss > 0
-        if on_step is None and not stops:
+        """Report the losses, and end the adapters whose loss is low enough or not finite."""
+        on_step, ended = self.plan.on_step, []
+        if not self.plan.looks_at_losses:
             return
-        low = []
         for trainee, task_id, loss in zip(self.trainees, task_ids, losses.tolist(), strict=True):
+            trainee.loss = loss
             if on_step is not None:
                 on_step(task_id, trainee.steps - 1, loss)
-            if stops and trainee.early(loss):
-                low.append(trainee)
-        self._end(low)
+            if not math.isfinite(loss) or trainee.early(loss):
+                ended.append(trainee)
+        self._end(ended)
 
     def _end(self, ended: Sequence[_Trainee]) -> None:
         """Keep what these adapters have become; the others go on without them."""
         for trainee in ended:
             state = self.optimizers.drop(trainee.parameter)
+            tensors = self.adapters.named(trainee.parameter)
             self.finished[trainee.place] = TunedAdapter(
-                self.adapters.named(trainee.parameter),
+                tensors,
                 trainee.steps,
                 _by_name(self.adapters, state) if self.plan.moments else {},
+                math.isfinite(trainee.loss) and first_not_finite(tensors) is None,
             )
         keep = [i for i, trainee in enumerate(self.trainees) if trainee not in ended]
         self.trainees = [self.trainees[i] for i in keep]

@@ -11,7 +11,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,12 +46,21 @@ _SCHEDULE = ScheduleConfig(name="constant")
 _NAME = "test_time"
 
 
+@dataclass
+class _Trained:
+    """References to the adapters that took a step, by job, and the jobs that diverged."""
+
+    refs: dict[TuningJob, AdapterRef] = field(default_factory=dict)
+    diverged: set[TuningJob] = field(default_factory=set)
+
+
 class Tuner:
     """Trains an adapter for each evaluated task on leave-one-out views of its train pairs.
 
     The model is left as it was, bit for bit, and so is all random state (invariant 4). Test outputs
     play no part. A task with a single train pair has nothing to leave out: it is answered with
-    the model as it was trained, and a warning says so; so it is where no view fits the context.
+    the model as it was trained, and a warning says so; so it is where no view fits the context, and
+    where training diverges (a loss or weight that is not finite).
 
     Args:
         steps: optimizer steps a task; 0 turns test-time fine-tuning off.
@@ -156,6 +165,7 @@ class Tuner:
         module, config = checks.suited(module, self.mode, self.lora)
         if self.steps == 0:
             return
+        checks.check_loss(module)
         checks.check_recipe(self.recipe)
         checks.check_task_batches(self.tasks_per_adapter, task_batch_size)
         if self.tasks_together > 1:
@@ -198,8 +208,9 @@ class Tuner:
 
         Returns:
             One reference a task, in order, its tensors on the CPU; tasks that share an adapter
-            share the reference. Each adapter has a new id. Where no step was taken the reference
-            is to the model as it was trained, one for all such tasks of the task batch.
+            share the reference. Each adapter has a new id. Where no step was taken, or where
+            training diverged, the reference is to the model as it was trained, with one id for
+            all such tasks of the task batch.
 
         Raises:
             ConfigError: inference mode is on, or the options do not suit the module.
@@ -207,6 +218,8 @@ class Tuner:
         if torch.is_inference_mode_enabled():
             raise checks.inference_mode_error()
         module, config = checks.suited(module, self.mode, self.lora)
+        if self.steps > 0:
+            checks.check_loss(module)
         recipe = self.recipe
         if steps is not None:
             recipe = replace(recipe, steps=min(steps, self.steps))
@@ -220,12 +233,13 @@ class Tuner:
             module, config, start, samples, recipe, on_step, expired, together=together
         )
         jobs = self.jobs(tasks)
-        made = self._train(plan, [job for job in jobs if job.steps(recipe) > 0], folder)
-        untuned = None if len(made) == len(jobs) else self._untuned(module, config, folder)
+        trained = self._train(plan, [job for job in jobs if job.steps(recipe) > 0], folder)
+        untuned = None if len(trained.refs) == len(jobs) else self._untuned(module, config, folder)
         refs = []
         for job in jobs:
-            ref = made.get(job, untuned)
+            ref = trained.refs.get(job, untuned)
             assert ref is not None
+            ref = replace(ref, diverged=True) if job in trained.diverged else ref
             refs += [ref] * len(job.tasks)
         return refs
 
@@ -238,21 +252,28 @@ class Tuner:
         """
         return LeaveOneOut(encoder, self.augment, self.leave_out, max_tokens, self.seed)
 
-    def _train(
-        self, plan: TuningPlan, jobs: Sequence[TuningJob], folder: Path | None
-    ) -> dict[TuningJob, AdapterRef]:
-        """Return references to the adapters of the jobs that took a step before time was up."""
-        made: dict[TuningJob, AdapterRef] = {}
+    def _train(self, plan: TuningPlan, jobs: Sequence[TuningJob], folder: Path | None) -> _Trained:
+        """Train the adapters of the jobs, and leave out those that took no step in time, and those
+        that diverged."""
+        trained = _Trained()
         for i in range(0, len(jobs), self.tasks_together):
             if plan.expired is not None and plan.expired():
                 break
             batch = jobs[i : i + self.tasks_together]
             for job, tuned in zip(batch, train_jobs(plan, batch), strict=True):
-                if tuned.steps > 0:
-                    made[job] = self._ref(
+                if not tuned.finite:
+                    trained.diverged.add(job)
+                    _log.warning(
+                        "Test-time fine-tuning diverged within %d steps: answered with the model "
+                        "as it was trained: %s. Lower test_time.optimizer.lr.",
+                        tuned.steps,
+                        ", ".join(task.id for task in job.tasks),
+                    )
+                elif tuned.steps > 0:
+                    trained.refs[job] = self._ref(
                         plan.module, plan.config, tuned.state, tuned.steps, folder
                     )
-        return made
+        return trained
 
     def jobs(self, tasks: Sequence[Task]) -> list[TuningJob]:
         """Return the tasks, answers hidden, in groups that share an adapter."""

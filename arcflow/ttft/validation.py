@@ -90,6 +90,25 @@ def suited(
     return module, lora or trained
 
 
+def check_loss(module: LoRAModule) -> None:
+    """Refuse a module that trains with another step than the one that tuning would take.
+
+    Raises:
+        ConfigError: ``training_step`` is overridden and ``compute_loss`` is not, although tuning
+            calls only the latter.
+    """
+    of = type(module)
+    steps = of.training_step is not LoRAModule.training_step
+    if steps and of.compute_loss is LoRAModule.compute_loss:
+        raise ConfigError(
+            "test-time fine-tuning: the module overrides training_step, which tuning does not call",
+            value=of.__name__,
+            expected="compute_loss overridden, which training, validation and tuning all use",
+            next_step="Move what changes the loss to compute_loss or model.loss_fn, and the rest "
+            "to another hook, such as on_train_batch_end; or set --test_time.steps 0.",
+        )
+
+
 def check_recipe(recipe: TuningConfig) -> None:
     """Refuse an optimizer or a schedule that does not work.
 

@@ -49,7 +49,7 @@ def arcflow(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
             "no such option: got '--trainer.max_stepz'. Expected an option of `arcflow fit`. Did "
             "you mean --trainer.max_steps? See",
         ),
-        (["--data=my_data.Nope"], "option data: Problem with given class_path 'my_data.Nope'"),
+        (["--data=my_data.Nope"], "data: no module my_data: got 'my_data.Nope'."),
         (["--trainer.max_steps=-3"], "the trainer cannot work so: `max_steps` must be"),
         (["--trainer.val_check_interval=0.5"], "the trainer cannot work so: `val_check_interval`"),
     ],

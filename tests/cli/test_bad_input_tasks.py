@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,10 @@ def test_tasks_that_are_not_there(arcflow: Run, tmp_path: Path) -> None:
     assert said.endswith("Expected at least one task. Loosen max_side=10 or max_tokens=5.")
 
 
+FITS = re.compile(
+    r"(\d+) tokens for the shortest task. --data.max_tokens=\d+ leaves out no task. "
+    r"--data.max_tokens=\d+ keeps all train pairs. Or choose a shorter text.$"
+)
 SHORT = ["--data.train={max_tokens: null, max_side: 5}", "--data.val={max_tokens: null}"]
 
 
@@ -215,13 +220,13 @@ def test_a_context_too_small_to_learn_any_task(arcflow: Run, tmp_path: Path, par
     words = [f"--data.val.tasks={good}"] if part == "train" else [f"--data.train.tasks={good}"]
     said = arcflow("fit", *SHORT, *words, "--data.max_tokens=20")
     assert said.startswith("data.max_tokens is too small for any of the ")
-    assert f" {part} tasks: got 20. Expected room for one train pair and the answer; the " in said
-    assert said.endswith(" tokens. Raise --data.max_tokens, or choose a shorter text.")
+    assert f" {part} tasks: got 20. Expected room for one train pair and the answer: " in said
+    assert FITS.search(said)
 
 
 @pytest.mark.parametrize("command", ["validate", "predict"])
 def test_a_context_too_small_to_answer_any_task(arcflow: Run, command: str) -> None:
     said = arcflow(command, *SHORT, "--data.max_tokens=20")
     assert said.startswith("data.max_tokens is too small to answer any of the ")
-    assert " tasks: got 20. Expected room for one train pair and the largest answer; the " in said
-    assert said.endswith(" tokens. Raise --data.max_tokens, or choose a shorter text.")
+    assert " tasks: got 20. Expected room for one train pair and the largest answer: " in said
+    assert FITS.search(said)

@@ -29,7 +29,7 @@ def complete(tmp_path: Path, *words: str) -> list[str]:
 
 
 def test_commands(tmp_path: Path) -> None:
-    assert complete(tmp_path, "arcflow", "s") == ["sandbox", "score", "show", "study"]
+    assert complete(tmp_path, "arcflow", "s") == ["sandbox", "score", "show", "solve", "study"]
     assert {*RUNS, *TOOLS} < set(complete(tmp_path, "arcflow", ""))
 
 

@@ -1,10 +1,11 @@
 """``-c`` takes files, and the names of shipped configs from any folder."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from arcflow.cli.config_names import resolve_configs, run_configs
+from arcflow.cli.config_names import read_config, resolve_configs, run_configs
 from arcflow.cli.main import main
 from arcflow.core.errors import ConfigError
 from arcflow.core.shipped_configs import config_folder
@@ -102,3 +103,22 @@ def test_a_study_comes_with_an_installed_package(
     with pytest.raises(SystemExit) as stop:
         main(["study", "nothing", "--dry-run"])
     assert stop.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "trainer: {max_steps: 1}\ntrainer: {max_steps: 2}",
+            "line 2, column 1: a key that occurs twice",
+        ),
+        ("a: " + "[" * 10**5, "values nested too deep: got 51"),
+        ("data: &d\n  val: *d\n", "a value that contains itself: got '*d'"),
+    ],
+)
+def test_a_hostile_config_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(message)) as told:
+        read_config(str(path))
+    assert str(told.value).startswith(f"{path}, line ")

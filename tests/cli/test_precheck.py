@@ -124,11 +124,11 @@ def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["--data=my_package.MyData", "--data.my_option=3", "--model.backbone.config.layers=4"],
-        ["--data.class_path=my_package.MyData", "--data.init_args.my_option=3"],
+        ["--data=tests.MyData", "--data.my_option=3", "--model.backbone.config.layers=4"],
+        ["--data.class_path=tests.MyData", "--data.init_args.my_option=3"],
         ["--data=MixtureDataModule", "--data.parts={a: {weight: 1}}"],
-        ["--data={class_path: my_package.MyData, init_args: {my_option: 3}}"],
-        ["--trainer.callbacks+=my_package.Mine", "--trainer.callbacks.my_option=3"],
+        ["--data={class_path: tests.MyData, init_args: {my_option: 3}}"],
+        ["--trainer.callbacks+=tests.Mine", "--trainer.callbacks.my_option=3"],
         ["--trainer.logger=CSVLogger", "--trainer.logger.save_dir=x"],
         ["--trainer.max_time.hours=3", "--trainer.devices=[0, 1]", "--trainer.devices+=1"],
         ["--trainer.strategy.help=DDPStrategy", "--data.help"],
@@ -146,7 +146,7 @@ def test_what_the_real_parser_must_judge_passes(words: list[str]) -> None:
 
 def test_classes_of_a_file_open_the_words_for_their_options(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("data: {class_path: my_package.MyData, init_args: {mine: 3}}")
+    file.write_text("data: {class_path: tests.MyData, init_args: {mine: 3}}")
     check("fit", ["-c", str(file), "--data.other=3"], known=True)
     file.write_text("data: {class_path: arcflow.datamodules.mixture.MixtureDataModule}")
     check("fit", ["-c", str(file), "--data.parts={}"], known=True)

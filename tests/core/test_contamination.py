@@ -11,15 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from arcflow.core.contamination import (
-    MIN_DETAIL,
-    Conflict,
-    canonical,
-    find_contamination,
-    guard,
-)
+from arcflow.core.contamination import Conflict, find_contamination, guard
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, freeze, make_grid
+from arcflow.core.likeness import MIN_DETAIL, canonical
 from arcflow.core.task import Pair, Task
 from arcflow.sources.arc import load_split
 

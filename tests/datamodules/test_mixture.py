@@ -23,7 +23,7 @@ from arcflow.sources.base import TaskList
 from arcflow.sources.generated import GeneratedInputs
 from arcflow.sources.mixture import Mixed, sized_weights
 from arcflow.sources.rearc.source import ReARC
-from arcflow.sources.select import TaskSelection
+from arcflow.sources.select import TaskSelection, load_tasks
 from tests.helpers.paths import ROOT
 from tests.helpers.runs import read_losses, run_arcflow, weights
 from tests.helpers.tiny import LIGHTNING_WARNINGS
@@ -382,3 +382,17 @@ def test_the_shipped_config_draws_every_part(tmp_path: Path) -> None:
     for part in ("originals, output-from-outputs", "re-arc, output-from-examples"):
         for what in ("samples", "tokens", "share", "too_long"):
             assert any(name.startswith(f"drawn_{what}/{part}: ") for name in names)
+
+
+def test_the_published_tasks_behind_all_parts_are_those_of_each_once() -> None:
+    few = TaskSelection("arc-agi-1/training", max_side=3)
+    more = TaskSelection("arc-agi-1/training", max_side=4)
+    unused = TaskSelection("arc-agi-1/evaluation", max_side=5)
+    parts = {
+        "few": MixtureComponent(tasks=few),
+        "more": MixtureComponent(tasks=more),
+        "unused": MixtureComponent(tasks=unused, weight=0),
+    }
+    found = [task.id for task in MixtureDataModule(parts).train_base_tasks()]
+    assert len(found) == len(set(found))
+    assert set(found) == {task.id for task in load_tasks(more)}

@@ -61,9 +61,13 @@ def test_the_guide_prints_these_commands() -> None:
 @pytest.mark.slow
 def test_the_guide_runs_as_printed(beside: Path, capfd: pytest.CaptureFixture[str]) -> None:
     fit, validate, options = (words[1:] for words in COMMANDS)
+    # After ``make quickstart``: the folder of the config holds another run's checkpoints.
+    first = ["fit", "--config=configs/quickstart.yaml", *TINY, "--data.train.max_side=3"]
+    assert run_arcflow(first, beside) == 0
 
     assert run_arcflow([*fit, *TINY], beside) == 0
-    [root] = (beside / "runs").iterdir()
+    assert {path.name for path in (beside / "runs").iterdir()} == {"quickstart", "mine"}
+    root = beside / "runs" / "mine"
     assert len(logged(root, "train_loss")) == 3
     assert len(logged(root, "val_loss")) == 1
 

@@ -40,7 +40,7 @@ def test_the_makefile_runs_the_quickstart_the_readme_prints() -> None:
     recipe = re.search(r"^quickstart: setup\n((?:\t.*\n)+)", makefile, re.MULTILINE)
     assert recipe is not None
     ran = [shlex.split(line.replace("$(BIN)/", "")) for line in recipe[1].splitlines()]
-    assert ran == COMMANDS[:2]
+    assert ran == COMMANDS[:3]
 
 
 @pytest.mark.slow
@@ -57,6 +57,10 @@ def test_the_quickstart_and_the_light_tools_run(
     assert len(read_submission(run / "submission.json")) == 3
 
     monkeypatch.chdir(tmp_path)
+    solve = [*COMMANDS[0][1:], "--solvers=trees", "--max-side=4", "--seconds=1"]
+    assert call(solve) == 0
+    assert len(read_submission(COMMANDS[0][COMMANDS[0].index("-o") + 1])) >= 3
+    capsys.readouterr()
     for words in COMMANDS:
         if words[1] in ("show", "score"):
             assert call(words[1:]) == 0

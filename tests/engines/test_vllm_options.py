@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import DeepseekV3Config, LlamaConfig
 
 from arcflow.core.errors import ConfigError
 from arcflow.engines.base import AdapterRef, Request
-from arcflow.engines.vllm import VLLMConfig, VLLMEngine, check_servable
-from arcflow.engines.vllm_options import environment, llm_options
-from arcflow.modules.lora.adapters import (
-    LoRAConfig,
-)
-from tests.helpers.served import (
-    GREEDY,
-)
+from arcflow.engines.vllm import VLLMConfig, VLLMEngine, check_head_size, check_servable
+from arcflow.engines.vllm_options import CPU_HEAD_SIZES, environment, llm_options
+from arcflow.evaluation.engine_setup import check_engine
+from arcflow.modules.backbone import BackboneConfig
+from arcflow.modules.lora.adapters import LoRAConfig
+from arcflow.modules.lora_module import LoRAModule
+from tests.helpers.served import GREEDY
+from tests.helpers.tiny import SIZES
 
 
 def spec(**changes: Any) -> dict[str, Any]:
@@ -44,6 +45,42 @@ def test_refuses_adapters_before_they_are_trained(
 def test_serves_the_others() -> None:
     check_servable(spec(rank=512, rslora=True, init="orthogonal"))
     check_servable(spec(rank=8, target_modules=["q_proj"]), 8)
+
+
+def test_a_head_size_without_a_kernel_is_refused_before_anything_is_tuned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("arcflow.engines.vllm_options.on_cpu", lambda: True)
+    small = LoRAModule(BackboneConfig(config=SIZES), LoRAConfig(rank=2))
+    check_engine("vllm", small, None)  # not loaded yet: its size is not known
+    small.configure_model()
+    with pytest.raises(ConfigError, match=r"no heads of this size: got 16. Expected one of 32, 64"):
+        check_engine("vllm", small, None)
+    check_engine("transformers", small, None)
+    fits = LoRAModule(BackboneConfig(config=SIZES | {"hidden_size": 64}), LoRAConfig(rank=2))
+    fits.configure_model()
+    check_engine("vllm", fits, None)
+    monkeypatch.setattr("arcflow.engines.vllm_options.on_cpu", lambda: False)
+    check_engine("vllm", small, None)
+
+
+def test_head_sizes_are_those_of_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arcflow.engines.vllm_options.on_cpu", lambda: True)
+    sizes = {"hidden_size": 64, "num_attention_heads": 4}
+    with pytest.raises(ConfigError, match=r"got 16\."):
+        check_head_size(LlamaConfig(**sizes))
+    check_head_size(LlamaConfig(**sizes, head_dim=128))
+    check_head_size(DeepseekV3Config(**sizes))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
+def test_the_head_sizes_are_vllms_own() -> None:
+    """Read from its file: importing it here would change this process."""
+    found = importlib.util.find_spec("vllm")
+    assert found is not None
+    assert found.origin is not None
+    file = Path(found.origin).parent / "v1" / "attention" / "backends" / "cpu_attn.py"
+    assert f"return [{', '.join(map(str, CPU_HEAD_SIZES))}]" in file.read_text()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.core.augment_sampling import AugmentConfig
 from arcflow.core.errors import ConfigError
 from arcflow.core.task import Pair, Task
+from arcflow.evaluation.grid_requests import answer_loss
 from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.loss.causal_lm import causal_loss
 from arcflow.text.encode import Encoder, TextConfig
@@ -102,3 +104,42 @@ def test_joint_tuning_refuses_it_by_name() -> None:
     tuner.check(plain, [task()], 1)
     with pytest.raises(ConfigError, match=r"tasks_together.*examples.custom_loss.FocalLoss"):
         tuner.check(custom, [task()], 1)
+
+
+def test_the_loss_of_an_evaluation_is_the_one_that_is_trained() -> None:
+    known = replace(task(), test=(Pair(task().test[0].input, task().train[0].input),))
+    encoder = Encoder(TOKENIZER, TextConfig())
+    losses = {}
+    for loss_fn in (None, FocalLoss(0.0), FocalLoss(4.0)):
+        made = characters_module(loss_fn=loss_fn)
+        made.configure_model()
+        nats, tokens = answer_loss(made, encoder, known, 1000)
+        losses[getattr(loss_fn, "gamma", None)] = nats / tokens
+    assert losses[0.0] == pytest.approx(losses[None], rel=1e-5)
+    assert losses[4.0] < 0.99 * losses[None]
+
+
+class OwnStep(LoRAModule):
+    """Overrides the step alone, which test-time fine-tuning does not call."""
+
+    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
+        return 2 * super().training_step(batch, batch_idx)
+
+
+class OwnStepAndLoss(OwnStep, Doubled):
+    """Says with compute_loss what tuning is to minimise."""
+
+
+def test_a_training_step_that_tuning_would_pass_by_is_refused() -> None:
+    made = characters_module()
+    made.configure_model()
+    encoder = Encoder(TOKENIZER, TextConfig())
+    made.__class__ = OwnStep
+    tuner = TestTimeFineTuning(steps=1)
+    with pytest.raises(ConfigError, match=r"overrides training_step.*got 'OwnStep'.*compute_loss"):
+        tuner.check(made, [task()], 1)
+    with pytest.raises(ConfigError, match=r"overrides training_step"):
+        tuner.tune(made, encoder, [task()])
+    TestTimeFineTuning(steps=0).check(made, [task()], 1)
+    made.__class__ = OwnStepAndLoss
+    tuner.check(made, [task()], 1)

@@ -45,7 +45,7 @@ def test_it_has_words_for_the_chat_format(tmp_path: Path) -> None:
 
 def test_a_template_of_the_users_own_goes_first(tmp_path: Path) -> None:
     path = tmp_path / "own.jinja"
-    path.write_text("{% block prompt %}<{{ test.output }}>{% endblock %}")
+    path.write_text("{% block prompt %}<{{ test.input }}>{% endblock %}")
     encoder = Encoder(load_tokenizer(CHARACTERS), TextConfig(template=str(path)), get_kind(PATH))
     assert encoder.text(task()).startswith("<")
 

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import time
 from typing import Any
 
 from lightning.pytorch import Callback
 
 from arcflow.datamodules.task_batches import TaskBatch
+from arcflow.engines.base import Engine
 
 
 class Recorder(Callback):
@@ -25,7 +27,7 @@ class Recorder(Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
         number = trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        if trainer.is_global_zero and number % trainer.accumulate_grad_batches == 0:
+        if trainer.is_global_zero and not trainer.fit_loop._should_accumulate():
             # What a batch returns is this process's share, of this one of the accumulated batches.
             loss = trainer.callback_metrics["train_loss"]
             with open(self.path, "a") as lines:
@@ -52,3 +54,41 @@ class KillAfterTaskBatches(Callback):
         self.left -= isinstance(batch, TaskBatch)
         if self.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class SignalAt(Callback):
+    """Sends a signal to its own process when a hook has been called a number of times.
+
+    Args:
+        hook: the hook's name.
+        number: the call that sends it, counted from 1.
+        signum: the signal.
+        rank: of several processes, the one that gets it.
+        tasks: count only calls with a task batch.
+    """
+
+    def __init__(
+        self, hook: str, number: int = 1, signum: int = 15, rank: int = 0, tasks: bool = False
+    ) -> None:
+        self.left, self.signum, self.rank, self.tasks = number, signum, rank, tasks
+        setattr(self, hook, self._count)
+
+    def _count(self, trainer: Any, *arguments: Any, **_: Any) -> None:
+        if self.tasks and not any(isinstance(value, TaskBatch) for value in arguments):
+            return
+        self.left -= 1
+        if self.left == 0 and trainer.global_rank == self.rank:
+            os.kill(os.getpid(), self.signum)
+
+
+class WaitingEngine(Engine):
+    """An engine that never starts.
+
+    Its start is the file ``engine-starts`` in the working directory.
+    """
+
+    in_background = False
+
+    def __init__(self, **_: Any) -> None:
+        open("engine-starts", "w").close()
+        time.sleep(60)

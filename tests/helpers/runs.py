@@ -19,7 +19,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["arcflow.cli.lightning", "peft", "tests.helpers.run_callbacks"])
 
 
-_CALLBACKS = ("Recorder", "KillAfterTaskBatches")
+_CALLBACKS = ("Recorder", "KillAfterTaskBatches", "SignalAt", "WaitingEngine")
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningDataModule
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
+from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -167,6 +169,33 @@ def test_a_last_step_of_fewer_batches(tmp_path: Path) -> None:
         same(mine, wanted)
 
 
+class Windows(Data):
+    """Three epochs' batches at once, as a schedule of 2, 2, then 4 of them would join them."""
+
+    def train_dataloader(self) -> Any:
+        every = [batch(index) for index in range(4)]
+        return loader([joined(every[:2]), joined(every[2:]), joined(every)])
+
+
+class Four(Data):
+    """An epoch of four batches."""
+
+    def train_dataloader(self) -> Any:
+        return loader([batch(index) for index in range(4)])
+
+
+def test_the_number_of_batches_may_change_from_epoch_to_epoch(tmp_path: Path) -> None:
+    schedule = GradientAccumulationScheduler({0: 2, 1: 4})
+    options: dict[str, Any] = {"val_check_interval": None, "check_val_every_n_epoch": 1}
+    watch = Watch()
+    run = trainer(tmp_path, 3, watch, schedule, **options)
+    run.fit(gentle(), datamodule=Four())
+    again = fit(tmp_path / "again", 1, Windows(), gentle(), **options)
+    assert len(watch.gradients) == 3
+    for mine, wanted in zip(watch.gradients, again.gradients, strict=True):
+        same(mine, wanted)
+
+
 class Halves(Data):
     """The five batches that are an epoch, as three and two."""
 
@@ -189,6 +218,20 @@ def test_bf16(tmp_path: Path) -> None:
     ours = fit(tmp_path / "parts", 4, Data(), gentle(), max_steps=1, precision="bf16-mixed")
     theirs = fit(tmp_path / "whole", 1, Data(4), gentle(), max_steps=1, precision="bf16-mixed")
     same(ours.gradients[0], theirs.gradients[0], 3e-2)
+
+
+def test_float16_and_its_loss_scaler(tmp_path: Path) -> None:
+    """Lightning offers it on GPUs only; its plug-in works with the CPU's scaler all the same."""
+
+    def half(name: str, k: int, data: Data) -> Watch:
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+        plugin = MixedPrecision("16-mixed", "cpu", scaler)
+        options = {"plugins": [plugin], "gradient_clip_val": 0.3}
+        return fit(tmp_path / name, k, data, gentle(), max_steps=2, **options)
+
+    parts, whole = half("parts", 4, Data()), half("whole", 1, Data(4))
+    for mine, wanted in zip(parts.gradients, whole.gradients, strict=True):
+        same(mine, wanted, 5e-3)
 
 
 class Manual(LoRAModule):

@@ -56,7 +56,7 @@ def test_only_what_requires_a_gradient_is_optimized() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": 0.0}, "optimizer.lr: out of range: got 0.0. Expected a number above 0. Correct"),
+        ({"lr": 0.0}, "optimizer.lr: out of range: got 0.0. Expected a finite number above 0."),
         ({"betas": (0.9, 1.0)}, "optimizer.betas: out of range: got (0.9, 1.0)"),
         ({"weight_decay": -1.0}, "optimizer.weight_decay: out of range"),
         ({"eps": 0.0}, "optimizer.eps: out of range"),

@@ -61,6 +61,35 @@ def test_a_folder_of_files(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-2:] == [f"mine/{ID}.py: solved, RE-ARC 100%", "1 of 2 not solved"]
 
 
+def test_a_bad_file_of_a_folder_does_not_hide_the_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(find_program(ID).source, f"mine/{ID}.py")
+    write(b"\xff", "mine/007bbfb7.py")
+    write("", "mine/helpers.py")
+    write("", "mine/ffffffff.py")
+    Path("mine/017c7c7b.py").mkdir()
+    Path("mine/025d127b.py").symlink_to("nowhere")
+    assert check("mine") == 1
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert [line.partition(".py")[0].rpartition("/")[2] for line in lines[:6]] == [
+        "007bbfb7",
+        ID,
+        "017c7c7b",
+        "025d127b",
+        "ffffffff",
+        "helpers",
+    ]
+    assert lines[0].startswith("NOT READ: mine/007bbfb7.py: not UTF-8 text")
+    assert lines[1] == f"mine/{ID}.py: solved, RE-ARC 100%"
+    assert "its name is no task's" in lines[5]
+    assert lines[6:] == ["5 of 6 not solved"]
+    assert said.err == ""
+    # A file that is named by its own path is told before anything is tried.
+    assert check(f"mine/{ID}.py", "mine/helpers.py") == 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -354,7 +354,7 @@ def test_identity_depends_on_what_tasks_are_made_of(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ids": ["ffffffff"]}, "ids has a task that has no program: got 'ffffffff'"),
+        ({"ids": ["ffffffff"]}, "1 unknown in ids: got ['ffffffff']. Expected ids of its 399"),
         ({"exclude": ["c8f0f00"]}, "such as c8f0f002"),
         ({"fraction": 0}, "bad fraction"),
         ({"fraction_seed": -1}, "bad fraction_seed"),

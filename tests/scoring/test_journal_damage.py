@@ -5,7 +5,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from arcflow.core.errors import DataError
 from arcflow.scoring.journal import Journal, read_journal, write_journal
@@ -47,16 +47,26 @@ def test_cut_at_any_byte_it_goes_on_with_the_whole_lines(
             assert caplog.messages == []
 
 
+GOOD = line_of({"format": 1, "run": RUN}) + b"".join(map(line_of, ENTRIES))
+_LAST = GOOD.rindex(b"\n", 0, -1) + 1  # where the last line begins
+
+
 @settings(deadline=None, max_examples=150)
-@given(st.data())
+@given(at=st.integers(0, len(GOOD) - 1), flip=st.integers(1, 255))
+@example(at=len(GOOD) - 1, flip=1)  # the last line's end
+@example(at=len(GOOD) - 2, flip=ord("}") ^ ord("\n"))  # an empty line behind a damaged one
+@example(at=_LAST - 1, flip=1)  # the end of the line before the last: the last two become one
+@example(at=_LAST, flip=ord("{") ^ ord("\n"))
+@example(at=0, flip=ord("{") ^ ord("\n"))
+@example(at=GOOD.index(b"\n"), flip=1)
+@example(at=GOOD.index(b"\n"), flip=ord("\n") ^ ord("\r"))
 def test_no_flipped_bit_gives_a_wrong_entry(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, at: int, flip: int
 ) -> None:
+    """Damage in the last line is taken for a writer's that was stopped; any other is refused."""
     path = tmp_path_factory.getbasetemp() / "flipped.jsonl"
-    good = line_of({"format": 1, "run": RUN}) + b"".join(map(line_of, ENTRIES))
-    at = data.draw(st.integers(0, len(good) - 1))
-    bad = bytearray(good)
-    bad[at] ^= data.draw(st.integers(1, 255))
+    good, bad = GOOD, bytearray(GOOD)
+    bad[at] ^= flip
     line = good[:at].count(b"\n")
     path.write_bytes(bad)
     if line < len(ENTRIES) and not (line == len(ENTRIES) - 1 and good[at] == ord("\n")):
@@ -69,7 +79,7 @@ def test_no_flipped_bit_gives_a_wrong_entry(
         else:
             assert "start the evaluation anew with --pass_n.overwrite true." in told
         assert path.read_bytes() == bad
-    elif bad[at] == ord("\n") and at < len(good) - 2:
+    elif bad[at] == ord("\n"):  # what was the last line is two
         with pytest.raises(DataError, match=f"line {line + 1}: not what was written"):
             Journal.open(path, RUN)
     else:

@@ -150,9 +150,10 @@ def test_other_bad_lines_are_named(tmp_path: Path) -> None:
     for line, message in [
         ("{}", "line 1: missing key 'task_id': got []. Expected keys task_id, test_index"),
         ("[1]", "line 1: wrong type: got [1]. Expected an object"),
-        ("{nope", "line 1: not JSON: got b'{nope'. Expected one JSON object a line"),
-        ("[" * 100_000, "line 1: not JSON"),
-        ("\udcff", "line 1: not JSON"),
+        ("{nope", "line 1: not JSON, at column 2: got 'nope'. Expected valid JSON"),
+        ("[" * 100_000, "line 1: cannot be read as JSON"),
+        ("\udcff", "line 1: not UTF-8 text"),
+        ('{"grid": null, "grid": [[1]]}', "line 1: a key occurs twice in one object: got 'grid'"),
     ]:
         path.write_bytes(line.encode(errors="surrogateescape") + b"\n")
         with pytest.raises(DataError) as caught:

@@ -10,12 +10,36 @@ from hypothesis import strategies as st
 from arcflow.core.errors import DataError
 from arcflow.core.json_file import read_json
 from arcflow.sources.files.by_name import named
+from arcflow.sources.files.pair_dump import PairDump
 from arcflow.sources.files.read import read_folder
 from tests.helpers.task_files import toy, write
 
 
 def bad_grid(grid: object) -> dict[str, Any]:
     return {"t1": {"train": [{"input": [[0]], "output": grid}], "test": [{"input": [[0]]}]}}
+
+
+@pytest.mark.parametrize("depth", [10, 300, 900, 980, 985, 988, 991, 2000, 200_000])
+def test_deep_nesting_is_told(tmp_path: Path, depth: int) -> None:
+    deep = "[" * depth + '"1"' + "]" * depth
+    grid = f'{{"input": {deep}, "output": [[1]]}}'
+    for number, text in enumerate(
+        (
+            deep,
+            '{"a": ' * depth + "1" + "}" * depth,
+            f'{{"train": [{grid}], "test": [{grid}]}}',
+            f'{{"train": [], "test": {deep}}}',
+            f'{{"x": {{"examples": {deep}}}}}',
+            f"[[{deep}, {deep}]]",
+            f'[{{"id": {deep}, "input": [[1]], "output": {deep}}}]',
+        )
+    ):
+        path = tmp_path / f"{number}.json"
+        path.write_text(text)
+        for read in (named, PairDump):
+            with pytest.raises(DataError) as told:
+                read(str(path))
+            assert len(str(told.value)) < 1000
 
 
 CORRECT = "Correct the grid in its file or generator."

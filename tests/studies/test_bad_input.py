@@ -116,6 +116,6 @@ def test_a_full_disk_ends_it_in_words(here: Path, capsys: Any) -> None:
         patch.setattr(files.os, "fsync", full)
         assert run() == 2
     err = capsys.readouterr().err
-    assert "the study cannot go on (No space left on device): got 'out'" in err
+    assert "the study cannot go on (No space left on device): got 'out/rows/" in err
     assert "run the same command again: what is done stays" in err
     assert run() == 0

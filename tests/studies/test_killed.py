@@ -84,9 +84,9 @@ def test_a_stopped_study_leaves_no_child_and_shows_what_is_there(here: Path) -> 
     with pytest.raises(BlockingIOError):
         lock(Path("out/rows/four/seed-0"))
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 130
+    assert process.wait(20) == 143
     said = (here / "said.txt").read_text().splitlines()[-1]
-    assert said == "arcflow study: interrupted. The same command goes on from here."
+    assert said == "arcflow study: ended by SIGTERM. The same command goes on from here."
     lock(Path("out/rows/four/seed-0"))
     assert [line["row"] for line in lines()] == ["baseline"] * 3
 

@@ -100,18 +100,88 @@ def test_chat_without_a_chat_template_is_refused() -> None:
     assert "Use format 'compact', or a tokenizer with a chat template." in str(caught.value)
 
 
+LOST = "it drops, shortens or changes the user's message"
+
+
 @pytest.mark.parametrize(
     ("template", "why"),
     [
         ("{{ raise_exception('only tools') }}", "it fails (only tools)"),
-        ("{{ messages[0].content }}", "it does not write each message once"),
-        ("{% for m in messages %}{{ m.content | length }}{% endfor %}", "it does not write"),
+        ("{{ messages[0].content }}", "it drops, shortens or changes the assistant's message"),
+        ("{% for m in messages %}{{ m.content | length }}{% endfor %}", LOST),
+        ("{{ messages[-1].content }}", "it drops, shortens or changes the user's message"),
+        ("{% for m in messages %}{{ m.content[:20000] }}{% endfor %}", LOST),
+        ("{% for m in messages %}{{ m.content | truncate(9000) }}{% endfor %}", LOST),
+        ("{% for m in messages %}{{ m.content.split() | join(' ') }}{% endfor %}", LOST),
+        ("{% for m in messages %}{{ m.content | escape }}{% endfor %}", LOST),
+        ("{% for m in messages %}{{ m.content * 2 }}{% endfor %}", "it repeats the user's message"),
+        (
+            "{% for m in messages %}{% if m.role == 'assistant' %}{{ raise_exception('no') }}"
+            "{% endif %}{{ m.content }}{% endfor %}",
+            "it fails at the answer (no)",
+        ),
+        ("{% for m in messages %}{{ m.content + 1 }}{% endfor %}", "it fails (can only concat"),
     ],
 )
 def test_chat_templates_that_cannot_work_are_refused(template: str, why: str) -> None:
     tokenizer = with_chat_template(qwen_like(), template)
-    with pytest.raises(ConfigError, match=re.escape("chat template: " + why)):
+    tokenizer.name_or_path = "some/model"
+    with pytest.raises(ConfigError, match=re.escape("chat template: " + why)) as caught:
         Encoder(tokenizer, TextConfig(format="chat"))
+    assert "got \"the chat template of 'some/model'\"" in str(caught.value)
+
+
+THINKS = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{% if m.role == 'assistant' %}%s{{ m.content.split('</think>')[-1] }}{% else %}"
+    "{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
+)
+CHANNELS = (
+    "{% for m in messages %}<|start|>{{ m.role }}"
+    "{% if m.role == 'assistant' %}<|channel|>final{% endif %}<|message|>{{ m.content }}"
+    "<|im_end|>{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "end"),
+    [
+        (THINKS.replace("%s", ""), "<|im_start|>assistant\n"),
+        (THINKS.replace("%s", "<think>\n\n</think>\n\n"), "<think>\n\n</think>\n\n"),
+        (CHANNELS, "<|start|>assistant<|channel|>final<|message|>"),
+    ],
+    ids=["thoughts left out", "empty thoughts", "channels"],
+)
+def test_the_model_answers_at_once(template: str, end: str) -> None:
+    tokenizer = with_chat_template(qwen_like(), template)
+    encoder = Encoder(tokenizer, TextConfig(format="chat"))
+    assert encoder.fast
+    assert encoder.text(TASK).endswith(end)
+    answer = encoder.example(TASK).input_ids[len(encoder.prompt(TASK)) :]
+    assert tokenizer.decode(answer.tolist()) == "33<|im_end|>"
+    assert encoder.decode(answer)[0] == "33"
+
+
+def test_a_system_text_that_is_cut_goes_to_the_user() -> None:
+    template = (
+        "{% for m in messages %}{{ m.role }}: "
+        "{{ m.content[:3000] if m.role == 'system' else m.content }}<|im_end|>{% endfor %}"
+        "{% if add_generation_prompt %}assistant: {% endif %}"
+    )
+    text = Encoder(with_chat_template(qwen_like(), template), TextConfig(format="chat")).text(TASK)
+    assert text.startswith("user: You solve visual puzzles")
+
+
+@pytest.mark.parametrize("form", ["compact", "chat"])
+def test_a_tokenizer_without_an_end_token_is_refused_by_name(form: str) -> None:
+    plain = "{% for m in messages %}{{ m.content }}\n{% endfor %}"
+    tokenizer = with_chat_template(qwen_like(), plain)
+    tokenizer.eos_token = None
+    tokenizer.name_or_path = "some/model"
+    message = "the tokenizer has no end-of-text token: got 'some/model'"
+    with pytest.raises(ConfigError, match=message):
+        Encoder(tokenizer, TextConfig(format=form))  # type: ignore[arg-type]
 
 
 def test_a_users_own_file_with_the_test_input_twice(tmp_path: Path) -> None:

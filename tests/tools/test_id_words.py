@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, get_loader, set_loader
 from arcflow.core.yaml_text import prepare_yaml
 from arcflow.sources.select import TaskSelection
 from arcflow.studies.plan import parse_settings
+from arcflow.tools import pool
 from arcflow.tools.id_words import keep_ids
 from tests.core.test_yaml_text import NUMERIC
 
@@ -35,7 +36,7 @@ def test_an_id_reaches_its_option(parser: Any, task_id: str) -> None:
         assert parser.parse_args(keep_ids(words)).val.ids == (task_id,)
     both = [f"--val.exclude=[{task_id}, abc]", f"--val.tasks=[{task_id}]"]
     found = parser.parse_args(keep_ids(both)).val
-    assert (found.exclude, found.tasks) == (("abc",) and (task_id, "abc"), [task_id])
+    assert (found.exclude, found.tasks) == ((task_id, "abc"), [task_id])
     assert parser.parse_args(keep_ids(["--val.tasks", task_id])).val.tasks == task_id
 
 
@@ -56,3 +57,9 @@ def test_a_study_takes_ids_too() -> None:
     )
     assert one.value == ["00576224", "13e47133"]
     assert two.value == {"exclude": ["00576224"], "stop": 7}
+
+
+def test_pool_build_takes_ids_too(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["build", "x.pool", "--source", "ReARC", "--source.ids", "[00576224]"]
+    assert pool.main(words) == 2
+    assert "1 unknown in ids: got ['00576224']" in capsys.readouterr().err

@@ -1,8 +1,8 @@
 """Samples by number, made by worker processes or in this one, always in the same order."""
 
 import os
+import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -159,6 +159,9 @@ def _same(batch: Any) -> Any:
 
 
 def _init_worker(_worker: int) -> None:
+    # Whoever ends a run sends SIGTERM to all of its processes, but the trainer's still needs its
+    # samples to finish a step.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(1)
     # A forked tokenizer has no threads left; without this it warns of that at every start.
@@ -166,11 +169,13 @@ def _init_worker(_worker: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent, however that ended.
+    """End this process soon after its parent, however that ended, or when the parent says so.
 
     torch's own watch is not enough: a worker whose samples fill the pipe to a parent that was
     killed waits until they are read, and the pipe stays open as long as workers hold its ends.
     """
     while os.getppid() == parent:
-        time.sleep(1)
+        info = signal.sigtimedwait({signal.SIGTERM}, 1)
+        if info is not None and info.si_pid == parent:
+            os._exit(0)
     os._exit(1)

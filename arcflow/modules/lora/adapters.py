@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from arcflow.core.errors import CheckpointError, ConfigError
 from arcflow.core.seeds import derive
+from arcflow.modules.finite import check_finite
 from arcflow.modules.lora.config import (
     LoRAConfig,
     check_config,
@@ -197,7 +198,7 @@ def load_adapter_state(model: nn.Module, state: State, name: str = DEFAULT_ADAPT
 
 
 def check_tensors(what: str, found: State, wanted: State) -> None:
-    """Refuse tensors whose names or shapes are not the wanted ones.
+    """Refuse tensors whose names or shapes are not the wanted ones, or that are not finite.
 
     Args:
         what: What the tensors are called in messages.
@@ -205,7 +206,8 @@ def check_tensors(what: str, found: State, wanted: State) -> None:
         wanted: Tensors with the names and shapes that are wanted.
 
     Raises:
-        CheckpointError: If a name or shape differs; the message names the first.
+        CheckpointError: If a name or shape differs, or a number is not finite; the message names
+            the first tensor.
     """
     next_step = "Use the base model and the LoRA options it was trained with."
     for key in sorted(wanted.keys() | found.keys()):
@@ -223,6 +225,7 @@ def check_tensors(what: str, found: State, wanted: State) -> None:
                 expected=str(tuple(wanted[key].shape)),
                 next_step=next_step,
             )
+    check_finite(what, found)
 
 
 def remove_adapter(model: PreTrainedModel, name: str) -> None:

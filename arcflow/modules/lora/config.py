@@ -128,9 +128,11 @@ def check_config(model: nn.Module, config: LoRAConfig) -> None:
                 expected=expected,
                 next_step=f"Correct model.lora.{field}.",
             )
-    targets = config.target_modules
-    if isinstance(targets, str):
-        return
+    if not isinstance(config.target_modules, str):
+        _check_targets(model, config.target_modules)
+
+
+def _check_targets(model: nn.Module, targets: list[str]) -> None:
     names = [path for path, _ in model.named_modules()]
     for target in targets:
         if not any(ends_with(path, [target]) for path in names):

@@ -20,7 +20,7 @@ from arcflow.core.task import Pair, Task, task_from_json
 from arcflow.sources.arc import SPLITS, load_split
 from arcflow.sources.arc_gen.process import GeneratorProcess
 from arcflow.sources.base import Passes, Source, check_not_empty
-from arcflow.sources.select import subsample
+from arcflow.sources.select import choose_ids
 
 DRAWS = 1_000_000
 """The number of random numbers that a pair may take; most take some hundreds.
@@ -59,8 +59,8 @@ class ARCGen(Source):
         memory_limit: The limit of the process's memory, in MiB.
 
     Raises:
-        DataError: The folder is no clone, or an id is unknown.
-        ConfigError: An option is out of its range.
+        DataError: The folder is no clone.
+        ConfigError: An option is out of its range, or an id is unknown.
     """
 
     name = "arc-gen"
@@ -96,19 +96,7 @@ class ARCGen(Source):
         self.path = Path(path).expanduser().resolve()
         self.pairs, self.attempts, self.time_limit = pairs, attempts, time_limit
         self._known = known = _generators(self.path)
-        for field, given in (("ids", ids), ("exclude", exclude)):
-            unknown = [task_id for task_id in given if task_id not in known]
-            if unknown:
-                raise DataError(
-                    f"{path}: {len(unknown)} unknown in {field}",
-                    value=unknown[:5],
-                    expected=f"ids of its {len(known)} generators",
-                    next_step="Check the ids.",
-                )
-        kept = [i for i in known if (not ids or i in ids) and i not in exclude]
-        if fraction < 1 and kept:
-            bare = [Task(task_id, (), ()) for task_id in kept]
-            kept = [task.id for task in subsample(bare, fraction, fraction_seed)]
+        kept = choose_ids(path, "generators", known, ids, exclude, fraction, fraction_seed)
         self._process = GeneratorProcess(self.path, memory_limit)
         self._keep(kept)
 

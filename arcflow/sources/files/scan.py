@@ -13,8 +13,9 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from arcflow.core.contamination import ScreenedTasks, names_in, screen_keys
+from arcflow.core.contamination import ScreenedTasks, screen_keys
 from arcflow.core.errors import DataError
+from arcflow.core.family_names import names_in
 from arcflow.core.files import write_whole
 from arcflow.core.task import Task
 from arcflow.sources.files.line_index import LineFile
@@ -22,7 +23,7 @@ from arcflow.sources.files.read import read_line
 
 _log = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 """The version of the stored survey, to be raised when lines are read or screened differently."""
 
 
@@ -143,7 +144,7 @@ class LineTasks(ScreenedTasks):
         """Yield the tasks with one of these names in their id, or with one of these keys.
 
         Args:
-            names: The ids to look for among :func:`~arcflow.core.contamination.names_in`.
+            names: The ids to look for among :func:`~arcflow.core.family_names.names_in`.
             keys: The keys to look for among :func:`~arcflow.core.contamination.screen_keys`.
         """
         hit = np.isin(self._survey.keys, np.fromiter(keys, np.uint32, len(keys)))

@@ -279,14 +279,18 @@ def _chunks(
 ) -> Generator[_Chunk, None, None]:
     """Yield the chunks that begin at ``starts``, in order."""
     ends = [min(start + CHUNK, tasks) for start in starts]
+    # Here, so that a source that cannot be read says so once, and not in processes that then die.
+    base_tasks = frozenset(task.id for task in source.base_tasks())
     if processes == 1:
-        base_tasks = frozenset(task.id for task in source.base_tasks())
         for start, end in zip(starts, ends, strict=True):
             yield _draw(source, base_tasks, seed, start, end)
         return
     # Processes are spawned, as forking is unsafe with the thread of a progress bar.
     executor = ProcessPoolExecutor(
-        min(processes, len(starts)), multiprocessing.get_context("spawn"), _begin, (source, seed)
+        min(processes, len(starts)),
+        multiprocessing.get_context("spawn"),
+        _begin,
+        (source, base_tasks, seed),
     )
     waiting: deque[Future[_Chunk]] = deque()
     try:
@@ -303,13 +307,13 @@ def _chunks(
 _worker: tuple[Source, frozenset[str], int]
 
 
-def _begin(source: Source, seed: int) -> None:
+def _begin(source: Source, base_tasks: frozenset[str], seed: int) -> None:
     """Set up what a process keeps between its chunks."""
     global _worker
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Ctrl-C goes to all processes of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker = source, frozenset(task.id for task in source.base_tasks()), seed
+    _worker = source, base_tasks, seed
 
 
 def _end_with_parent() -> None:

@@ -5,12 +5,12 @@ from typing import Literal, Self
 
 import numpy as np
 
-from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.errors import ConfigError
 from arcflow.core.seeds import rng
 from arcflow.core.task import Task, task_from_json
 from arcflow.sources.base import Passes, Source, check_not_empty
 from arcflow.sources.pool.file import PoolFile
-from arcflow.sources.select import subsample
+from arcflow.sources.select import choose_ids
 
 
 class PoolSource(Source):
@@ -33,8 +33,8 @@ class PoolSource(Source):
             has.
 
     Raises:
-        DataError: The file is no pool, of another version or damaged, or a family is unknown.
-        ConfigError: An option is out of its range.
+        DataError: The file is no pool, of another version or damaged.
+        ConfigError: An option is out of its range, or a family is unknown.
     """
 
     def __init__(
@@ -57,20 +57,7 @@ class PoolSource(Source):
         self._families = [(of["id"], of["source"]) for of in self._file.about["families"]]
         self._pairs = pairs
         known = [family for family, _ in self._families]
-        for field, given in (("ids", ids), ("exclude", exclude)):
-            unknown = [family for family in given if family not in set(known)]
-            if unknown:
-                raise DataError(
-                    f"{path}: {len(unknown)} unknown in {field}",
-                    value=unknown[:5],
-                    expected=f"some of its {len(known)} families, such as {known[0]}",
-                    next_step="Correct the ids, or build a pool that has them.",
-                )
-        kept = [family for family in known if (not ids or family in ids) and family not in exclude]
-        if fraction < 1 and kept:
-            kept = [
-                task.id for task in subsample([_bare(i) for i in kept], fraction, fraction_seed)
-            ]
+        kept = choose_ids(path, "families", known, ids, exclude, fraction, fraction_seed)
         self._keep(frozenset(kept))
 
     def _keep(self, families: frozenset[str]) -> None:
@@ -126,10 +113,6 @@ class PoolSource(Source):
             "families": "all" if everything else " ".join(sorted(self._kept)),
             "pairs": str(self._pairs),
         }
-
-
-def _bare(family: str) -> Task:
-    return Task(family, (), ())
 
 
 def _refuse(field: str, value: object, expected: str) -> None:

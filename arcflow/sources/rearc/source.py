@@ -99,7 +99,7 @@ class ReARC(Source):
         self._own_difficulty = difficulty == "original"
         self._adaptation = Adaptation((lower, upper), background, roles, verify)
         known = self._backend().generators
-        left = choose_ids("RE-ARC", "generator", known, ids, exclude, fraction, fraction_seed)
+        left = choose_ids("RE-ARC", "generators", known, ids, exclude, fraction, fraction_seed)
         self._take(left)
 
     def __len__(self) -> int:

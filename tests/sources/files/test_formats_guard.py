@@ -18,6 +18,8 @@ from arcflow.sources.files.by_name import named
 from arcflow.sources.load_source import load_source
 from arcflow.sources.select import TaskSelection, load_tasks
 from tests.core.test_contamination import view_task
+from tests.core.test_disguises import CAUGHT
+from tests.core.test_disguises import EVALUATED as DISGUISED
 from tests.helpers.formats import EVALUATED, FORMATS, TASKS, grids_of, write_barc, write_lines
 
 
@@ -91,3 +93,20 @@ def test_the_guard_reads_only_suspects_of_a_long_file(
     assert len(read) < 20
     assert len(guarded.tasks) == 100
     assert "2 of 102 tasks" in caplog.text
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_every_disguise_is_suspected_in_a_long_file(tmp_path: Path, name: str) -> None:
+    """Of such a file only the tasks that share a key with an evaluated one are looked at."""
+    evaluated = DISGUISED[:3]
+    copies = [replace(made(CAUGHT[name](task)), id=f"{i}x") for i, task in enumerate(evaluated)]
+    if name.startswith("an id that says so"):
+        copies = [made(CAUGHT[name](task)) for task in evaluated]
+    source = load_source(TaskSelection(tasks=str(write_lines(tmp_path, [*TASKS, *copies]))))
+    guarded = guard(source.base_tasks(), evaluated)
+    assert [task.id for task in guarded.dropped] == [task.id for task in copies]
+
+
+def made(copy: Task | tuple[Task, Task]) -> Task:
+    assert isinstance(copy, Task)
+    return copy

@@ -13,6 +13,7 @@ import pytest
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.task import Pair, Task
 from arcflow.sources.base import TaskList
+from arcflow.sources.files.json_lines import JsonLines
 from arcflow.sources.pool.build import build_pool, family_of
 from arcflow.sources.pool.file import BLOCK, PoolFile
 from arcflow.sources.pool.source import PoolSource
@@ -34,6 +35,19 @@ def test_the_same_bytes_for_any_number_of_processes(
     assert sum(steps) == 300
     assert len(steps) > 5
     assert [file.name for file in tmp_path.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_lines_that_cannot_be_read_are_told_once(
+    tmp_path: Path, processes: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In the first process: others would die of it, with tracebacks."""
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"id": "a", "train":\n{"x"\n' + "[" * 10**5 + "\n")
+    with pytest.raises(DataError, match=r"3 of 3 lines cannot be read: got .*line 1: not JSON"):
+        build_pool(tmp_path / "p", JsonLines(str(path)), 2000, processes=processes)
+    assert capfd.readouterr() == ("", "")
+    assert not (tmp_path / "p").exists()
 
 
 def test_another_seed_is_another_pool(pool: Path, tmp_path: Path) -> None:
@@ -188,8 +202,13 @@ def test_a_killed_build_leaves_no_pool_and_no_process(tmp_path: Path, number: in
         build_pool(tmp_path / "p", Noise(), 10)
     build.send_signal(number)
     error = build.communicate(timeout=30)[1]
-    assert build.returncode == (-9 if number == signal.SIGKILL else 130)
-    assert ("interrupted. Nothing was written." in error) == (number != signal.SIGKILL)
+    code, said = {
+        signal.SIGKILL: (-9, ""),
+        signal.SIGTERM: (143, "ended by SIGTERM. Nothing was written."),
+        signal.SIGINT: (130, "interrupted. Nothing was written."),
+    }[number]
+    assert build.returncode == code
+    assert said in error
     end = time.monotonic() + 20
     while any(map(_alive, children)) and time.monotonic() < end:
         time.sleep(0.05)

@@ -116,8 +116,11 @@ def test_a_smaller_share_is_within_a_larger_one() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"ids": ["00d62c1c"]}, "ids has a task that has no generator: got '00d62c1c'"),
-        ({"exclude": ["nothing"]}, "exclude has a task that has no generator"),
+        (
+            {"ids": ["00d62c1c"]},
+            "1 unknown in ids: got ['00d62c1c']. Expected ids of its 400 generators, such",
+        ),
+        ({"exclude": ["nothing"]}, "1 unknown in exclude"),
         ({"fraction": 0.0}, "bad fraction: got 0.0"),
         ({"pairs": 0}, "bad pairs: got 0"),
         ({"pairs": "all"}, "bad pairs: got 'all'"),
