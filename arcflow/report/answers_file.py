@@ -33,7 +33,7 @@ def read_entries(path: str | Path) -> list[Entry]:
             for number, entry in enumerate(read_journal(path)[1], start=2)
         ]
     name = Path(path).stem
-    if _is_submission(data):
+    if is_submission(data):
         return [
             {
                 "task": task_id,
@@ -64,7 +64,8 @@ def _checked(entry: Entry, where: str) -> Entry:
     return entry
 
 
-def _is_submission(data: bytes) -> bool:
+def is_submission(data: bytes) -> bool:
+    """Return whether a file that begins with these bytes is a submission."""
     # A file of candidates has one object a line, each with this key.
     return b'"attempt_1"' in data[:100_000]
 

@@ -8,11 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from arcflow.core.errors import DataError
+from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.overwriting import refuse_overwriting
 from arcflow.core.printable import printable
 from arcflow.core.task import Task
+from arcflow.report.answers_file import is_submission
+from arcflow.scoring.journal import is_journal
 from arcflow.sources.files.formats import Format
 from arcflow.tools.run import WHERE_HELP, run
+from arcflow.tools.show_answers import (
+    list_answered,
+    read_answered,
+    render_answered,
+    save_picture,
+)
 from arcflow.viz.terminal import best_colors, detect_colors, render_task
 
 
@@ -21,14 +30,27 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="arcflow show",
         description="Show a task's pairs side by side, in colour where the output is a terminal; "
-        "or list the tasks of a file, a folder or a published set.",
+        "list the tasks of a file, a folder or a published set; or show the answers of a "
+        "submission or a journal beside the truth.",
     )
     parser.add_argument(
         "tasks",
         nargs="+",
         metavar="TASK",
-        help="a task's id, a JSON file, a folder, a published set such as arc-agi-1/training, or "
-        "counting/FAMILY/NUMBER, a generated task",
+        help="a task's id, a JSON file, a folder, a published set such as arc-agi-1/training, "
+        "counting/FAMILY/NUMBER, a generated task; or a submission or a journal, which is listed",
+    )
+    parser.add_argument(
+        "--answers",
+        metavar="FILE",
+        help="show the answers of this journal, submission or file of candidates too; wrong cells "
+        "are marked by x",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write a picture of the one task instead, as .svg or .png",
     )
     parser.add_argument(
         "--tasks",
@@ -60,12 +82,50 @@ def _work(options: argparse.Namespace) -> None:
     else:
         colors = best_colors(os.environ) if options.color else "none"
     width = options.width or shutil.get_terminal_size().columns
+    if options.output is not None and (len(options.tasks) > 1 or options.answers is None):
+        raise ConfigError(
+            "--output: a picture shows one task and its answers",
+            value=options.tasks,
+            expected="one id, and --answers FILE",
+            next_step="Name them, or leave --output out.",
+        )
     for name in options.tasks:
+        if _holds_answers(name):
+            print(list_answered(name, list(read_answered(name, _all(options.where)).values())))
+            continue
         task = _find(name, options.where, options.format)
         if not isinstance(task, Task):
             _list(name, task)
             continue
-        print(render_task(task.without_answers() if options.hide_answers else task, colors, width))
+        shown = task.without_answers() if options.hide_answers else task
+        if options.answers is None:
+            print(render_task(shown, colors, width))
+            continue
+        answered = read_answered(options.answers, [shown])[task.id]
+        if options.output is None:
+            print(render_answered(answered, colors, width))
+        else:
+            refuse_overwriting("--output", options.output, [options.answers])
+            save_picture(answered, Path(options.output))
+            print(f"written: {options.output}")
+
+
+def _holds_answers(name: str) -> bool:
+    """Return whether a path is a journal or a submission, by its first bytes."""
+    path = Path(name).expanduser()
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(100_000)
+    return is_journal(start) or is_submission(start)
+
+
+def _all(where: str | None) -> list[Task]:
+    """Return the tasks of a place, or those of the published sets."""
+    from arcflow.sources.arc import SPLITS
+    from arcflow.sources.files.by_name import named
+
+    return [task for name in ([where] if where else SPLITS) for task in named(name)]
 
 
 def _find(name: str, where: str | None, form: Format) -> Task | list[Task]:

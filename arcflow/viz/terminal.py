@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from arcflow.core.grid import N_COLORS, Grid
 from arcflow.core.printable import printable
 from arcflow.core.task import Pair, Task
@@ -79,6 +82,27 @@ def render_task(task: Task, colors: Colors = "256", width: int = 80) -> str:
     return "\n".join([head, "", *_flow(blocks, width)])
 
 
+def render_beside(
+    grids: Sequence[tuple[str, Grid, Grid | None]], colors: Colors = "256", width: int = 80
+) -> list[str]:
+    """Return the lines of titled grids, side by side as far as ``width`` allows.
+
+    Args:
+        grids: A title, a grid, and the grid that it should be: cells that differ are marked by
+            ``x`` if the two have one size. None stands for a truth that is not known.
+        colors: Whether cells are digits or coloured.
+        width: The width of the terminal, in columns.
+    """
+    blocks = []
+    for title, grid, truth in grids:
+        wrong = None
+        if truth is not None and truth.shape == grid.shape:
+            wrong = grid != truth
+        cell = 2 if 2 * grid.shape[1] <= width else 1
+        blocks.append(_stack([_words(title), _grid_block(grid, colors, cell, wrong)]))
+    return _flow(blocks, width)
+
+
 @dataclass(frozen=True, slots=True)
 class _DrawnGrid:
     """Lines that each take ``width`` columns on the screen, not counting colour codes."""
@@ -91,7 +115,9 @@ def _words(words: str) -> _DrawnGrid:
     return _DrawnGrid([words], len(words))
 
 
-def _grid_block(grid: Grid | None, colors: Colors, cell: int) -> _DrawnGrid:
+def _grid_block(
+    grid: Grid | None, colors: Colors, cell: int, wrong: NDArray[np.bool_] | None = None
+) -> _DrawnGrid:
     if grid is None:
         return _words("?")
     if colors == "none":
@@ -100,7 +126,15 @@ def _grid_block(grid: Grid | None, colors: Colors, cell: int) -> _DrawnGrid:
         paint, end = [f"\x1b[48;5;{code}m" + " " * cell for code in _XTERM], _RESET
     else:
         paint, end = [f"\x1b[48;2;{r};{g};{b}m" + " " * cell for r, g, b in RGB], _RESET
-    lines = ["".join(paint[c] for c in row) + end for row in grid.tolist()]
+    if wrong is None:
+        lines = ["".join(paint[c] for c in row) + end for row in grid.tolist()]
+    else:
+        # The mark takes the last of the cell's columns, or the only one.
+        marked = [f"{text[:-1]}x" for text in paint]
+        lines = [
+            "".join(marked[c] if bad else paint[c] for c, bad in zip(row, marks, strict=True)) + end
+            for row, marks in zip(grid.tolist(), wrong.tolist(), strict=True)
+        ]
     return _DrawnGrid(lines, grid.shape[1] * cell)
 
 

