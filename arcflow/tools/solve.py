@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.overwriting import refuse_overwriting
 from arcflow.core.task import Pair, Task
+from arcflow.scoring.journal import read_journal
 from arcflow.scoring.merge import rank_answers
 from arcflow.scoring.voting import Candidate, by_test_input
 from arcflow.solving.solvers import SOLVERS, check_solvers, cores
@@ -22,6 +23,7 @@ from arcflow.viz.terminal import best_colors, detect_colors, render_task
 if TYPE_CHECKING:
     from arcflow.solving.run import SolveRun
 
+_JOURNAL = ".journal.jsonl"
 _DRAWN = 20
 """The largest number of tasks that are drawn without being asked."""
 
@@ -110,7 +112,7 @@ def _work(options: argparse.Namespace) -> None:
     if output is not None:
         read = [path for name in options.tasks for path in task_files(name)]
         refuse_overwriting("--output", output, read)
-        refuse_overwriting("the journal of --output", output.with_suffix(".journal.jsonl"), read)
+        refuse_overwriting("the journal of --output", output.with_suffix(_JOURNAL), read)
 
     from arcflow.solving.run import SolveRun
 
@@ -130,6 +132,21 @@ def _work(options: argparse.Namespace) -> None:
     finally:
         solving.close()
     print(_summary(solving))
+    if output is not None:
+        _write_page(output, tasks)
+
+
+def _write_page(output: Path, tasks: Sequence[Task]) -> None:
+    """Write the report beside the submission; it can be made again from the journal."""
+    from arcflow.report.write import write_report
+
+    page = output.with_suffix(".report.html")
+    try:
+        write_report(page, output.name, tasks, read_journal(output.with_suffix(_JOURNAL))[1])
+    except DataError as error:
+        print(f"arcflow solve: {error}", file=sys.stderr)
+    else:
+        print(f"report: {page}")
 
 
 def _deadline(text: str) -> float | None:

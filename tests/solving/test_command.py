@@ -66,7 +66,9 @@ def test_hidden_answers_are_counted_as_answered(
     words = [str(path), "--solvers", "trees", "-o", str(output), "--no-draw", "--seconds", "0"]
     assert solve.main(words) == 0
     out, err = capsys.readouterr()
-    assert out == f"2 tasks, 2 answered\nsubmission: {output}\n"
+    report = output.with_suffix(".report.html")
+    assert out == f"2 tasks, 2 answered\nsubmission: {output}\nreport: {report}\n"
+    assert report.read_text().count("<details") == 2
     assert err.splitlines()[-1] == "2/2 tasks, 2 answered"
     solved = tasks_file(range(2), name="solved.json")
     assert score.main([str(output), "--tasks", str(solved)]) == 0
