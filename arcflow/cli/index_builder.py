@@ -117,7 +117,7 @@ def _shipped() -> list[type]:
 
 
 def _tree(parser: ArgumentParser) -> dict[str, Any]:
-    """Nested keys, as in a config file; what each leaf says is told in option_index."""
+    """Nested keys, as in a config file; option_index describes the leaves."""
     tree: dict[str, Any] = {}
     for action in parser._actions:
         if action.dest == "help" or action.dest.endswith(".help"):

@@ -1,4 +1,4 @@
-"""A user's mistake is told once, though each process of a run meets it."""
+"""A mistake of the user is reported once, though each process of a run meets it."""
 
 import os
 import tempfile

@@ -20,7 +20,7 @@ _POLICY = tuple(
     for name in ("allowlist", "ast_policy", "namespace", "outputs", "results")
 )
 _WORDS = ("arcflow.omniarc.feedback", "arcflow.omniarc.trial")
-"""What decides which programs may run, and what a failing one is told."""
+"""The options that decide which programs may run, and the feedback on those that fail."""
 
 
 @dataclass(frozen=True)

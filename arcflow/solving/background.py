@@ -78,6 +78,6 @@ class BackgroundSolvers:
                         self._finished.put((self._tasks[number], answers))
                     if self._stop.is_set():
                         return
-        # The thread that asks is told.
+        # The thread that asks for answers raises it.
         except Exception as error:  # noqa: BLE001
             self._finished.put(error)
