@@ -49,13 +49,14 @@ napoleon_numpy_docstring = False
 nitpicky = True
 _OTHERS = (
     *sys.stdlib_module_names,
-    *("jinja2", "jsonargparse", "lightning", "matplotlib", "numpy", "peft", "rich", "tokenizers"),
-    *("torch", "torchmetrics", "transformers", "vllm", "yaml"),
+    *("jinja2", "jsonargparse", "lightning", "markupsafe", "matplotlib", "numpy", "peft", "rich"),
+    *("tokenizers", "torch", "torchmetrics", "transformers", "vllm", "yaml"),
 )
 nitpick_ignore_regex = [
     ("py:.*", rf"({'|'.join(_OTHERS)})(\..*)?"),
     ("py:.*", "|".join(name for name in dir(builtins) if name[0] != "_")),
-    # Values of literal types, and private bases.
+    # Values of literal types, parameters of types, and private bases.
     ("py:.*", r"'.*'"),
+    ("py:.*", r"_[PRT]"),
     ("py:.*", r"arcflow\..*\._\w+"),
 ]

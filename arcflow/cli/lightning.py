@@ -157,7 +157,7 @@ class ArcflowCLI(LightningCLI):
         trainer = config["trainer"]
         root = trainer["default_root_dir"] or "."
         _make_folder(root)
-        if self.subcommand == "fit":
+        if self.subcommand == "fit" and not trainer.get("fast_dev_run"):  # a trial writes nothing
             lock_run(root)
         if config.get("ckpt_path") is not None:
             config["ckpt_path"] = str(find_checkpoint(root, str(config["ckpt_path"])))

@@ -64,7 +64,7 @@ class Augmentation(ABC):
         return grid
 
     def to_json(self) -> dict[str, object]:
-        """``{"kind": ..., field: value, ...}``, read by :func:`augmentation_from_json`."""
+        """``{"kind": ..., field: value, ...}``, read by ``augmentation_from_json``."""
         cls = type(self)
         return plain_json(cls.kind if BUILT_IN.get(cls.kind) is cls else class_path(cls), self)
 

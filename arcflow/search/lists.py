@@ -20,7 +20,7 @@ from arcflow.search.measures import chosen, measures
 
 @compiled
 def kept(images: list[Image], which: int, how: int) -> list[Image]:
-    """Return the images that a choice keeps, in their order; see :func:`measures.chosen`."""
+    """Return the images that a choice keeps, in their order; see ``measures.chosen``."""
     keep = chosen(images, which, how)
     out = no_images()
     for i in range(len(images)):

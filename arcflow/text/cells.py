@@ -44,7 +44,7 @@ class PromptTokenizer:
     def write(
         self, layout: PromptLayout, values: Sequence[Any], *, units: bool = False
     ) -> WrittenPrompt:
-        """Return the text of a prompt in the form that :meth:`__call__` needs.
+        """Return the text of a prompt in the form that a call needs.
 
         Args:
             layout: The layout of the prompt.

@@ -13,6 +13,7 @@ import pytest
 from arcflow.omniarc.registry import find_program
 from arcflow.sandbox import Limits
 from arcflow.tools import omniarc, sandbox
+from tests.helpers.signals import heed_interrupts
 
 ID = "00d62c1b"
 UNSOLVED = "def task(grid):\n    return grid\n"
@@ -184,7 +185,12 @@ def test_unknown_commands_name_the_known_ones(
 def test_an_interrupted_coverage_is_one_line() -> None:
     words = [sys.executable, "-m", "arcflow", "omniarc", "coverage", "--jobs", "2"]
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
     ) as child:
         assert child.stdout is not None
         for _ in range(2):

@@ -141,7 +141,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def test_memory_is_bounded():
+    # Compiling takes memory of its own, once on a machine, and is no part of a job.
+    prepare = "from arcflow.search.solver import SearchSolver\nSearchSolver.prepare()"
+    subprocess.run([sys.executable, "-c", prepare], check=True)
     done = subprocess.run(
         [sys.executable, "-c", _LARGE], capture_output=True, text=True, check=True
     )
-    assert int(done.stdout) < 2_000_000, f"{done.stdout} kB"
+    assert int(done.stdout) < 1_000_000, f"{done.stdout} KiB"

@@ -11,6 +11,8 @@ from arcflow.sources.files.rows import group_pairs, row_id, table_rows
 Format = Literal["auto", "task", "tasks", "variations", "pairs", "examples", "lines"]
 """What a file holds; "auto" detects it.
 
+Each name, and what a file of this kind looks like::
+
     task        {"train": [{"input", "output"}, ...], "test": [...]}
     tasks       {id: any of the others but lines}
     variations  [task, task, ...], of one task; with ids of their own, tasks
