@@ -15,6 +15,7 @@ from arcflow.core.errors import CheckpointError, ConfigError, located
 from arcflow.tools.run import did_you_mean
 
 _ENGINES = ("transformers", "vllm")
+_ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 _PARTS = {
     "fit": ("train", "val"),
     "validate": ("val",),
@@ -44,6 +45,7 @@ def check_values(command: str, values: Mapping[str, Any]) -> None:
         check_logger_package(name)
     _check_seed(values.get("seed_everything"))
     _check_engine(values.get("pass_n.engine"))
+    _check_accelerator(values.get("trainer.accelerator"))
     _check_times(values)
     _check_folders(values)
     if command == "fit" and "model" in values:
@@ -98,6 +100,17 @@ def _check_engine(name: Any) -> None:
             value=name,
             expected=f"{' or '.join(_ENGINES)}, or the class path of an engine of your own",
             next_step=f"{did_you_mean(name, _ENGINES)}Correct --pass_n.engine.",
+        )
+
+
+def _check_accelerator(name: object) -> None:
+    # A class of the user's own has a dot in its path.
+    if isinstance(name, str) and "." not in name and name not in _ACCELERATORS:
+        raise ConfigError(
+            "trainer.accelerator: no such accelerator",
+            value=name,
+            expected=f"one of {', '.join(_ACCELERATORS)}",
+            next_step=f"{did_you_mean(name, _ACCELERATORS)}Correct --trainer.accelerator.",
         )
 
 

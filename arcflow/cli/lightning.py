@@ -35,7 +35,7 @@ from arcflow.callbacks.termination import handle_termination
 from arcflow.callbacks.ttft import TestTimeFineTuning
 from arcflow.cli.run_lock import lock_run, run_locks
 from arcflow.cli.word_forms import RUN_FOLDER, fill_loggers
-from arcflow.core.errors import ConfigError
+from arcflow.core.errors import ArcflowError, ConfigError
 from arcflow.core.yaml_text import prepare_yaml
 from arcflow.datamodules.arc import ARCDataModule
 from arcflow.datamodules.mixture import MixtureDataModule
@@ -183,13 +183,29 @@ class ArcflowCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Lightning's, with progress that knows the run's end: a bar, or lines off a terminal."""
-        trainer = super().instantiate_trainer(**kwargs)
+        try:
+            trainer = super().instantiate_trainer(**kwargs)
+        except ArcflowError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise ConfigError(
+                f"trainer: Lightning refuses its options ({str(error).strip().splitlines()[0]})",
+                value=_trainer_values(self.config[self.subcommand]["trainer"]),
+                expected="options that Lightning's Trainer takes together on this machine",
+                next_step="Correct the options of --trainer; `arcflow fit --help` lists them.",
+            ) from error
         trainer.callbacks.append(DataStatsLogger())
         handle_termination(trainer)
         bars = [c for c in trainer.callbacks if isinstance(c, ProgressBar)]
         if [type(bar) for bar in bars] in ([TQDMProgressBar], [RichProgressBar]):
             trainer.callbacks[trainer.callbacks.index(bars[0])] = run_progress()
         return trainer
+
+
+def _trainer_values(trainer: Namespace) -> dict[str, Any]:
+    """Return the options on which it depends where and how a trainer computes."""
+    names = ("accelerator", "strategy", "devices", "num_nodes", "precision", "max_time")
+    return {name: trainer[name] for name in names if trainer.get(name) is not None}
 
 
 def _make_folder(root: str) -> None:

@@ -32,6 +32,20 @@ MEASURES = (
 
 
 @compiled
+def least(counts: NDArray[np.int64]) -> int:
+    """Return the number of cells of the least frequent colour that is there; 0 if none is.
+
+    Args:
+        counts: The number of cells of each colour, of which 0 is nothing.
+    """
+    found = 0
+    for color in range(1, 10):
+        if counts[color] and (found == 0 or counts[color] < found):
+            found = counts[color]
+    return found
+
+
+@compiled
 def measures(images: list[Image], which: int) -> NDArray[np.int64]:
     """Return one number for each image of a list.
 
@@ -86,11 +100,7 @@ def measures(images: list[Image], which: int) -> NDArray[np.int64]:
             for j in range(n):
                 out[i] += same(shape, painted(images[j][0], 1))
         elif which == 15:
-            for color in range(1, 10):
-                if counts[color] and (out[i] == 0 or counts[color] < out[i]):
-                    out[i] = counts[color]
-            if n_colors(g) < 2:
-                out[i] = 0
+            out[i] = least(counts) if n_colors(g) > 1 else 0
         else:
             for j in range(n):
                 out[i] += main_color(images[j][0]) == main_color(g)

@@ -56,6 +56,7 @@ def refused(folder: Path, *words: str, **environ: str) -> str:
         (["--data", "my_data.MyData"], "data: no module my_data: got 'my_data.MyData'."),
         (["--data.class_path=arcflow.datamodules.arc.ARCDataModuel"], "Did you mean ARCDataModule"),
         (["--model", "LoraModule"], "Did you mean LoRAModule?"),
+        (["--trainer.accelerator", "gpuu"], "no such accelerator: got 'gpuu'."),
         (["--model.adapter", "nowhere"], "adapter nowhere: not an adapter folder"),
         (["--model.start_from=gone"], "model.start_from: nothing there: got 'gone'."),
         (["--data.train.tasks", "no.json"], "unknown tasks: got 'no.json'."),
@@ -267,3 +268,23 @@ def test_an_unknown_monitor_ends_a_run_before_its_first_step(
     lines = capfd.readouterr().out.strip().splitlines()
     assert lines[-1].startswith("arcflow: trainer.callbacks: EarlyStopping monitors a value that")
     assert not any(line.startswith("step ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--trainer.strategy", "ddpp"], "ddpp"),
+        (["--trainer.devices", "0"], "devices"),
+        (["--trainer.gradient_clip_algorithm", "nrom"], "nrom"),
+    ],
+)
+def test_options_that_lightning_does_not_take(
+    tmp_path: Path, words: list[str], message: str
+) -> None:
+    command = [sys.executable, "-m", "arcflow", "fit", "-c", QUICKSTART, *words]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert found.returncode == 2, found.stderr
+    last = found.stderr.strip().splitlines()[-1]
+    assert last.startswith("arcflow: ")
+    assert message in last
+    assert "Traceback" not in found.stderr
