@@ -44,8 +44,9 @@ def check_values(command: str, values: Mapping[str, Any]) -> None:
     for name in class_names(values.get("trainer.logger")):
         check_logger_package(name)
     _check_seed(values.get("seed_everything"))
-    _check_engine(values.get("pass_n.engine"))
-    _check_accelerator(values.get("trainer.accelerator"))
+    _check_name("pass_n.engine", "engine", values.get("pass_n.engine"), _ENGINES)
+    accelerator = values.get("trainer.accelerator")
+    _check_name("trainer.accelerator", "accelerator", accelerator, _ACCELERATORS)
     _check_times(values)
     _check_folders(values)
     if command == "fit" and "model" in values:
@@ -93,24 +94,14 @@ def _check_seed(seed: Any) -> None:
         )
 
 
-def _check_engine(name: Any) -> None:
-    if isinstance(name, str) and "." not in name and name not in _ENGINES:
+def _check_name(option: str, what: str, name: object, known: tuple[str, ...]) -> None:
+    """Refuse a name that is none of those known; a class path has a dot and is left alone."""
+    if isinstance(name, str) and "." not in name and name not in known:
         raise ConfigError(
-            "pass_n.engine: no such engine",
+            f"{option}: no such {what}",
             value=name,
-            expected=f"{' or '.join(_ENGINES)}, or the class path of an engine of your own",
-            next_step=f"{did_you_mean(name, _ENGINES)}Correct --pass_n.engine.",
-        )
-
-
-def _check_accelerator(name: object) -> None:
-    # A class of the user's own has a dot in its path.
-    if isinstance(name, str) and "." not in name and name not in _ACCELERATORS:
-        raise ConfigError(
-            "trainer.accelerator: no such accelerator",
-            value=name,
-            expected=f"one of {', '.join(_ACCELERATORS)}",
-            next_step=f"{did_you_mean(name, _ACCELERATORS)}Correct --trainer.accelerator.",
+            expected=f"one of {', '.join(known)}, or a class path",
+            next_step=f"{did_you_mean(name, known)}Correct --{option}.",
         )
 
 

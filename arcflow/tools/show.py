@@ -18,9 +18,9 @@ from arcflow.sources.files.formats import Format
 from arcflow.tools.run import WHERE_HELP, run
 from arcflow.tools.show_answers import (
     list_answered,
+    picture,
     read_answered,
     render_answered,
-    save_picture,
 )
 from arcflow.viz.terminal import best_colors, detect_colors, render_task
 
@@ -106,7 +106,7 @@ def _work(options: argparse.Namespace) -> None:
             print(render_answered(answered, colors, width))
         else:
             refuse_overwriting("--output", options.output, [options.answers])
-            save_picture(answered, Path(options.output))
+            picture(answered).save(options.output)
             print(f"written: {options.output}")
 
 

@@ -1,8 +1,8 @@
 """Answers of a submission or a journal beside the truth, in the terminal or as a picture."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
+from arcflow.api.pictures import Picture
 from arcflow.core.errors import DataError
 from arcflow.core.printable import printable
 from arcflow.core.task import Task
@@ -84,8 +84,8 @@ def render_answered(one: TaskAnswers, colors: Colors, width: int) -> str:
     return "\n".join(parts)
 
 
-def answer_rows(one: TaskAnswers) -> tuple[list[Row], list[str]]:
-    """Return the rows and heads of a picture: pairs, and the first answers beside the truth."""
+def picture(one: TaskAnswers) -> Picture:
+    """Return a picture of a task's pairs, and of the first answers beside the truth."""
     rows: list[Row] = [
         (f"train {i}", [[pair.input], [] if pair.output is None else [pair.output], []])
         for i, pair in enumerate(one.task.train)
@@ -95,41 +95,7 @@ def answer_rows(one: TaskAnswers) -> tuple[list[Row], list[str]]:
         truth = [] if pair.output is None else [pair.output]
         given = [answer.grid for answer in found.answers[:ATTEMPTS]]
         rows.append((f"test {i}: {STATUS_WORDS[found.status]}", [[pair.input], truth, given]))
-    return rows, ["input", "output", "answers"]
-
-
-def save_picture(one: TaskAnswers, path: Path) -> None:
-    """Write the picture of a task's answers.
-
-    Raises:
-        DataError: The path ends neither in .svg nor in .png, or nothing can be written there.
-    """
-    from arcflow.core.files import write_whole
-    from arcflow.viz.svg import svg_table
-
-    rows, heads = answer_rows(one)
-    try:
-        if path.suffix == ".svg":
-            write_whole(path, svg_table(rows, heads).encode())
-            return
-        if path.suffix == ".png":
-            from arcflow.viz.picture import draw_table  # matplotlib takes a second
-
-            draw_table(rows, heads, path)
-            return
-    except OSError as error:
-        raise DataError(
-            f"--output: the picture cannot be written ({error.strerror})",
-            value=str(path),
-            expected="a file in a folder that can be written to",
-            next_step="Choose another path.",
-        ) from error
-    raise DataError(
-        "--output: unknown kind of picture",
-        value=str(path),
-        expected="a path that ends in .svg or .png",
-        next_step="Change the path's ending.",
-    )
+    return Picture(rows, ["input", "output", "answers"], one.task)
 
 
 def note(answer: RankedAnswer) -> str:

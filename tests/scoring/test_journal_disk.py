@@ -2,7 +2,6 @@
 
 import os
 import resource
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from arcflow.core.errors import DataError
 from arcflow.scoring.journal import Journal, write_journal
+from tests.helpers.disks import mounted
 from tests.helpers.journals import (
     ENTRIES,
     RUN,
@@ -54,19 +54,8 @@ def check_full(path: Path, free: Any) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(words, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("mounting is not allowed here; the next test fills a file instead")
-    try:
+    with mounted(tmp_path / "disk", "64k") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_full_disk_leaves_the_journal_intact(small_disk: Path) -> None:
