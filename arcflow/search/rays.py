@@ -36,6 +36,18 @@ def _wanted(how: int, dr: int, dc: int) -> bool:
 
 
 @compiled
+def _shoot(g: Cells, out: Cells, start: tuple[int, int], step: tuple[int, int]) -> None:
+    """Draw into ``out`` the ray of a cell of ``g`` through nothing, where nothing is drawn yet."""
+    h, w = g.shape
+    color = g[start]
+    i, j = start[0] + step[0], start[1] + step[1]
+    while 0 <= i < h and 0 <= j < w and g[i, j] == 0:
+        if out[i, j] == 0:
+            out[i, j] = color
+        i, j = i + step[0], j + step[1]
+
+
+@compiled
 def rays(g: Cells, how: int) -> Cells:
     """Return the image with rays from every cell through nothing, up to the next cell or the edge.
 
@@ -55,11 +67,7 @@ def rays(g: Cells, how: int) -> Cells:
                 for dc in range(-1, 2):
                     if (dr == 0 and dc == 0) or not _wanted(how, dr, dc):
                         continue
-                    i, j = r + dr, c + dc
-                    while 0 <= i < h and 0 <= j < w and g[i, j] == 0:
-                        if out[i, j] == 0:
-                            out[i, j] = g[r, c]
-                        i, j = i + dr, j + dc
+                    _shoot(g, out, (r, c), (dr, dc))
     return out
 
 
@@ -84,11 +92,7 @@ def continued(g: Cells, how: int) -> Cells:
                     i, j = r - dr, c - dc
                     if not (0 <= i < h and 0 <= j < w and g[i, j] == g[r, c]):
                         continue
-                    i, j = r + dr, c + dc
-                    while 0 <= i < h and 0 <= j < w and g[i, j] == 0:
-                        if out[i, j] == 0:
-                            out[i, j] = g[r, c]
-                        i, j = i + dr, j + dc
+                    _shoot(g, out, (r, c), (dr, dc))
     return out
 
 
