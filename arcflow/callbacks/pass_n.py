@@ -115,13 +115,8 @@ class PassN(Callback):
         self._line: Callable[[str], None] = _ignore
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Note when the run began; refuse to train what the engine could not serve afterwards."""
+        """Note when the run began; refuse what the engine could not serve, before it is loaded."""
         self._started = run_started()
-        if stage == "fit":
-            check_engine(self.engine, pl_module, self._tuner(trainer))
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse the model itself, now that it is loaded, if the engine could not serve it."""
         check_engine(self.engine, pl_module, self._tuner(trainer))
 
     # Lightning's hooks: one pair a subcommand.

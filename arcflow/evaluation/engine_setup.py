@@ -15,6 +15,7 @@ from arcflow.engines.base import AdapterRef, Engine
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.engines.vllm import VLLMConfig, VLLMEngine, check_head_size, check_servable
 from arcflow.evaluation.grid_requests import AnswerConfig
+from arcflow.modules.backbone import saved_architecture
 from arcflow.modules.export import merge_and_export
 from arcflow.modules.gguf.folder import model_folder
 from arcflow.modules.lora.adapters import LoRAConfig
@@ -79,8 +80,10 @@ def check_engine(name: EngineName, module: Any, tuner: Tuner | None) -> None:
         )
     for config in _adapter_configs(module, tuner):
         check_servable(config.spec())
-    if module.base_record:  # the model is loaded
-        check_head_size(module.model.config.get_text_config())
+    loaded = bool(module.base_record)
+    architecture = module.model.config if loaded else saved_architecture(module.backbone)
+    if architecture is not None:
+        check_head_size(architecture.get_text_config())
 
 
 def engine_class(name: EngineName) -> type[Any]:
