@@ -20,9 +20,12 @@ from arcflow.evaluation.grid_requests import (
     answer_tokens,
 )
 from arcflow.evaluation.hindsight import Hindsight, hindsight_tasks
+from arcflow.evaluation.outcome import Outcome, Outcomes
 from arcflow.evaluation.program_candidates import ProgramCandidate, code_counts
 from arcflow.evaluation.program_requests import ProgramRequests, correct_programs
 from arcflow.evaluation.program_runtime import Programs
+from arcflow.evaluation.rescore_options import RescoreConfig
+from arcflow.evaluation.rescoring import Rescoring, rescore_outcomes
 from arcflow.evaluation.time_budget import BatchPlan, TimeBudget
 from arcflow.scoring.voting import Candidate
 from arcflow.text.encode import Encoder
@@ -31,32 +34,10 @@ from arcflow.ttft.tuner import Tuner
 
 BASELINE, TTFT = "baseline", "ttft"
 _PROBE_VIEWS = 2
+_NO_RESCORING = RescoreConfig()
 
-
-@dataclass
-class Outcome:
-    """What an evaluation knows of one task in one variant.
-
-    Attributes:
-        candidates: all of its answers.
-        loss: of the true answers: its sum, and tokens; None where they are hidden.
-        steps: optimizer steps that its adapter took.
-        views: views that were asked for.
-        code: where programs were asked for, numbers of them, see
-            :func:`~arcflow.evaluation.program_candidates.code_counts`.
-        diverged: whether its tuning diverged, so that the model as it was trained answered.
-    """
-
-    candidates: list[Candidate]
-    loss: tuple[float, int] | None = None
-    steps: int = 0
-    views: int = 0
-    code: dict[str, int] | None = None
-    diverged: bool = False
-
-
-Outcomes = dict[tuple[str, str], Outcome]
-"""By task id and variant."""
+Beside = Callable[[Sequence[Task], float | None], Mapping[str, Sequence[Candidate]]]
+"""From tasks and seconds to the answers of solvers by task id."""
 
 Finished = Callable[[Sequence[Task], Outcomes], None]
 """Told of a task batch's tasks and what became of them."""
@@ -119,11 +100,13 @@ class EvaluationOptions:
         answer: how the answers are made.
         compare: answer without test-time fine-tuning too.
         seed: views and samples are functions of it.
+        rescore: how answers are scored again.
     """
 
     answer: AnswerConfig
     compare: bool = True
     seed: int = 0
+    rescore: RescoreConfig = _NO_RESCORING
 
     def variants(self, tuner: Tuner | None) -> tuple[str, ...]:
         """Return the names of what is compared: the baseline, the tuned model, or both."""
@@ -144,6 +127,8 @@ class Evaluation:
         budget: the time there is.
         finished: called with every finished task batch and its outcomes.
         report: called with a few words on what is being done.
+        beside: returns by task id the answers of solvers, for which it waits some seconds at most
+            (None: until they are there).
     """
 
     def __init__(
@@ -154,6 +139,7 @@ class Evaluation:
         budget: TimeBudget,
         finished: Finished,
         report: Callable[[str], None] = lambda _: None,
+        beside: Beside = lambda _tasks, _seconds: {},
     ) -> None:
         self.module, self.encoder = subject.module, subject.encoder
         self.tuner, self.programs = subject.tuner, subject.programs
@@ -163,6 +149,7 @@ class Evaluation:
         self.variants = options.variants(subject.tuner)
         self.budget, self.finished, self.report = budget, finished, report
         self._pending: _PendingBatch | None = None
+        self.rescore, self.beside = options.rescore, beside
 
     def task_batch(self, tasks: Sequence[Task], left: int) -> None:
         """Tune and ask about one task batch; wait for the one before.
@@ -173,7 +160,8 @@ class Evaluation:
         """
         work = self._work(tasks)
         steps = self.tuner.steps if self.tuner is not None else 0
-        plan = self.budget.plan(len(tasks), left, steps, self.answer.views, work)
+        views, again = self.answer.views, self.rescore.views
+        plan = self.budget.plan(len(tasks), left, steps, views, work, again)
         first = self._first_programs(tasks, plan)
         refs = self._tune(tasks, plan, first)
         task_batch = _PendingBatch(tasks, refs, plan, work, self._losses(tasks, refs))
@@ -365,11 +353,31 @@ class Evaluation:
     def _hand_on(self, task_batch: _PendingBatch) -> None:
         if self.programs is not None:
             self._take_programs(task_batch, self.programs)
+        if self.rescore.views:
+            self._rescore(task_batch)
         self.finished(task_batch.tasks, task_batch.outcomes)
         for folder in {
             ref.path for ref in task_batch.refs if ref is not None and ref.path is not None
         }:
             shutil.rmtree(folder)
+
+    def _rescore(self, task_batch: _PendingBatch) -> None:
+        """Score the answers to every task again, those of solvers by the last variant."""
+        tasks, budget = task_batch.tasks, self.budget
+        seconds = budget.rescore_seconds(task_batch.plan, self.engine.in_background)
+        solved = self.beside(tasks, seconds())
+        self.report("scoring answers under other views")
+        began = budget.clock()
+        rescore_outcomes(
+            Rescoring(self.encoder, self.answer, self.rescore, self.max_tokens, self.seed),
+            self.engine,
+            tasks,
+            self._adapters(task_batch),
+            task_batch.outcomes,
+            {self.variants[-1]: solved},
+            seconds,
+        )
+        budget.rescored(len(tasks) * self.rescore.views, budget.clock() - began)
 
     def _work(self, tasks: Sequence[Task]) -> float:
         """Return the tokens of all prompts and longest answers."""
