@@ -21,8 +21,7 @@ from arcflow.evaluation.outcome import Outcomes
 from arcflow.evaluation.rescore_options import RescoreConfig
 from arcflow.evaluation.views import evaluation_views
 from arcflow.scoring.merge import rank_answers
-from arcflow.scoring.rescored import without_value
-from arcflow.scoring.voting import Candidate
+from arcflow.scoring.voting import Candidate, without_value
 from arcflow.text.context import fit_context
 from arcflow.text.encode import Encoder
 

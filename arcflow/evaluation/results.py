@@ -17,14 +17,14 @@ from arcflow.evaluation.program_candidates import CODE_METRICS, code_shares
 from arcflow.evaluation.torchmetric import ARCMetrics
 from arcflow.scoring.journal import Journal, check_run, read_journal, write_journal
 from arcflow.scoring.metrics import Metric
-from arcflow.scoring.rescored import (
-    RESCORED,
-    ranked_by_votes,
-    solver_values,
+from arcflow.scoring.rescored import RESCORED, ranked_by_votes, solver_values
+from arcflow.scoring.voting import (
+    Candidate,
+    candidate_from_dict,
+    candidate_to_dict,
     with_value,
     without_value,
 )
-from arcflow.scoring.voting import Candidate, candidate_from_dict, candidate_to_dict
 from arcflow.solving.run import journal_entry
 from arcflow.solving.solvers import Answers
 

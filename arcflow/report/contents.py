@@ -9,8 +9,8 @@ import numpy as np
 from arcflow.core.grid import Grid, grid_key
 from arcflow.core.task import Task
 from arcflow.scoring.merge import rank_answers
-from arcflow.scoring.rescored import RESCORED, Values, solver_values, with_value
-from arcflow.scoring.voting import Candidate, candidate_from_dict
+from arcflow.scoring.rescored import RESCORED, Values, solver_values
+from arcflow.scoring.voting import Candidate, candidate_from_dict, with_value
 
 Status = Literal["solved", "partly", "nearly", "wrong", "size", "unanswered", "hidden"]
 

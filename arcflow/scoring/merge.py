@@ -18,9 +18,11 @@ def rank_answers(candidates: Iterable[Candidate]) -> list[Vote]:
     1. answers of search that fit all train pairs;
     2. answers of trees, then of other solvers, that fit all train pairs;
     3. the answers that language models and submissions vote for. If there are several such systems,
-       a system's first answer counts 1, its second 1/2, its third 1/3 and so on. If the model's
-       answers were scored again, those of solvers that have a value are ranked among them;
+       a system's first answer counts 1, its second 1/2, its third 1/3 and so on;
     4. all other answers of solvers.
+
+    If answers were scored again, those of solvers that have a value are ranked among the model's,
+    and the last two are one source: its first two answers follow each other.
 
     Within one source, answers are ranked by their confidence, of equal ones by re-scoring. One that
     several solvers give is wrong only if all of them are, as if they were independent.
@@ -42,8 +44,11 @@ def rank_answers(candidates: Iterable[Candidate]) -> list[Vote]:
     order = [name for name in SOLVER_ORDER if name in names]
     order += sorted(names - set(SOLVER_ORDER))
     sources = [[_key(c) for c in by_confidence if c.fits and c.source == name] for name in order]
-    sources.append(_voted(answered))
-    sources.append([_key(c) for c in by_confidence])
+    ranked, rest = _voted(answered), [_key(c) for c in by_confidence]
+    if any(c.rescored is not None for c in answered):
+        sources.append(ranked + rest)
+    else:
+        sources += [ranked, rest]
     votes = {_key(vote): vote for vote in rank_votes(answered)}
     return [votes[key] for key in _in_turn(sources)]
 

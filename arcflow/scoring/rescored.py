@@ -6,14 +6,10 @@ are there, so the model's entry of the task holds what it makes of them, under :
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import GridKey, grid_key, make_grid
-
-if TYPE_CHECKING:
-    from arcflow.scoring.voting import Candidate
 
 RESCORED = "rescored"
 """The key of an entry under which the values of solvers' answers are."""
@@ -55,23 +51,6 @@ def solver_values(entries: Iterable[Mapping[str, Any]], where: str = "journal") 
                 next_step="Check that the file is the journal of an evaluation.",
             ) from error
     return found
-
-
-def with_value(candidate: "Candidate", values: Values) -> "Candidate":
-    """Return a solver's candidate with its value, if there is one."""
-    if not values or candidate.grid is None or not candidate.source:
-        return candidate
-    found = values.get((candidate.task_id, candidate.test_index, grid_key(candidate.grid)))
-    if found is None:
-        return candidate
-    return replace(candidate, rescored=found[0], rescore_views=found[1])
-
-
-def without_value(candidate: "Candidate") -> "Candidate":
-    """Return a candidate without its value, so that votes alone rank it."""
-    if candidate.rescored is None:
-        return candidate
-    return replace(candidate, rescored=None, rescore_views=0)
 
 
 def ranked_by_votes(header: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, GridKey, grid_key, make_grid
 from arcflow.core.json_file import parse_json, read_bytes
 from arcflow.scoring.journal import is_journal, read_journal
-from arcflow.scoring.rescored import ranked_by_votes, solver_values, with_value, without_value
+from arcflow.scoring.rescored import Values, ranked_by_votes, solver_values
 
 MODEL_VARIANTS = ("ttft", "baseline")
 """The variants of a journal that a language model answers, the better one first."""
@@ -68,6 +68,23 @@ class Candidate:
         """
         score = self.log_prob / max(self.n_tokens, 1)
         return max(score, LOWEST_SCORE) if math.isfinite(score) else LOWEST_SCORE
+
+
+def with_value(candidate: Candidate, values: Values) -> Candidate:
+    """Return a solver's candidate with its value of re-scoring, if there is one."""
+    if not values or candidate.grid is None or not candidate.source:
+        return candidate
+    found = values.get((candidate.task_id, candidate.test_index, grid_key(candidate.grid)))
+    if found is None:
+        return candidate
+    return replace(candidate, rescored=found[0], rescore_views=found[1])
+
+
+def without_value(candidate: Candidate) -> Candidate:
+    """Return a candidate without its value of re-scoring, so that votes alone rank it."""
+    if candidate.rescored is None:
+        return candidate
+    return replace(candidate, rescored=None, rescore_views=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -280,7 +297,7 @@ def _rescored(where: str, obj: Mapping[str, Any]) -> float | None:
     value = obj.get("rescored")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e9:
         raise _wrong(where, "rescored", value, "a finite number of nats, or null")
     return float(value)
 

@@ -3,8 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from arcflow.scoring.rescored import without_value
-from arcflow.scoring.voting import Candidate, Rank
+from arcflow.scoring.voting import Candidate, Rank, without_value
 
 Answers = Mapping[str, Sequence[Candidate]]
 """Candidates by task id."""
