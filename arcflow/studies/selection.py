@@ -165,7 +165,10 @@ def _notes(found: Sequence[Evaluation], paths: Sequence[str]) -> list[str]:
     for one, path in zip(found, paths, strict=True):
         lacking = without_log_probs(c for of_task in one.answers.values() for c in of_task)
         if lacking:
-            notes.append(f"{path}: {lacking} answers have no log-probability, so no rule needs it.")
+            notes.append(
+                f"{path}: {lacking} answers have no log-probability, so no rule that needs them "
+                "is shown."
+            )
         if not any(rule.needs_rescoring for rule in one.rules):
             notes.append(f"{path}: no answer was scored again (pass_n.rescore.views).")
     return notes
@@ -257,8 +260,9 @@ def markdown(rows: Rows, title: str, notes: Sequence[str]) -> str:
 def _cell(found: Interval, column: str) -> str:
     if math.isnan(found.value):
         return "-"
-    sign = "+" if column == "gain" else ""
-    return f"{100 * found.value:{sign}.1f} ({100 * found.low:{sign}.1f} to {100 * found.high:{sign}.1f})"
+    form = "+.1f" if column == "gain" else ".1f"
+    value, low, high = (format(100 * v, form) for v in (found.value, found.low, found.high))
+    return f"{value} ({low} to {high})"
 
 
 def _print(rows: Rows, title: str, notes: Sequence[str]) -> None:
