@@ -84,6 +84,7 @@ def plot(path: Path, halves: dict[str, tuple[NDArray[Any], NDArray[Any]]]) -> No
         error = np.sqrt(mean * (1 - mean) / n)
         label = f"half {half}" + (", fitted" if half == "A" else ", held out")
         panel.errorbar(mean, share, error, marker="o", capsize=3, color=color, label=label)
+    panel.set_ylim(-0.03, 1.03)
     panel.set_xlabel("confidence")
     panel.set_ylabel("share of right answers")
     panel.legend()
