@@ -6,6 +6,7 @@ from typing import Any
 
 from arcflow.core.grid import MAX_SIDE, N_COLORS
 from arcflow.text.grid_text import GridText
+from arcflow.text.prompt_layout import PromptLayout, tokenise
 
 _MOST_PENDING = 4
 """The largest number of tokens that one character is spread over; UTF-8 has at most 4 bytes."""
@@ -111,6 +112,8 @@ class GridLanguage:
             yield from self._after_cell(at)
         elif at.step == "behind":
             yield self._behind, _Place("end")
+        else:
+            yield "", at
 
     def _after_cell(self, at: _Place) -> Iterator[_Way]:
         if at.column < (at.width or MAX_SIDE):
@@ -130,12 +133,13 @@ class GrammarState:
 
     Attributes:
         ways: The ways in which the text may go on.
-        last: The last token whose characters are complete; None at the beginning.
+        last: The last token whose characters are complete; at the beginning some token that is
+            no part of the answer.
         pending: The tokens since then, which are parts of a character.
     """
 
     ways: Ways
-    last: int | None = None
+    last: int
     pending: tuple[int, ...] = ()
 
 
@@ -148,24 +152,25 @@ class GridGrammar:
     Args:
         tokenizer: A tokenizer of transformers.
         language: The texts of grids.
+        first: A token with a text of its own, such as a stop token, that stands before the answer:
+            tokenizers may drop a space at the beginning of a whole text.
 
     Attributes:
         start: The state before the first token.
     """
 
-    def __init__(self, tokenizer: Any, language: GridLanguage) -> None:
+    def __init__(self, tokenizer: Any, language: GridLanguage, first: int) -> None:
         self._tokenizer, self._language = tokenizer, language
         self._size = len(tokenizer)
         self._texts: dict[tuple[int, ...], str] = {}
-        self.start = GrammarState(language.start)
+        self.start = GrammarState(language.start, first)
 
     def step(self, state: GrammarState, token: int) -> GrammarState | None:
         """Return the state after a token, or None if no grid's text goes on with it."""
         if not 0 <= token < self._size:
             return None
-        context = () if state.last is None else (state.last,)
-        ids = (*context, *state.pending, token)
-        before, whole = self._text(context), self._text(ids)
+        ids = (state.last, *state.pending, token)
+        before, whole = self._text((state.last,)), self._text(ids)
         if not whole.startswith(before) or whole == before:
             return None
         text = whole[len(before) :]
@@ -185,3 +190,23 @@ class GridGrammar:
             text = self._tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
             self._texts[ids] = str(text)
         return self._texts[ids]
+
+
+def answer_grammar(
+    tokenizer: Any, form: GridText, layout: PromptLayout, stop: str
+) -> GridGrammar:
+    """Return the grammar of a prompt's answer.
+
+    Args:
+        tokenizer: A fast tokenizer of transformers.
+        form: The written form of grids.
+        layout: The layout of the prompt; its last two pieces surround the answer's rows.
+        stop: The text with which the last piece ends, up to the end of the stop token.
+
+    Returns:
+        The grammar of all that is written before the stop token.
+    """
+    *_, before, behind = layout.statics
+    ids, spans = tokenise(tokenizer, stop)
+    written = len(behind) - (len(stop) - spans[-1][0])
+    return GridGrammar(tokenizer, GridLanguage(form, before, behind[:written]), ids[-1])
