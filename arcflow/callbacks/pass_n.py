@@ -18,6 +18,7 @@ from arcflow.evaluation.engine_setup import EngineName, EngineSession, check_eng
 from arcflow.evaluation.fingerprint import evaluation_fingerprint
 from arcflow.evaluation.grid_requests import AnswerConfig, check_context
 from arcflow.evaluation.loop import Evaluation, EvaluationOptions, Outcomes, Subject
+from arcflow.evaluation.method_check import check_method
 from arcflow.evaluation.program_runtime import CodeConfig, Programs
 from arcflow.evaluation.report_page import write_page
 from arcflow.evaluation.results import Results
@@ -97,6 +98,7 @@ class PassN(Callback):
                 next_step="Correct --pass_n.task_seconds.",
             )
         read_deadline(deadline)  # refused before a model is loaded
+        check_method(engine, answer, programs=code is not None)
         self.answer, self.compare, self.seed = answer, compare, seed
         self.code = code
         self.writer = SubmissionWriter(submission)
@@ -118,11 +120,11 @@ class PassN(Callback):
         """Note when the run began; refuse to train what the engine could not serve afterwards."""
         self._started = run_started()
         if stage == "fit":
-            check_engine(self.engine, pl_module, self._tuner(trainer))
+            check_engine(self.engine, pl_module, self._tuner(trainer), self.answer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse the model itself, now that it is loaded, if the engine could not serve it."""
-        check_engine(self.engine, pl_module, self._tuner(trainer))
+        check_engine(self.engine, pl_module, self._tuner(trainer), self.answer)
 
     # Lightning's hooks: one pair a subcommand.
 
@@ -232,7 +234,7 @@ class PassN(Callback):
                 expected="test_time.steps above 0",
                 next_step="Set --test_time.steps, or leave hindsight out.",
             )
-        check_engine(self.engine, subject.module, tuner)
+        check_engine(self.engine, subject.module, tuner, self.answer)
 
     def _open_results(
         self, trainer: Trainer, subject: Subject, data: ArcflowDataModule, part: str

@@ -220,42 +220,52 @@ def right_places(
     keys = [None if c.grid is None else grid_key(c.grid) for c in candidates]
     names = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     groups, scores = np.array([names[key] for key in keys]), np.array([c.score for c in candidates])
+    weights = np.array([c.weight for c in candidates])
+    fractional = bool((weights != 1.0).any())  # else equal votes mean equally many candidates
     draws, width, mine = len(orders), len(names), names[right]
-    counts, sums, sizes = (np.zeros((draws, width)) for _ in range(3))
+    voted, counts, sums, sizes = (np.zeros((draws, width)) for _ in range(4))
     places = np.empty((len(numbers), draws), np.int64)
     before = 0
     for k, n in enumerate(numbers):
         new = orders[:, before:n]
         cells = (groups[new] + np.arange(draws)[:, None] * width).ravel()
         added = scores[new].ravel()
-        for into, weights in ((counts, None), (sums, added), (sizes, np.abs(added))):
-            into += np.bincount(cells, weights, draws * width).reshape(draws, width)
+        for into, of in (
+            (voted, weights[new].ravel()),
+            (counts, None),
+            (sums, added),
+            (sizes, np.abs(added)),
+        ):
+            into += np.bincount(cells, of, draws * width).reshape(draws, width)
         before = n
-        voting = counts.copy()
+        given = counts > 0
         if None in names:
-            voting[:, names[None]] = 0
-        own = voting[:, mine, None]
-        tied = (voting == own) & (own > 0)
-        tied[:, mine] = False
-        gap = sums - sums[:, mine, None]
+            given[:, names[None]] = False
+        own, rounding = voted[:, mine, None], 4 * n * np.finfo(float).eps
+        others = given & given[:, mine, None]
+        others[:, mine] = False
         # Rounding changes a sum by less than this bound; closer sums are compared exactly by fsum.
+        tied = others & (np.abs(voted - own) <= rounding * (voted + own))
+        gap = sums - sums[:, mine, None]
         unsure = tied & (
-            np.abs(gap) <= 4 * n * np.finfo(float).eps * (sizes + sizes[:, mine, None])
+            fractional | (np.abs(gap) <= rounding * (sizes + sizes[:, mine, None]))
         )
-        ahead = (voting > own) | (tied & ~unsure & (gap > 0))
+        ahead = (others & ~tied & (voted > own)) | (tied & ~unsure & (gap > 0))
         for draw, group in np.argwhere(unsure):
             drawn = np.sort(orders[draw, :n])
             ahead[draw, group] = _comes_first(
-                drawn[groups[drawn] == group], drawn[groups[drawn] == mine], scores
+                drawn[groups[drawn] == group], drawn[groups[drawn] == mine], scores, weights
             )
-        places[k] = np.where(own[:, 0] > 0, ahead.sum(axis=1), len(candidates))
+        places[k] = np.where(given[:, mine], ahead.sum(axis=1), len(candidates))
     return places
 
 
-def _comes_first(these: Ints, those: Ints, scores: Floats) -> bool:
-    """Return whether one answer ranks before another of as many votes, given their candidates."""
-    a, b = (math.fsum(scores[i]) / len(i) for i in (these, those))
-    return a > b or (a == b and bool(these[0] < those[0]))
+def _comes_first(these: Ints, those: Ints, scores: Floats, weights: Floats) -> bool:
+    """Return whether one answer ranks before another of about as many votes."""
+    a, b = (
+        (math.fsum(weights[i]), math.fsum(scores[i]) / len(i), -int(i[0])) for i in (these, those)
+    )
+    return a > b
 
 
 def _mean(rows: Sequence[Floats], weights: Floats) -> Floats:

@@ -36,6 +36,8 @@ class Candidate:
             language model, whose answers vote.
         confidence: The probability that the answer is right, in [0, 1], if the source says so.
         fits: Whether the rule behind the answer reproduces all train pairs.
+        weight: How many votes the answer has, from 0 to 1. An answer found by a search has its
+            probability: the share of the votes that endless sampling would give it.
     """
 
     task_id: str
@@ -49,6 +51,7 @@ class Candidate:
     source: str = ""
     confidence: float | None = None
     fits: bool = False
+    weight: float = 1.0
 
     @property
     def score(self) -> float:
@@ -69,15 +72,17 @@ class Vote:
         grid: The answer.
         count: The number of candidates that gave it.
         score: The mean over these candidates of the log-probability per token, in nats.
+        weight: The sum of these candidates' weights, which is their number if they were sampled.
     """
 
     grid: Grid
     count: int
     score: float
+    weight: float
 
 
 def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
-    """Return the distinct answers to one test input, best first, each candidate being one vote.
+    """Return the distinct answers to one test input, best first, voted for with weights.
 
     :func:`arcflow.scoring.merge.rank_answers` ranks the answers of several sources.
 
@@ -85,7 +90,7 @@ def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
         candidates: All candidates for one test input; unanswered ones have no vote.
 
     Returns:
-        The answers ordered by count, then by score, then by the order in which they were seen.
+        The answers ordered by weight, then by score, then by the order in which they were seen.
     """
     groups: dict[GridKey, list[Candidate]] = {}
     for candidate in candidates:
@@ -97,8 +102,9 @@ def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
         if grid is not None:
             # fsum does not depend on the order, so a merged journal ranks as an unmerged one.
             mean = math.fsum(candidate.score for candidate in group) / len(group)
-            votes.append(Vote(grid, len(group), mean))
-    return sorted(votes, key=lambda vote: (-vote.count, -vote.score))
+            weight = math.fsum(candidate.weight for candidate in group)
+            votes.append(Vote(grid, len(group), mean, weight))
+    return sorted(votes, key=lambda vote: (-vote.weight, -vote.score))
 
 
 def by_test_input(
@@ -155,6 +161,8 @@ def candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
         obj["source"] = candidate.source
     if candidate.confidence is not None:
         obj |= {"confidence": candidate.confidence, "fits": candidate.fits}
+    if candidate.weight != 1.0:
+        obj["weight"] = candidate.weight
     return obj
 
 
@@ -227,6 +235,7 @@ def candidate_from_dict(obj: object, where: str = "candidate") -> Candidate:
         source=_text(where, obj, "source"),
         confidence=_confidence(where, obj),
         fits=_fits(where, obj),
+        weight=_weight(where, obj),
     )
 
 
@@ -250,6 +259,13 @@ def _confidence(where: str, obj: Mapping[str, Any]) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise _wrong(where, "confidence", value, "a probability, 0 to 1, or null")
+    return float(value)
+
+
+def _weight(where: str, obj: Mapping[str, Any]) -> float:
+    value = obj.get("weight", 1.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise _wrong(where, "weight", value, "a number of votes, 0 to 1")
     return float(value)
 
 
