@@ -1,6 +1,7 @@
 # make quickstart   set up what training needs, then solve, train, adapt, evaluate and write a submission
 # make test         set up everything and run all tests
 # make check        format, lint, types, import layers and the quick tests
+# make gpu-check    what only a GPU shows, as a table in build/gpu-check.md; runs where torch is, with or without .venv
 # make docs         build the documentation into build/docs; any warning is an error
 PYTHON ?= python3.11
 VENV := .venv
@@ -15,7 +16,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 # Every build reads all pages anew: Sphinx warns of a page only when it reads it.
 DOCS := $(BIN)/python -m sphinx -E -q -W --keep-going -d build/doctrees docs build/docs
 
-.PHONY: setup setup-dev setup-docs quickstart test check docs format clean
+.PHONY: setup setup-dev setup-docs quickstart test check gpu-check docs format clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
@@ -58,6 +59,10 @@ check: setup-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not slow"
+
+# It sets nothing up: a lent machine has a torch of its own, and may have no network.
+gpu-check:
+	$$(test -x $(BIN)/python && echo $(BIN)/python || echo python3) benchmarks/gpu_check.py
 
 docs: setup-docs
 	$(DOCS)

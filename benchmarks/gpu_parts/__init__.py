@@ -1,0 +1,1 @@
+"""The parts of gpu_check.py: each module's ``rows(place)`` yields the rows of its table."""
