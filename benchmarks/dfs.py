@@ -1,13 +1,14 @@
 """Depth-first search against greedy answers and sampling: right answers for the tokens computed.
 
-    python benchmarks/dfs.py RUN [--max_side 6] [--tasks N] [--steps 120]
+    python benchmarks/dfs.py RUN [--max_side 6] [--tasks N] [--steps 120] [--few]
 
 RUN is the folder of a run of ``arcflow fit``, as the quickstart's. Each task of ARC-AGI-1's
 evaluation set with no side over ``--max_side`` and at most 512 tokens is adapted to once, as the
 run's options say; then all methods answer with the same adapter and the same views. What they cost
 is the tokens that the model computes: those of prompts (a common beginning once) and of answers,
 padding included. Search finds each answer once, so it is compared at equal cost: more views of
-greedy answers, and more samples of each view, cost about as many tokens.
+greedy answers, and more samples of each view, cost about as many tokens. ``--few`` takes only ways
+of 8 views, and 16 greedy ones.
 """
 
 import argparse
@@ -35,6 +36,14 @@ from arcflow.scoring.voting import Candidate
 from arcflow.sources.arc import load_split
 
 MAX_TOKENS = 512
+FEW = (
+    "greedy, 8 views",
+    "greedy, 16 views",
+    "samples, 8 views x 2",
+    "search, 8 views, p 0.2",
+    "search, 8 views, p 0.1",
+    "search, 8 views, p 0.05",
+)
 METRICS = ("pass_n", "vote_1", "vote_2")
 
 
@@ -124,11 +133,12 @@ def main() -> None:
     parser.add_argument("--max_side", type=int, default=6)
     parser.add_argument("--tasks", type=int, default=None)
     parser.add_argument("--steps", type=int, default=120, help="of tuning; 0 for none")
+    parser.add_argument("--few", action="store_true", help="six of the ways alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = load_model(options.run, device="cpu")
     tasks = small_tasks(model, options.max_side, options.tasks)
-    ways = sides()
+    ways = [side for side in sides() if not options.few or side.name in FEW]
     for number, task in enumerate(tasks, start=1):
         ref = use = None
         if options.steps:

@@ -171,5 +171,5 @@ class DepthFirst:
 
 
 def _rank(branch: _Branch) -> tuple[float, int]:
-    """Return a key that sorts the most probable branch first; equal ones by token, the end first."""
+    """Return a key that sorts the most probable branch first, equal ones by token."""
     return -branch.log_prob, -1 if branch.token is None else branch.token

@@ -21,7 +21,7 @@ class DFSConfig:
             a view without a probable answer has one too.
     """
 
-    min_probability: float = 0.05
+    min_probability: float = 0.1
     grammar: bool = True
     max_forwards: int = 1000
     best_guess: bool = True

@@ -247,9 +247,7 @@ def right_places(
         # Rounding changes a sum by less than this bound; closer sums are compared exactly by fsum.
         tied = others & (np.abs(voted - own) <= rounding * (voted + own))
         gap = sums - sums[:, mine, None]
-        unsure = tied & (
-            fractional | (np.abs(gap) <= rounding * (sizes + sizes[:, mine, None]))
-        )
+        unsure = tied & (fractional | (np.abs(gap) <= rounding * (sizes + sizes[:, mine, None])))
         ahead = (others & ~tied & (voted > own)) | (tied & ~unsure & (gap > 0))
         for draw, group in np.argwhere(unsure):
             drawn = np.sort(orders[draw, :n])

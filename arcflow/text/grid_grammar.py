@@ -192,9 +192,7 @@ class GridGrammar:
         return self._texts[ids]
 
 
-def answer_grammar(
-    tokenizer: Any, form: GridText, layout: PromptLayout, stop: str
-) -> GridGrammar:
+def answer_grammar(tokenizer: Any, form: GridText, layout: PromptLayout, stop: str) -> GridGrammar:
     """Return the grammar of a prompt's answer.
 
     Args:

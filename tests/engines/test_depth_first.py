@@ -1,5 +1,6 @@
 """The search against the enumeration of every completion."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ class NeverTwice:
         return state[0] % 2 == 0
 
     def accepts(self, tokens: tuple[int, ...]) -> bool:
-        pairs = zip(tokens, tokens[1:], strict=False)
+        pairs = itertools.pairwise(tokens)
         return len(tokens) % 2 == 0 and all(a != b for a, b in pairs)
 
 
@@ -303,7 +304,9 @@ def _paths(model: Any, prompt: tuple[int, ...], bound: float) -> Iterator[tuple[
         after = {}
         for path, log_prob in level.items():
             with torch.no_grad():
-                logits = model(input_ids=torch.tensor([prompt + path]), use_cache=False).logits[0, -1]
+                logits = model(input_ids=torch.tensor([prompt + path]), use_cache=False).logits[
+                    0, -1
+                ]
             for token, score in enumerate(logits.double().log_softmax(-1).tolist()):
                 if token != STOP and depth + 1 < MOST and log_prob + score >= math.log(bound):
                     after[(*path, token)] = log_prob + score

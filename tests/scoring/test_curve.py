@@ -61,9 +61,7 @@ searched = st.lists(
 
 
 @settings(deadline=None, max_examples=300)
-@given(
-    (answers | searched).filter(lambda cs: any(c.grid is RIGHT for c in cs)), st.integers(0, 99)
-)
+@given((answers | searched).filter(lambda cs: any(c.grid is RIGHT for c in cs)), st.integers(0, 99))
 def test_places_are_those_of_rank_votes(candidates: list[Candidate], seed: int) -> None:
     n = len(candidates)
     orders = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (8, 1)), axis=1)
