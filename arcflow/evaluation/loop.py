@@ -27,6 +27,7 @@ from arcflow.evaluation.time_budget import BatchPlan, TimeBudget
 from arcflow.scoring.voting import Candidate
 from arcflow.text.encode import Encoder
 from arcflow.ttft.leave_one_out import TuningSamples
+from arcflow.ttft.loss_curve import Point, thin_out
 from arcflow.ttft.tuner import Tuner
 
 BASELINE, TTFT = "baseline", "ttft"
@@ -45,6 +46,7 @@ class Outcome:
         code: where programs were asked for, numbers of them, see
             :func:`~arcflow.evaluation.program_candidates.code_counts`.
         diverged: whether its tuning diverged, so that the model as it was trained answered.
+        losses: of its tuning, at a few steps.
     """
 
     candidates: list[Candidate]
@@ -53,6 +55,7 @@ class Outcome:
     views: int = 0
     code: dict[str, int] | None = None
     diverged: bool = False
+    losses: Sequence[Point] = ()
 
 
 Outcomes = dict[tuple[str, str], Outcome]
@@ -175,8 +178,9 @@ class Evaluation:
         steps = self.tuner.steps if self.tuner is not None else 0
         plan = self.budget.plan(len(tasks), left, steps, self.answer.views, work)
         first = self._first_programs(tasks, plan)
-        refs = self._tune(tasks, plan, first)
-        task_batch = _PendingBatch(tasks, refs, plan, work, self._losses(tasks, refs))
+        losses: dict[str, list[float]] = {}
+        refs = self._tune(tasks, plan, first, losses)
+        task_batch = _PendingBatch(tasks, refs, plan, work, self._outcomes(tasks, refs, losses))
         if BASELINE in self.variants and not plan.probing:
             task_batch.programs, task_batch.ahead = first, tuple(first)
         self.collect()
@@ -219,7 +223,9 @@ class Evaluation:
         tasks: Sequence[Task],
         plan: BatchPlan,
         first: Mapping[Name, Sequence[ProgramCandidate]],
+        losses: dict[str, list[float]],
     ) -> Sequence[AdapterRef | None]:
+        """Train the adapters, and note the losses of the steps by task id."""
         if self.tuner is None:
             return [None] * len(tasks)
         samples: TuningSamples = self.tuner.leave_one_out(self.encoder, self.max_tokens)
@@ -233,13 +239,16 @@ class Evaluation:
             self.engine.sleep()
         clock, until = self.budget.clock, plan.tune_until
         began = clock()
+
+        def on_step(task_id: str, step: int, loss: float) -> None:
+            losses.setdefault(task_id, []).append(loss)
+            self.report(f"tuning, step {step + 1}, loss {loss:.3f}")
+
         refs = self.tuner.tune(
             self.module,
             self.encoder,
             [task.without_answers() for task in tuned],
-            on_step=lambda _task, step, loss: self.report(
-                f"tuning, step {step + 1}, loss {loss:.3f}"
-            ),
+            on_step=on_step,
             steps=plan.steps,
             expired=None if until is None else lambda: clock() >= until,
             folder=self.folder,
@@ -250,8 +259,13 @@ class Evaluation:
         of_task = dict(zip([task.id for task in tuned], refs, strict=True))
         return [of_task.get(task.id) for task in tasks]
 
-    def _losses(self, tasks: Sequence[Task], refs: Sequence[AdapterRef | None]) -> Outcomes:
-        """Return outcomes with the losses of known answers, and no candidates yet."""
+    def _outcomes(
+        self,
+        tasks: Sequence[Task],
+        refs: Sequence[AdapterRef | None],
+        tuning: Mapping[str, Sequence[float]],
+    ) -> Outcomes:
+        """Return outcomes with the losses of known answers and of tuning, and no candidates yet."""
         outcomes = {}
         for task, ref in zip(tasks, refs, strict=True):
             known = all(pair.output is not None for pair in task.test)
@@ -261,7 +275,9 @@ class Evaluation:
                     with self._answering_with(use):
                         loss = answer_loss(self.module, self.encoder, task, self.max_tokens)
                 steps, diverged = (0, False) if use is None else (use.steps, use.diverged)
-                outcomes[task.id, variant] = Outcome([], loss, steps, diverged=diverged)
+                curve = thin_out(tuning.get(task.id, ())) if variant == TTFT else []
+                outcome = Outcome([], loss, steps, diverged=diverged, losses=curve)
+                outcomes[task.id, variant] = outcome
         return outcomes
 
     def _answering_with(self, ref: AdapterRef | None) -> AbstractContextManager[None]:
@@ -279,11 +295,8 @@ class Evaluation:
                 name = (task.id, variant)
                 if name not in task_batch.ahead:
                     requests.ask(name, task.without_answers(), adapters[name], views)
-        task_batch.requests, task_batch.views, task_batch.began = (
-            requests,
-            len(views),
-            self.budget.clock(),
-        )
+        task_batch.requests, task_batch.views = requests, len(views)
+        task_batch.began = self.budget.clock()
         seconds = self._seconds(task_batch)
         self.report(f"answering {len(requests.requests)} prompts")
         if torch.cuda.is_available() and not self.engine.in_background:

@@ -313,4 +313,5 @@ def _entry(task_id: str, variant: str, outcome: Outcome) -> dict[str, Any]:
 def _extra(outcome: Outcome) -> dict[str, Any]:
     """Return what an entry says only where there is something to say."""
     code = {} if outcome.code is None else {"code": outcome.code}
-    return code | ({"diverged": True} if outcome.diverged else {})
+    losses = {"losses": [list(point) for point in outcome.losses]} if outcome.losses else {}
+    return code | ({"diverged": True} if outcome.diverged else {}) | losses

@@ -1,6 +1,7 @@
 """Answers of a submission or a journal beside the truth, in the terminal or as a picture."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from arcflow.api.pictures import Picture
 from arcflow.core.errors import DataError
@@ -40,6 +41,20 @@ def read_answered(path: str, tasks: Iterable[Task]) -> dict[str, TaskAnswers]:
             next_step="Name with --tasks where the tasks are.",
         )
     return found
+
+
+def last_answers(folder: str) -> str | None:
+    """Return the newest journal in a run's folder, or its submission where there is no journal.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The file's path; None if this is no folder, or one without answers.
+    """
+    path = Path(folder).expanduser()
+    found = [*path.glob("*.journal.jsonl")] or [*path.glob("submission.json")]
+    return str(max(found, key=lambda one: one.stat().st_mtime)) if found else None
 
 
 def list_answered(path: str, answered: Sequence[TaskAnswers]) -> str:
