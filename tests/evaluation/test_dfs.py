@@ -2,14 +2,17 @@
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import arcflow
 from arcflow.cli.main import main
 from arcflow.core.errors import ConfigError
 from arcflow.engines.base import Request
+from arcflow.engines.transformers import TransformersEngine
 from arcflow.engines.vllm import VLLMEngine
 from arcflow.evaluation.dfs_config import DFSConfig
 from arcflow.evaluation.grid_requests import AnswerConfig, GridRequests
@@ -18,10 +21,11 @@ from arcflow.scoring.voting import read_candidates
 from arcflow.sources.arc import find_task
 from arcflow.text.encode import Encoder
 from arcflow.text.tokenizer import load_tokenizer
+from tests.engines.test_depth_first import assert_exactly, every_completion
 from tests.helpers.mistakes import Run, runner
 from tests.helpers.paths import ROOT
 from tests.helpers.runs import kept, run_arcflow
-from tests.helpers.tiny import LIGHTNING_WARNINGS
+from tests.helpers.tiny import LIGHTNING_WARNINGS, SIZES
 
 pytestmark = [
     pytest.mark.filterwarnings(warning)
@@ -33,7 +37,7 @@ BOUND = "--pass_n.answer.dfs.min_probability"
 
 
 @pytest.fixture
-def arcflow(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+def refusal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
     return runner(tmp_path, capfd)
 
 
@@ -69,16 +73,16 @@ def arcflow(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
         ),
     ],
 )
-def test_refusals(arcflow: Run, words: list[str], message: str) -> None:
-    assert arcflow("fit", DFS, *words).startswith(message)
+def test_refusals(refusal: Run, words: list[str], message: str) -> None:
+    assert refusal("fit", DFS, *words).startswith(message)
 
 
-def test_an_evaluation_refuses_what_a_training_refuses(arcflow: Run) -> None:
-    said = arcflow("validate", DFS, "--pass_n.engine=vllm")
+def test_an_evaluation_refuses_what_a_training_refuses(refusal: Run) -> None:
+    said = refusal("validate", DFS, "--pass_n.engine=vllm")
     assert said.startswith("pass_n.answer.method: this engine cannot search")
 
 
-def test_a_model_that_forgets_is_refused_before_it_is_trained(arcflow: Run) -> None:
+def test_a_model_that_forgets_is_refused_before_it_is_trained(refusal: Run) -> None:
     sizes = {
         "hidden_size": 32,
         "intermediate_size": 64,
@@ -89,7 +93,7 @@ def test_a_model_that_forgets_is_refused_before_it_is_trained(arcflow: Run) -> N
         "sliding_window": 64,
         "layer_types": ["full_attention", "sliding_attention"],
     }
-    said = arcflow("fit", DFS, f"--model.backbone.config={json.dumps(sizes)}")
+    said = refusal("fit", DFS, f"--model.backbone.config={json.dumps(sizes)}")
     assert said.startswith("search: the model forgets tokens (sliding windows or linear attention)")
 
 
@@ -179,3 +183,37 @@ def check_candidates(journal: Path) -> None:
         assert candidate.weight == min(1.0, math.exp(candidate.log_prob))
     assert answered
     assert len(set(counts.values())) > 1, "views have as many candidates as were found in them"
+
+
+def test_a_lora_adapter_is_searched_as_enumeration_says() -> None:
+    [task] = arcflow.load_tasks("arc-agi-1/training", ids=["25ff71a9"])
+    model = arcflow.load_model(arcflow.BackboneConfig(config=SIZES), device="cpu")
+    adapter = arcflow.fine_tune(
+        model, task, mode="fresh", lora=arcflow.LoRAConfig(rank=2), steps=3, tokens_per_step=300
+    )
+    use = partial(adapter.tuner.use_adapter, model.module)
+    prompt = tuple(model.encoder.prompt(task.without_answers()).tolist())
+    # A completion of at most two tokens: all can be written down.
+    requests = [Request(prompt, ref, max_tokens=2) for ref in (adapter.ref, None)]
+    sampling = AnswerConfig(
+        method="dfs", dfs=DFSConfig(1e-5, grammar=False, best_guess=False)
+    ).sampling(model.encoder)
+    answers = TransformersEngine(model.module.model, model.pad_id, use).generate(requests, sampling)
+    for request, found in zip(requests, answers, strict=True):
+        with use(request.adapter):
+            every = every_completion(model.module.model.eval(), prompt, sampling.stop_ids, 2)
+        assert len(found) > 3
+        assert_exactly(found, every, 1e-5)
+    assert answers[0] != answers[1]
+
+
+def test_from_python_answers_have_their_probability_as_weight() -> None:
+    [task] = arcflow.load_tasks("arc-agi-1/training", ids=["25ff71a9"])
+    model = arcflow.load_model(arcflow.BackboneConfig(config=SIZES), device="cpu")
+    options = DFSConfig(1e-6, max_forwards=40)
+    found = arcflow.answer(model, task, views=2, method="dfs", dfs=options)
+    answered = [candidate for candidate in found if candidate.grid is not None]
+    assert len(answered) > 2
+    assert all(c.weight == min(1.0, math.exp(c.log_prob)) for c in answered)
+    with pytest.raises(ConfigError, match="a search does not sample"):
+        arcflow.answer(model, task, method="dfs", temperature=1.0)
