@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from arcflow.core.task import Task
-from arcflow.evaluation.loop import Outcomes
+from arcflow.evaluation.outcome import Outcomes
 from arcflow.scoring.metrics import task_metrics
 from arcflow.scoring.voting import Candidate, by_test_input
 

@@ -222,8 +222,10 @@ def right_places(
     groups, scores = np.array([names[key] for key in keys]), np.array([c.score for c in candidates])
     weights = np.array([c.weight for c in candidates])
     fractional = bool((weights != 1.0).any())  # else equal votes mean equally many candidates
+    valued = np.array([c.rescored is not None for c in candidates], float)
+    values = np.array([c.rescored or 0.0 for c in candidates])
     draws, width, mine = len(orders), len(names), names[right]
-    voted, counts, sums, sizes = (np.zeros((draws, width)) for _ in range(4))
+    voted, counts, sums, sizes, of_value, valued_sums = (np.zeros((draws, width)) for _ in range(6))
     places = np.empty((len(numbers), draws), np.int64)
     before = 0
     for k, n in enumerate(numbers):
@@ -235,6 +237,8 @@ def right_places(
             (counts, None),
             (sums, added),
             (sizes, np.abs(added)),
+            (of_value, valued[new].ravel()),
+            (valued_sums, values[new].ravel()),
         ):
             into += np.bincount(cells, of, draws * width).reshape(draws, width)
         before = n
@@ -244,11 +248,15 @@ def right_places(
         own, rounding = voted[:, mine, None], 4 * n * np.finfo(float).eps
         others = given & given[:, mine, None]
         others[:, mine] = False
+        # Without a value an answer comes after all that have one, and votes decide.
+        worth = np.where(of_value > 0, valued_sums / np.maximum(of_value, 1), -np.inf)
+        higher, equal = worth > worth[:, mine, None], worth == worth[:, mine, None]
         # Rounding changes a sum by less than this bound; closer sums are compared exactly by fsum.
-        tied = others & (np.abs(voted - own) <= rounding * (voted + own))
+        tied = others & equal & (np.abs(voted - own) <= rounding * (voted + own))
         gap = sums - sums[:, mine, None]
         unsure = tied & (fractional | (np.abs(gap) <= rounding * (sizes + sizes[:, mine, None])))
-        ahead = (others & ~tied & (voted > own)) | (tied & ~unsure & (gap > 0))
+        more = higher | (equal & ~tied & (voted > own))
+        ahead = (others & more) | (tied & ~unsure & (gap > 0))
         for draw, group in np.argwhere(unsure):
             drawn = np.sort(orders[draw, :n])
             ahead[draw, group] = _comes_first(
