@@ -16,7 +16,7 @@ from arcflow.report.contents import (
     TaskAnswers,
     gather,
 )
-from arcflow.viz.svg import Row
+from arcflow.report.pictures import HEADS, answer_rows
 from arcflow.viz.terminal import Colors, render_beside, render_task
 
 
@@ -101,16 +101,7 @@ def render_answered(one: TaskAnswers, colors: Colors, width: int) -> str:
 
 def picture(one: TaskAnswers) -> Picture:
     """Return a picture of a task's pairs, and of the first answers beside the truth."""
-    rows: list[Row] = [
-        (f"train {i}", [[pair.input], [] if pair.output is None else [pair.output], []])
-        for i, pair in enumerate(one.task.train)
-    ]
-    variant = next(iter(one.variants.values()))
-    for i, (pair, found) in enumerate(zip(one.task.test, variant.inputs, strict=True)):
-        truth = [] if pair.output is None else [pair.output]
-        given = [answer.grid for answer in found.answers[:ATTEMPTS]]
-        rows.append((f"test {i}: {STATUS_WORDS[found.status]}", [[pair.input], truth, given]))
-    return Picture(rows, ["input", "output", "answers"], one.task)
+    return Picture(answer_rows(one), list(HEADS), one.task)
 
 
 def note(answer: RankedAnswer) -> str:
