@@ -12,7 +12,7 @@ from arcflow.core.class_path import did_you_mean, import_class
 from arcflow.core.errors import ConfigError
 from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.engines.base import AdapterRef, Engine
-from arcflow.engines.transformers import TransformersEngine
+from arcflow.engines.transformers import TransformersEngine, check_searchable
 from arcflow.engines.vllm import VLLMConfig, VLLMEngine, check_head_size, check_servable
 from arcflow.evaluation.grid_requests import AnswerConfig
 from arcflow.modules.backbone import saved_architecture
@@ -55,14 +55,24 @@ class EngineSession:
             shutil.rmtree(self.root, ignore_errors=True)
 
 
-def check_engine(name: EngineName, module: Any, tuner: Tuner | None) -> None:
+def check_engine(
+    name: EngineName, module: Any, tuner: Tuner | None, answer: AnswerConfig | None = None
+) -> None:
     """Refuse what the engine cannot serve, before anything is trained for it.
+
+    Args:
+        name: one of :data:`ENGINES` or a class path.
+        module: whose model answers.
+        tuner: test-time fine-tuning, where it is on.
+        answer: how answers are made; None for by sampling.
 
     Raises:
         ConfigError: what it is and what to change.
     """
     if name != "vllm":
         engine_class(name)
+        if answer is not None and answer.searches and getattr(module, "base_record", None):
+            check_searchable(module.model.config)
         return
     if not isinstance(module, LoRAModule):
         raise ConfigError(
