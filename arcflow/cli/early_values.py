@@ -12,6 +12,7 @@ from arcflow.cli.class_names import check_class, check_logger_package
 from arcflow.cli.final_values import class_names
 from arcflow.cli.option_index import read_index
 from arcflow.core.errors import CheckpointError, ConfigError, located
+from arcflow.text.model_name import gguf_file
 from arcflow.tools.run import did_you_mean
 
 _ENGINES = ("transformers", "vllm")
@@ -49,6 +50,10 @@ def check_values(command: str, values: Mapping[str, Any]) -> None:
     _check_name("trainer.accelerator", "accelerator", accelerator, _ACCELERATORS)
     _check_times(values)
     _check_folders(values)
+    for option in ("model.backbone.model", "model.tokenizer"):
+        model = values.get(option)
+        if isinstance(model, str):
+            gguf_file(model)
     if command == "fit" and "model" in values:
         _check_model_files(values)
     known = {path.rpartition(".")[2] for path in read_index()["classes"]}

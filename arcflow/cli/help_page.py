@@ -18,6 +18,11 @@ _OF_CLASSES = (
     ("--model.lora.help, --test_time.lora.help", "the options of an adapter"),
     ("--trainer.strategy.help CLASS", "the same for every option that takes an object"),
 )
+_DRY_RUN = (
+    "--dry-run",
+    "do one task batch (fit: three steps) and write nothing: tell the tasks, their tokens, what "
+    "does not fit, and the time and memory of the whole run",
+)
 _END = """Options are written --group.name=value, or in YAML files after -c; what stands further
 right wins. `-c NAME` takes a config that comes with arcflow; `arcflow init DIR` copies them all.
 """
@@ -39,6 +44,8 @@ def help_page(command: str, width: int | None = None) -> str:
     lines = [f"usage: arcflow {words} [-c FILE_OR_NAME] ... [--group.option VALUE] ...", ""]
     if command == "generate":
         lines += ["Sample new inputs of tasks from a model, and write those kept.", ""]
+    else:
+        lines += _section({"title": "Before a run", "options": [_DRY_RUN]}, columns)
     for key in index["commands"][command]["sections"]:
         lines += _section(index["sections"][key], columns)
     classes = ", ".join(path.rpartition(".")[2] for path in index["classes"])

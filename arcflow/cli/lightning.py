@@ -11,13 +11,13 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import yaml
 from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader
 from jsonargparse.typing import NonNegativeInt
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import (
     ArgsType,
@@ -83,7 +83,19 @@ _yaml = get_loader("yaml")
 
 
 class ArcflowCLI(LightningCLI):
-    """LightningCLI with arcflow's option groups, one run folder and loud resumes."""
+    """LightningCLI with arcflow's option groups, one run folder and loud resumes.
+
+    Attributes:
+        groups: The callbacks that are always there, by the name of their group of options.
+        saves_config: What writes a run's options beside its log; None writes nothing.
+    """
+
+    groups: ClassVar[dict[str, type[Callback]]] = {
+        "checkpoint": RunCheckpoint,
+        "test_time": TestTimeFineTuning,
+        "pass_n": PassN,
+    }
+    saves_config: type[SaveConfigCallback] | None = SaveConfigCallback
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the callbacks' groups, default classes and one seed for everything."""
@@ -97,11 +109,7 @@ class ArcflowCLI(LightningCLI):
             help="CPU threads of torch in this process; 0 leaves the number to torch. One is "
             "slower on idle cores, but does not stall beside other programs.",
         )
-        for group, callback in (
-            ("checkpoint", RunCheckpoint),
-            ("test_time", TestTimeFineTuning),
-            ("pass_n", PassN),
-        ):
+        for group, callback in self.groups.items():
             parser.add_lightning_class_args(callback, group)
         for target in ("data.init_args.seed", "model.init_args.seed", "test_time.seed"):
             parser.link_arguments("seed_everything", target)
@@ -159,12 +167,7 @@ class ArcflowCLI(LightningCLI):
         _make_folder(root)
         if self.subcommand == "fit" and not trainer.get("fast_dev_run"):  # a trial writes nothing
             lock_run(root)
-        if config.get("ckpt_path") is not None:
-            config["ckpt_path"] = str(find_checkpoint(root, str(config["ckpt_path"])))
-            options = config["model"].get("init_args") or {}
-            if self.subcommand != "fit" and "start_from" in options:
-                # What is evaluated holds all that was trained; the start may be gone by now.
-                options["start_from"] = None
+        self.take_checkpoint(config, root)
         if trainer.get("logger") in (None, True):
             # A new version folder each start, so that a resumed run keeps its first half's log.
             trainer["logger"] = Namespace(
@@ -176,6 +179,21 @@ class ArcflowCLI(LightningCLI):
             options = logger.get("init_args") if isinstance(logger, Namespace) else None
             if options is not None and options.get("save_dir") == RUN_FOLDER:
                 options["save_dir"] = root
+
+    def take_checkpoint(self, config: Namespace, root: str) -> None:
+        """Find the checkpoint that a run begins with, or fail.
+
+        Args:
+            config: The subcommand's options, which get the file's path.
+            root: The run's folder.
+        """
+        if config.get("ckpt_path") is None:
+            return
+        config["ckpt_path"] = str(find_checkpoint(root, str(config["ckpt_path"])))
+        options = config["model"].get("init_args") or {}
+        if self.subcommand != "fit" and "start_from" in options:
+            # What is evaluated holds all that was trained; the start may be gone by now.
+            options["start_from"] = None
 
     def before_fit(self) -> None:
         """Refuse a callback that waits for a value which is never measured."""
@@ -198,7 +216,9 @@ class ArcflowCLI(LightningCLI):
         handle_termination(trainer)
         bars = [c for c in trainer.callbacks if isinstance(c, ProgressBar)]
         if [type(bar) for bar in bars] in ([TQDMProgressBar], [RichProgressBar]):
-            trainer.callbacks[trainer.callbacks.index(bars[0])] = run_progress()
+            # First, so that it names a task batch before another callback begins to evaluate it.
+            trainer.callbacks.remove(bars[0])
+            trainer.callbacks.insert(0, run_progress())
         return trainer
 
 
@@ -293,7 +313,7 @@ def run(argv: Sequence[str], cli: type[ArcflowCLI] = ArcflowCLI) -> None:
             seed_everything_default=0,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            save_config_callback=SaveConfigCallback,
+            save_config_callback=cli.saves_config,
             save_config_kwargs={"overwrite": True},
             # Its errors come out as exceptions: arcflow.cli.main tells them without pages of usage.
             parser_kwargs={"prog": "arcflow", "exit_on_error": False, "allow_abbrev": False},

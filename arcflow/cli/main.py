@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -30,6 +31,8 @@ TOOLS = (
 HOMES = {"completion": "arcflow.cli.completion", "study": "arcflow.studies.command"}
 """Modules of tools that are not in ``arcflow.tools``."""
 RUNS = ("fit", "validate", "test", "predict", "generate")
+DRY_RUN = "--dry-run"
+"""The option of all of these but ``generate`` that measures a run instead of doing it."""
 USER_ERROR, INTERRUPTED = 2, 130
 """Exit codes; 130 is a shell's own for what SIGINT ended."""
 _JOURNALED = "Finished tasks are in the journal and the submission: the same command goes on."
@@ -49,6 +52,7 @@ commands that run a model (LightningCLI; `arcflow COMMAND --help`, `arcflow fit 
   validate   answer tasks whose solutions are known: one table of metrics, a submission
   test       the same on the datamodule's test tasks
   predict    answer tasks whose solutions are hidden: a submission
+             (these four with --dry-run: what they would do, how long and with what memory)
   generate   `arcflow generate inputs`: sample new inputs of tasks from a model
 
 light tools (`arcflow TOOL --help`)
@@ -138,10 +142,15 @@ def _run_model(command: str, words: list[str]) -> NoReturn:
 
 def _import_and_run(command: str, words: list[str]) -> None:
     """Refuse at once what can be refused; then import what a run needs, and run."""
+    # Said by tqdm in every notebook without widgets, which nothing here draws.
+    warnings.filterwarnings("ignore", "IProgress not found")
     try:
-        words = _prepare(command, words)
+        dry = command != "generate" and DRY_RUN in words
+        words = _prepare(command, [word for word in words if not (dry and word == DRY_RUN)])
         if command == "generate":
             import_module("arcflow.cli.generate").run(words)
+        elif dry:
+            import_module("arcflow.cli.dry_run").run([command, *words])
         else:
             import_module("arcflow.cli.lightning").run([command, *words])
     except KeyboardInterrupt:

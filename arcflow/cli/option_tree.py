@@ -146,4 +146,5 @@ def option_names(command: str) -> list[str]:
     Returns:
         With dashes, sorted.
     """
-    return sorted(["--help", *(f"--{name}" for name in _names(command_tree(command, {})))])
+    words = ["--help"] if command == "generate" else ["--dry-run", "--help"]
+    return sorted([*words, *(f"--{name}" for name in _names(command_tree(command, {})))])

@@ -16,6 +16,7 @@ from arcflow.engines.transformers import TransformersEngine
 from arcflow.engines.vllm import VLLMConfig, VLLMEngine, check_head_size, check_servable
 from arcflow.evaluation.grid_requests import AnswerConfig
 from arcflow.modules.export import merge_and_export
+from arcflow.modules.gguf.folder import model_folder
 from arcflow.modules.lora.adapters import LoRAConfig
 from arcflow.modules.lora_module import LoRAModule
 from arcflow.modules.quiet import no_progress_bars
@@ -163,7 +164,7 @@ def _base_folder(module: LoRAModule, scratch: Path) -> str:
     """Return what the engine loads: the saved model as the user named it, or one written from
     memory."""
     if module.lora is not None and not module.backbone.from_scratch:
-        return module.backbone.model
+        return model_folder(module.backbone.model)
     # No adapter has this name: the weights without any.
     with no_progress_bars():
         return str(merge_and_export(module.model, scratch / "model", name=""))

@@ -126,23 +126,23 @@ def check_peft_config(what: str, theirs: Mapping[str, Any], config: LoRAConfig) 
         _compare(what, field, theirs, name, getattr(config, name))
 
 
-def check_base_name(what: str, theirs: Mapping[str, Any], ours: str) -> None:
+def check_base_name(what: str, theirs: Mapping[str, Any], *ours: str) -> None:
     """Refuse an adapter whose base model has another name.
 
     Args:
         what: What the adapter is called in messages.
         theirs: The content of its adapter_config.json.
-        ours: The name or folder of this run's base model.
+        ours: The names of this run's base model: the user's, and the folder that it stands for.
 
     Raises:
-        CheckpointError: If the last parts of the two names differ.
+        CheckpointError: If the last part of the adapter's name is that of none of them.
     """
     named = str(theirs.get("base_model_name_or_path") or "")
-    if named and Path(named).name.lower() != Path(ours).name.lower():
+    if named and Path(named).name.lower() not in [Path(name).name.lower() for name in ours]:
         raise CheckpointError(
             f"{what}: trained on another base model",
             value=named,
-            expected=ours,
+            expected=ours[0],
             next_step=f"Set backbone.model to {named}, or, if both are the same model, correct "
             f"base_model_name_or_path in its {PEFT_CONFIG}.",
         )

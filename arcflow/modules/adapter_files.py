@@ -168,7 +168,8 @@ def read_adapter(
         spec = {**(record["lora"] or {}), "target_modules": wanted["lora"]["target_modules"]}
         check_fingerprint(what, record | {"lora": spec}, wanted)
     else:
-        check_base_name(what, theirs, str(wanted["base_model"]["name"]))
+        name = str(wanted["base_model"]["name"])
+        check_base_name(what, theirs, name, str(model.config._name_or_path))
     check_peft_config(what, theirs, config)
     named = {key.removeprefix(_PREFIX): tensor for key, tensor in tensors.items()}
     check_finite(what, named)

@@ -19,6 +19,7 @@ from arcflow.core.errors import ConfigError
 from arcflow.core.seeds import derive
 from arcflow.modules.attention import NAME as SEGMENTS
 from arcflow.modules.attention import register
+from arcflow.modules.gguf.folder import model_folder
 from arcflow.modules.loss.skip_unscored import watch_last_layer
 from arcflow.modules.number_type import fastest_dtype
 from arcflow.text.hub import UNREACHABLE, is_local
@@ -45,8 +46,10 @@ class BackboneConfig:
 
     Attributes:
         model: "tiny-qwen2" (a small Qwen2 from random weights), the path of a config.json (that
-            architecture from random weights), a folder saved by transformers, or a name on the
-            Hugging Face hub, for example Qwen/Qwen2.5-0.5B-Instruct.
+            architecture from random weights), a folder saved by transformers, a GGUF file or a
+            folder with one (converted to float32 once), package:NAME for the folder of an
+            installed package, or a name on the Hugging Face hub, for example
+            Qwen/Qwen2.5-0.5B-Instruct.
         config: sizes that replace those of a model from random weights, for example
             {hidden_size: 256, num_hidden_layers: 6}. Saved models keep their own.
         quantization: hold the frozen weights of a saved model in 4 bits (nf4, fp4) or 8 bits
@@ -176,7 +179,6 @@ def _read_config(path: str) -> PreTrainedConfig:
 
 
 def _saved(config: BackboneConfig, device_type: str) -> PreTrainedModel:
-    name = config.model
     if config.config:
         raise ConfigError(
             "backbone.config: a saved model has its own sizes",
@@ -184,6 +186,7 @@ def _saved(config: BackboneConfig, device_type: str) -> PreTrainedModel:
             expected="no backbone.config beside a saved model",
             next_step=f"Remove backbone.config, or train from scratch with model: {TINY}.",
         )
+    name = model_folder(config.model)
     if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
         raise _missing(name, "no such folder")
     local = is_local(name)
@@ -261,7 +264,8 @@ def _missing(name: str, why: str) -> ConfigError:
     return ConfigError(
         f"backbone.model: no model loads from here ({why})",
         value=name,
-        expected=f"{TINY}, a config.json, a folder saved by transformers, or a name on the hub",
+        expected=f"{TINY}, a config.json, a folder saved by transformers, a GGUF file, or a name "
+        "on the hub",
         next_step="Check the spelling; without a network, give the folder of a downloaded model.",
     )
 

@@ -25,6 +25,7 @@ from arcflow.modules.fingerprint import (
     describe_base,
     make_fingerprint,
 )
+from arcflow.modules.gguf.folder import tokenizer_folder
 from arcflow.modules.lora.adapters import (
     DEFAULT_ADAPTER,
     LoRAConfig,
@@ -124,7 +125,9 @@ class LoRAModule(LightningModule):
         self.backbone, self.lora = backbone, lora
         self.optimizer_config, self.schedule_config = optimizer, schedule
         self.adapter, self.start_from, self.seed = adapter, start_from, seed
-        self.tokenizer_name = tokenizer or (CHARACTERS if backbone.from_scratch else backbone.model)
+        if not tokenizer and backbone.from_scratch:
+            tokenizer = CHARACTERS
+        self.tokenizer_name = tokenizer_folder(tokenizer or backbone.model)
         self.vocab_size = vocab_size
         self.loss_fn = CrossEntropy() if loss_fn is None else loss_fn
         self.base_record: dict[str, Any] = {}

@@ -37,8 +37,8 @@ def test_an_unknown_model_folder(arcflow: Run, command: str) -> None:
     )
     assert arcflow(command, *words, "--model.tokenizer=characters") == (
         "backbone.model: no model loads from here (no such folder): got './nowhere'. Expected "
-        "tiny-qwen2, a config.json, a folder saved by transformers, or a name on the hub. Check "
-        "the spelling; without a network, give the folder of a downloaded model."
+        "tiny-qwen2, a config.json, a folder saved by transformers, a GGUF file, or a name on the "
+        "hub. Check the spelling; without a network, give the folder of a downloaded model."
     )
 
 

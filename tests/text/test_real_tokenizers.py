@@ -53,7 +53,7 @@ class Found:
             return real.fetch(name)
         if name == "DeepSeek V4":
             return real.deepseek_v4()
-        return (real.qwen if name == "Qwen" else real.smollm2)(self._folder / name)
+        return real.qwen(self._folder / name) if name == "Qwen" else real.smollm2()
 
     def load(self, name: str) -> Any:
         with warnings.catch_warnings():
