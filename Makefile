@@ -54,7 +54,7 @@ $(VENV)/.setup-docs: $(VENV)/.setup
 quickstart: setup
 	$(BIN)/arcflow solve arc-agi-1/evaluation --max-side 6 --seconds 10 -o runs/solve/submission.json --overwrite
 	$(BIN)/arcflow fit -c configs/quickstart.yaml --checkpoint.overwrite true
-	$(BIN)/arcflow validate -c configs/quickstart.yaml --ckpt_path last --pass_n.overwrite true
+	$(BIN)/arcflow validate -c configs/quickstart.yaml -c configs/together.yaml --ckpt_path last --pass_n.overwrite true
 
 smollm2: setup-smollm2
 	$(BIN)/arcflow fit -c configs/smollm2.yaml --checkpoint.overwrite true

@@ -29,7 +29,7 @@ def read(path: Path) -> dict[tuple[str, ...], Any]:
 
 
 def test_these_stand_on_the_quickstart() -> None:
-    assert set(STANDING) == {"counting", "mixture", "omniarc", "rearc"}
+    assert set(STANDING) == {"counting", "mixture", "omniarc", "rearc", "together"}
 
 
 @pytest.mark.parametrize("name", sorted(STANDING))
