@@ -12,7 +12,8 @@ from arcflow.callbacks.pass_n import PassN
 from arcflow.core.task import Task
 from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.datamodules.task_batches import TaskBatch, task_batches
-from arcflow.evaluation.loop import Outcomes, Subject
+from arcflow.evaluation.loop import Subject
+from arcflow.evaluation.outcome import Outcomes
 from arcflow.evaluation.results import Results
 from arcflow.evaluation.time_budget import TimeBudget
 from arcflow.evaluation.workload import Workload, measure_workload
@@ -35,6 +36,11 @@ class _Stopwatch(TimeBudget):
         """Note the seconds of answers."""
         super().answered(work, seconds)
         self.work, self.answering = self.work + work, self.answering + seconds
+
+    def rescored(self, views: int, seconds: float) -> None:
+        """Note the seconds of re-scoring among those of the answers."""
+        super().rescored(views, seconds)
+        self.answering += seconds
 
 
 @dataclass

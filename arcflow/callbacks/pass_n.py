@@ -17,11 +17,15 @@ from arcflow.engines.vllm import VLLMConfig
 from arcflow.evaluation.engine_setup import EngineName, EngineSession, check_engine, open_engine
 from arcflow.evaluation.fingerprint import evaluation_fingerprint
 from arcflow.evaluation.grid_requests import AnswerConfig, check_context
-from arcflow.evaluation.loop import Evaluation, EvaluationOptions, Outcomes, Subject
+from arcflow.evaluation.log_tasks import log_tasks
+from arcflow.evaluation.loop import Evaluation, EvaluationOptions, Subject
+from arcflow.evaluation.outcome import Outcomes
 from arcflow.evaluation.program_runtime import CodeConfig, Programs
+from arcflow.evaluation.recorded_options import recorded_options
 from arcflow.evaluation.report_page import write_page
+from arcflow.evaluation.rescore_options import RescoreConfig, check_rescoring
 from arcflow.evaluation.results import Results
-from arcflow.evaluation.solver_answers import SolverAnswers, choose_solvers, solver_options
+from arcflow.evaluation.solver_answers import SolverAnswers, choose_solvers
 from arcflow.evaluation.status import EvaluationStatus, summary
 from arcflow.evaluation.table import log_results, metrics_table, print_table
 from arcflow.evaluation.time_budget import TimeBudget, read_deadline
@@ -31,8 +35,7 @@ from arcflow.scoring.voting import Candidate
 from arcflow.ttft.tuner import Tuner
 
 _log = logging.getLogger(__name__)
-_ANSWER, _VLLM = AnswerConfig(), VLLMConfig()
-_VLLM_SAYS = ("dtype", "options")  # of its options, those that answers depend on
+_ANSWER, _VLLM, _RESCORE = AnswerConfig(), VLLMConfig(), RescoreConfig()
 _NAMES = {"val": "validate", "test": "test", "predict": "predict"}
 
 
@@ -68,6 +71,7 @@ class PassN(Callback):
             answers are merged, and the table shows each source alone and all together.
         trees: answer by decision trees over cells too, likewise.
         solver_seconds: longest time that search and trees together take for one task.
+        rescore: how each distinct answer is scored again, under other views, and ranked by it.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class PassN(Callback):
         search: bool = False,
         trees: bool = False,
         solver_seconds: float = 60.0,
+        rescore: RescoreConfig = _RESCORE,
     ) -> None:
         self.solvers = choose_solvers(search, trees, solver_seconds)
         self.solver_seconds = solver_seconds
@@ -98,7 +103,7 @@ class PassN(Callback):
             )
         read_deadline(deadline)  # refused before a model is loaded
         self.answer, self.compare, self.seed = answer, compare, seed
-        self.code = code
+        self.code, self.rescore = code, rescore
         self.writer = SubmissionWriter(submission)
         self.metrics = load_metrics(metrics)
         self.engine, self.vllm, self.overwrite = engine, vllm, overwrite
@@ -193,7 +198,7 @@ class PassN(Callback):
         if not known.left and all(map(known.solved, known.tasks)):
             return
         budget = self._open_budget(len(hidden))
-        self._beside = SolverAnswers(known, self.solver_seconds, budget)
+        self._beside = SolverAnswers(known, self.solver_seconds, budget, data.task_batch_size)
         if not known.left:
             return
         if programs is not None:
@@ -211,12 +216,18 @@ class PassN(Callback):
         self._status.add(known.candidates(known.variants[-1]))
         self._status.begin()
         self._evaluation = Evaluation(
-            subject, self._session, self._options, budget, self._keep, report
+            subject,
+            self._session,
+            self._options,
+            budget,
+            self._keep,
+            report,
+            self._beside.wait_for,
         )
 
     @property
     def _options(self) -> EvaluationOptions:
-        return EvaluationOptions(self.answer, self.compare, self.seed)
+        return EvaluationOptions(self.answer, self.compare, self.seed, self.rescore)
 
     def _check(self, subject: Subject, data: ArcflowDataModule, tasks: Sequence[Task]) -> None:
         """Refuse what cannot work before any time is spent."""
@@ -233,13 +244,14 @@ class PassN(Callback):
                 next_step="Set --test_time.steps, or leave hindsight out.",
             )
         check_engine(self.engine, subject.module, tuner)
+        check_rescoring(self.rescore, self.engine, programs is not None)
 
     def _open_results(
         self, trainer: Trainer, subject: Subject, data: ArcflowDataModule, part: str
     ) -> Results:
         """Open the journal, and write a submission of what it holds."""
         tasks, tuner = data.tasks(part), subject.tuner
-        options = self._recorded(trainer, subject.programs)
+        options = recorded_options(self, trainer.precision, subject.programs)
         known = self._known = Results(
             trainer.default_root_dir,
             _NAMES[part],
@@ -259,18 +271,6 @@ class PassN(Callback):
             done = len(tasks) - known.left
             _log.warning("%d of %d tasks are finished in %s.", done, len(tasks), known.path)
         return known
-
-    def _recorded(self, trainer: Trainer, programs: Programs | None) -> dict[str, Any]:
-        """Return the options that the answers depend on, by their names on the command line."""
-        options = {
-            "trainer.precision": trainer.precision,
-            "pass_n.engine": self.engine,
-            "pass_n.seed": self.seed,
-        }
-        if self.engine == "vllm":
-            options |= {f"pass_n.vllm.{name}": getattr(self.vllm, name) for name in _VLLM_SAYS}
-        options |= solver_options(self.solvers, self.solver_seconds)
-        return options if programs is None else options | programs.record()
 
     def _open_budget(self, tasks: int) -> TimeBudget:
         """Return the time there is, of which something must be left."""
@@ -375,6 +375,7 @@ class PassN(Callback):
             )
         if known.world_size > 1 or known.solvers:
             self.writer.add(known.merged(self.writer.candidates))
+        log_tasks(trainer.loggers, known, trainer.global_step)
         places |= {"submission": self.writer.target, **write_page(known)}
         print(*summary(known.tasks, self.writer.candidates, places), sep="\n")
 

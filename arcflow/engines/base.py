@@ -50,6 +50,22 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """One prompt, and completions of it whose log-probabilities are asked for.
+
+    Attributes:
+        prompt_ids: The prompt's token ids, at least one.
+        completions: The token ids of each completion, at least one each; a stop token belongs to
+            them where it is to be counted.
+        adapter: The adapter to score with; None takes the model as it was trained.
+    """
+
+    prompt_ids: tuple[int, ...]
+    completions: tuple[tuple[int, ...], ...]
+    adapter: AdapterRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SamplingParams:
     """The parameters of sampling.
 
@@ -141,8 +157,32 @@ class Engine(Protocol):
         """
         return self.submit(requests, sampling, seconds)()
 
+    def score(self, requests: Sequence[ScoreRequest], seconds: float | None = None) -> Answers:
+        """Return the log-probability of every given completion.
+
+        An engine of your own needs it for ``pass_n.rescore`` alone.
+
+        Args:
+            requests: The prompts with their completions.
+            seconds: A time limit in seconds, or None; what is not scored by then comes back with
+                an ``error``.
+
+        Returns:
+            For each request its completions in their order, each as a finished
+            :class:`Completion` with the sum of the log-probabilities of all its tokens.
+
+        Raises:
+            ConfigError: The engine cannot score.
+        """
+        raise ConfigError(
+            "pass_n.engine: this engine cannot score given answers",
+            value=type(self).__name__,
+            expected="an engine with a method score, see arcflow.engines.base.Engine",
+            next_step="Write the method, or set --pass_n.rescore.views 0.",
+        )
+
     def sleep(self) -> None:
-        """Give back the device's memory until the next :meth:`submit`.
+        """Give back the device's memory until the next :meth:`submit` or :meth:`score`.
 
         No request may be unanswered when this is called.
         """
@@ -193,3 +233,26 @@ def check_sampling(requests: Sequence[Request], sampling: SamplingParams) -> Non
                 expected="at least one token id",
                 next_step="Check the template: it must write something before the answer.",
             )
+
+
+def check_scoring(requests: Sequence[ScoreRequest]) -> None:
+    """Refuse score requests that no engine can answer.
+
+    Args:
+        requests: The prompts with their completions.
+
+    Raises:
+        ConfigError: If a prompt or a completion is empty.
+    """
+    for i, request in enumerate(requests):
+        for what, ids in (
+            ("prompt", request.prompt_ids),
+            *(("completion", completion) for completion in request.completions),
+        ):
+            if not ids:
+                raise ConfigError(
+                    f"score request {i}: empty {what}",
+                    value=ids,
+                    expected="at least one token id",
+                    next_step="Leave the request or the completion out.",
+                )

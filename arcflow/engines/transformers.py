@@ -25,10 +25,15 @@ from arcflow.engines.base import (
     Engine,
     Request,
     SamplingParams,
+    ScoreRequest,
     check_sampling,
+    check_scoring,
 )
 from arcflow.engines.prefix import PromptGroup, group_prompts, plan_batches
 from arcflow.engines.sampling import TokenChooser, draw_uniforms
+from arcflow.engines.scoring import CompletionScorer
+
+LATE = "the time limit was reached"
 
 UseAdapter = Callable[[AdapterRef | None], AbstractContextManager[Any]]
 """A function whose context makes the model answer with an adapter; None is the trained model."""
@@ -132,13 +137,55 @@ class TransformersEngine(Engine):
         answers = self.generate(requests, sampling, seconds)
         return lambda: answers
 
+    def score(self, requests: Sequence[ScoreRequest], seconds: float | None = None) -> Answers:
+        """Return the log-probability of every given completion, by teacher forcing.
+
+        A prompt is computed once for all its completions. A score depends on its prompt and
+        completion alone, up to rounding.
+
+        Args:
+            requests: The prompts with their completions.
+            seconds: A time limit in seconds, or None; what is not scored by then comes back with
+                an ``error``.
+
+        Returns:
+            The completions of each request with their log-probabilities, in their order.
+
+        Raises:
+            ConfigError: If a prompt or a completion is empty, or if a request names an adapter and
+                there is no ``use_adapter``.
+        """
+        check_scoring(requests)
+        self._check_adapters(requests)
+        self._stop_at = None if seconds is None else self._clock() + seconds
+        scorer = CompletionScorer(self.model, self.pad_id, self.max_batch_tokens, self.share_prefix)
+        by_adapter: dict[AdapterRef | None, list[int]] = {}
+        for i, request in enumerate(requests):
+            by_adapter.setdefault(request.adapter, []).append(i)
+        scores: dict[tuple[int, int], float] = {}
+        with torch.no_grad(), _evaluating(self.model):
+            for adapter, members in by_adapter.items():
+                switch = nullcontext() if self.use_adapter is None else self.use_adapter(adapter)
+                with switch:
+                    found = scorer.score([requests[i] for i in members], self._expired)
+                scores |= {(members[i], k): score for (i, k), score in found.items()}
+        return [
+            [
+                Completion(ids, scores[i, k], len(ids), finished=True)
+                if (i, k) in scores
+                else Completion((), 0.0, 0, finished=False, error=LATE)
+                for k, ids in enumerate(request.completions)
+            ]
+            for i, request in enumerate(requests)
+        ]
+
     def sleep(self) -> None:
         """Do nothing, since the model is the trainer's own."""
 
     def close(self) -> None:
         """Do nothing, since the model is the trainer's own."""
 
-    def _check_adapters(self, requests: Sequence[Request]) -> None:
+    def _check_adapters(self, requests: Sequence[Request | ScoreRequest]) -> None:
         for i, request in enumerate(requests):
             if request.adapter is not None and self.use_adapter is None:
                 raise ConfigError(
@@ -170,7 +217,7 @@ class TransformersEngine(Engine):
         for batch in plan_batches(groups, sampling.max_tokens, self.max_batch_tokens):
             rows = [row for group in batch for row in group.rows]
             if self._expired():
-                late = Completion((), 0.0, 0, finished=False, error="the time limit was reached")
+                late = Completion((), 0.0, 0, finished=False, error=LATE)
                 answers.update({(numbers[i], k): late for i, k in rows})
                 continue
             for (i, k), completion in zip(

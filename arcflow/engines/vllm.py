@@ -1,6 +1,5 @@
 """An engine on vLLM, which runs in a process of its own: its hangs and crashes end no run."""
 
-import itertools
 import queue
 import threading
 import time
@@ -8,15 +7,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from arcflow.core.errors import ConfigError
-from arcflow.core.seeds import derive
-from arcflow.engines.base import Answers, Completion, Request, SamplingParams, check_sampling
+from arcflow.engines.base import (
+    Answers,
+    Completion,
+    Request,
+    SamplingParams,
+    ScoreRequest,
+    check_sampling,
+    check_scoring,
+)
 from arcflow.engines.served_adapters import check_folder
+from arcflow.engines.vllm_batch import SubmittedBatch
 from arcflow.engines.vllm_options import (
     VLLMConfig,
     check_head_size,
@@ -36,49 +42,6 @@ START_SECONDS = 1800.0
 
 _GRACE_SECONDS = 15.0
 """How long after a batch's time limit its last engine step may end."""
-
-_LATE = "the time limit was reached"
-
-
-@dataclass(eq=False)
-class _Submitted:
-    """The requests of one ``submit``, and the answers that have come so far."""
-
-    requests: Sequence[Request]
-    sampling: SamplingParams
-    stop_at: float | None
-    under_way: bool = False
-    answers: dict[tuple[int, int], Completion] = field(default_factory=dict)
-    reason: str = _LATE
-
-    @property
-    def samples(self) -> int:
-        """The number of different completions of a request; greedy ones are all equal."""
-        return self.sampling.n if self.sampling.temperature > 0 else 1
-
-    @property
-    def seconds(self) -> float | None:
-        """The seconds that are left of the caller's limit; None without a limit."""
-        return None if self.stop_at is None else self.stop_at - time.monotonic()
-
-    @property
-    def expired(self) -> bool:
-        """Whether the caller's time limit is over."""
-        return self.seconds is not None and self.seconds <= 0
-
-    def missing(self) -> list[tuple[int, int]]:
-        """Return the (request number, sample number) of every completion that has not come yet."""
-        rows = itertools.product(range(len(self.requests)), range(self.samples))
-        return [row for row in rows if row not in self.answers]
-
-    def collect(self) -> Answers:
-        """Return every completion; one that has not come is an empty one with the reason."""
-        known = dict(self.answers)
-        none = Completion((), 0.0, 0, finished=False, error=self.reason)
-        return [
-            [known.get((i, k % self.samples), none) for k in range(self.sampling.n)]
-            for i in range(len(self.requests))
-        ]
 
 
 class VLLMEngine:
@@ -165,9 +128,43 @@ class VLLMEngine:
                 or if vLLM cannot serve an adapter.
         """
         check_sampling(requests, sampling)
-        self._check_requests(requests)
+        self._check_requests(requests, 1)
+        wait = self._submit(tuple(requests), sampling, seconds)
+        if self.in_background:
+            return wait
+        answers = wait()
+        return lambda: answers
+
+    def score(self, requests: Sequence[ScoreRequest], seconds: float | None = None) -> Answers:
+        """Return the log-probability of every given completion, by vLLM's ``prompt_logprobs``.
+
+        vLLM reads no cached prompt where it gives log-probabilities of one, so each completion
+        costs its whole prompt.
+
+        Args:
+            requests: The prompts with their completions; their adapters need a ``path``.
+            seconds: A time limit in seconds, or None; what is not scored by then comes back with
+                an ``error``.
+
+        Returns:
+            The completions of each request with their log-probabilities, in their order.
+
+        Raises:
+            ConfigError: If a prompt or a completion is empty, if both together are too long, or if
+                vLLM cannot serve an adapter or never started.
+        """
+        check_scoring(requests)
+        self._check_requests(requests, 0)
+        return self._submit(tuple(requests), SamplingParams(), seconds)()
+
+    def _submit(
+        self,
+        requests: Sequence[Request | ScoreRequest],
+        sampling: SamplingParams,
+        seconds: float | None,
+    ) -> Callable[[], Answers]:
         stop_at = None if seconds is None else time.monotonic() + seconds
-        batch = _Submitted(tuple(requests), sampling, stop_at)
+        batch = SubmittedBatch(requests, sampling, stop_at)
         done = self._run(partial(self._answer, batch))
 
         def wait() -> Answers:
@@ -179,10 +176,7 @@ class VLLMEngine:
                 done.result()
             return batch.collect()
 
-        if self.in_background:
-            return wait
-        answers = wait()
-        return lambda: answers
+        return wait
 
     def generate(
         self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
@@ -208,13 +202,17 @@ class VLLMEngine:
         self._jobs.put(None)
         self._thread.join()
 
-    def _check_requests(self, requests: Sequence[Request]) -> None:
+    def _check_requests(self, requests: Sequence[Request | ScoreRequest], room: int) -> None:
+        """Refuse requests that vLLM cannot serve; ``room`` tokens must be left behind a text."""
         for i, request in enumerate(requests):
-            if len(request.prompt_ids) >= self.max_tokens:
+            length = len(request.prompt_ids) + room
+            if isinstance(request, ScoreRequest):
+                length += max(map(len, request.completions), default=0)
+            if length > self.max_tokens:
                 raise ConfigError(
                     f"request {i}: the prompt leaves no room for an answer",
-                    value=f"{len(request.prompt_ids)} tokens",
-                    expected=f"fewer than {self.max_tokens}, prompt and answer together",
+                    value=f"{length - room} tokens",
+                    expected=f"at most {self.max_tokens - room}, of {self.max_tokens} in all",
                     next_step="Raise data.max_tokens, or leave train pairs out.",
                 )
             ref = request.adapter
@@ -300,7 +298,7 @@ class VLLMEngine:
         if worker is not None:
             worker.release()
 
-    def _answer(self, batch: _Submitted) -> None:
+    def _answer(self, batch: SubmittedBatch) -> None:
         reasons: list[str] = []
         while batch.missing() and not batch.expired and len(reasons) < 2:
             try:
@@ -315,7 +313,7 @@ class VLLMEngine:
             batch.reason = f"vLLM failed twice: {reasons[0]}; then: {reasons[1]}"
         batch.under_way = False
 
-    def _converse(self, worker: VLLMProcess, batch: _Submitted) -> None:
+    def _converse(self, worker: VLLMProcess, batch: SubmittedBatch) -> None:
         """Request the missing completions and store the answers as they come."""
         config, left = self.config, batch.seconds
         limit = config.batch_seconds
@@ -323,7 +321,8 @@ class VLLMEngine:
             limit = min(limit, left + _GRACE_SECONDS)
         stop_at = time.monotonic() + limit
         try:
-            worker.send({"batch": self._message(batch)}, min(limit, config.stall_seconds))
+            message = batch.message(self._adapters, self.max_tokens)
+            worker.send({"batch": message}, min(limit, config.stall_seconds))
             while True:
                 seconds = min(stop_at - time.monotonic(), config.stall_seconds)
                 if seconds <= 0:
@@ -340,40 +339,6 @@ class VLLMEngine:
             if time.monotonic() >= stop_at:
                 raise WorkerError(f"the batch was not complete within {limit:g} s") from error
             raise WorkerError(f"no sign of life for {config.stall_seconds:g} s") from error
-
-    def _message(self, batch: _Submitted) -> dict[str, Any]:
-        """Return the batch's missing completions as a message of plain data."""
-        sampling = batch.sampling
-        rows, adapters = [], {}
-        prompts: dict[tuple[int, ...], int] = {}
-        for number, sample in batch.missing():
-            request = batch.requests[number]
-            ref, adapter = request.adapter, None
-            if ref is not None:
-                key = (ref.id, str(Path(str(ref.path)).absolute()))
-                # vLLM serves the old adapter under an id that it has seen, so each folder gets a
-                # number of its own.
-                adapter = self._adapters.setdefault(key, len(self._adapters) + 1)
-                adapters[adapter] = key[1]
-            longest = request.max_tokens or sampling.max_tokens
-            rows.append(
-                {
-                    "row": [number, sample],
-                    "prompt": prompts.setdefault(request.prompt_ids, len(prompts)),
-                    "adapter": adapter,
-                    "seed": derive(request.seed, "sample", sample),
-                    "max_tokens": min(longest, self.max_tokens - len(request.prompt_ids)),
-                }
-            )
-        return {
-            "rows": rows,
-            "prompts": list(prompts),
-            "adapters": list(adapters.items()),
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "stop_ids": list(sampling.stop_ids),
-            "seconds": batch.seconds,
-        }
 
     def _put_to_sleep(self) -> None:
         """Put the process to sleep; if that fails, end it, which frees the memory too."""

@@ -103,16 +103,18 @@ class _Server:
         self, rows: list[dict[str, Any]], batch: dict[str, Any], stop_at: float | None
     ) -> None:
         paths = dict(batch["adapters"])
-        waiting: dict[str, list[int]] = {}
+        waiting: dict[str, dict[str, Any]] = {}
         for number, row in enumerate(rows):
-            adapter = row["adapter"]
+            adapter, given = row["adapter"], row.get("completion")
+            prompt = batch["prompts"][row["prompt"]]
             self._engine.add_request(
                 str(number),
-                {"prompt_token_ids": batch["prompts"][row["prompt"]]},
-                _sampling_params(batch, row),
+                # The last token of a given completion is written, not read: it needs no room.
+                {"prompt_token_ids": prompt if given is None else [*prompt, *given[:-1]]},
+                _sampling_params(batch, row) if given is None else _scoring_params(given),
                 lora_request=None if adapter is None else _lora_request(adapter, paths[adapter]),
             )
-            waiting[str(number)] = row["row"]
+            waiting[str(number)] = row
         spoke_at = time.monotonic()
         while self._engine.has_unfinished_requests():
             now = time.monotonic()
@@ -124,9 +126,24 @@ class _Server:
                 spoke_at = now
             for output in self._engine.step():
                 if output.finished:
-                    self._send(waiting.pop(output.request_id), output.outputs[0])
+                    row = waiting.pop(output.request_id)
+                    if "completion" in row:
+                        self._send_score(row, output)
+                    else:
+                        self._send(row["row"], output.outputs[0])
         for late in waiting.values():
-            self._send(late, error=LATE)
+            self._send(late["row"], error=LATE)
+
+    def _send_score(self, row: dict[str, Any], output: Any) -> None:
+        """Send the log-probability of a given completion: of its tokens in the prompt, whose
+        last ones they are, and of the one that was written."""
+        given = row["completion"]
+        total: float = output.outputs[0].cumulative_logprob
+        if len(given) > 1:
+            places = output.prompt_logprobs[1 - len(given) :]
+            total += sum(at[token].logprob for at, token in zip(places, given, strict=False))
+        answer = {"row": row["row"], "error": "", "token_ids": given, "log_prob": total}
+        self._channel.send({"answer": answer | {"n_tokens": len(given), "finished": True}})
 
     def _send(self, row: list[int], output: Any = None, error: str = "") -> None:
         answer: dict[str, Any] = {"row": row, "error": error}
@@ -156,6 +173,23 @@ def _sampling_params(batch: dict[str, Any], row: dict[str, Any]) -> Any:
         stop_token_ids=batch["stop_ids"],
         ignore_eos=True,  # the stop ids alone decide
         logprobs=0,  # the chosen token's alone
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _scoring_params(given: list[int]) -> Any:
+    """Return parameters that give the log-probabilities of the prompt and write one token."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        temperature=0.0,
+        max_tokens=1,
+        allowed_token_ids=given[-1:],
+        ignore_eos=True,
+        logprobs=0,  # as they are before all but the allowed tokens are ruled out
+        prompt_logprobs=0,  # of the prompt's own tokens alone
         detokenize=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )

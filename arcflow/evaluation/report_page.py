@@ -7,6 +7,7 @@ from arcflow.core.errors import DataError
 from arcflow.evaluation.results import Results
 from arcflow.report.write import write_report
 from arcflow.scoring.journal import read_journal
+from arcflow.scoring.rescored import as_ranked
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def write_page(known: Results) -> dict[str, Path]:
     path = known.path.with_name(f"{known.name}.report.html")
     title = f"{known.name} in {known.folder.name or known.folder}"
     try:
-        write_report(path, title, known.tasks, read_journal(known.path)[1])
+        write_report(path, title, known.tasks, as_ranked(*read_journal(known.path)))
     except DataError as error:
         _log.warning("%s", error)
         return {}

@@ -12,12 +12,19 @@ from arcflow.core.errors import DataError
 from arcflow.core.files import write_whole
 from arcflow.core.grid import Grid
 from arcflow.core.task import Task
-from arcflow.evaluation.loop import Outcome, Outcomes
+from arcflow.evaluation.outcome import Outcome, Outcomes
 from arcflow.evaluation.program_candidates import CODE_METRICS, code_shares
 from arcflow.evaluation.torchmetric import ARCMetrics
 from arcflow.scoring.journal import Journal, check_run, read_journal, write_journal
 from arcflow.scoring.metrics import Metric
-from arcflow.scoring.voting import Candidate, candidate_from_dict, candidate_to_dict
+from arcflow.scoring.rescored import RESCORED, ranked_by_votes, solver_values
+from arcflow.scoring.voting import (
+    Candidate,
+    candidate_from_dict,
+    candidate_to_dict,
+    with_value,
+    without_value,
+)
 from arcflow.solving.run import journal_entry
 from arcflow.solving.solvers import Answers
 
@@ -164,10 +171,23 @@ class Results:
     def candidates(self, variant: str, known: Container[str] = ()) -> dict[str, list[Candidate]]:
         """Return the candidates by task id of the finished tasks that are not ``known`` yet."""
         return {
-            task.id: [candidate_from_dict(c) for c in self._entries[task.id, variant]["candidates"]]
+            task.id: self.answers(task.id, variant)
             for task in self.tasks
             if (task.id, variant) in self._entries and task.id not in known
         }
+
+    def answers(self, task_id: str, variant: str) -> list[Candidate]:
+        """Return the candidates of one task and variant, with their values of re-scoring if these
+        rank."""
+        entry = self._entries.get((task_id, variant), {"candidates": []})
+        found = [candidate_from_dict(one) for one in entry["candidates"]]
+        if ranked_by_votes({"run": self.run}):
+            return [without_value(candidate) for candidate in found]
+        if variant in self.solvers:
+            model = self._entries.get((task_id, self.variants[-1]), {})
+            values = solver_values([model])
+            return [with_value(candidate, values) for candidate in found]
+        return found
 
     def merged(self, known: Mapping[str, Sequence[Candidate]]) -> dict[str, list[Candidate]]:
         """Return by task id the candidates of the last variant and of all solvers, so far.
@@ -312,5 +332,13 @@ def _entry(task_id: str, variant: str, outcome: Outcome) -> dict[str, Any]:
 
 def _extra(outcome: Outcome) -> dict[str, Any]:
     """Return what an entry says only where there is something to say."""
-    code = {} if outcome.code is None else {"code": outcome.code}
-    return code | ({"diverged": True} if outcome.diverged else {})
+    said: dict[str, Any] = {}
+    if outcome.code is not None:
+        said["code"] = outcome.code
+    if outcome.rescoring is not None:
+        said["rescoring"] = outcome.rescoring
+    if outcome.of_solvers:
+        said[RESCORED] = outcome.of_solvers
+    if outcome.losses:
+        said["losses"] = [list(point) for point in outcome.losses]
+    return said | ({"diverged": True} if outcome.diverged else {})

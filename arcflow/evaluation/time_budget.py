@@ -11,6 +11,7 @@ from arcflow.core.errors import ConfigError
 _DURATION = re.compile(r"\s*(?:([\d.]+)\s*h)?\s*(?:([\d.]+)\s*m)?\s*(?:([\d.]+)\s*s?)?\s*$", re.I)
 _RESERVE_SHARE, _SHORTEST_RESERVE, _LONGEST_RESERVE = 0.02, 1.0, 60.0
 _MARGIN, _REMEMBERED = 0.9, 7
+_RESCORE_GUESS, _MOST_RESCORING = 0.1, 1 / 3
 
 
 def read_deadline(text: str, started: float = 0.0, option: str = "pass_n.deadline") -> float | None:
@@ -50,8 +51,9 @@ class BatchPlan:
         steps: optimizer steps a task.
         views: views a task.
         tune_until: clock at which tuning ends where it stands; None: no limit.
-        until: clock at which the task batch ends; None: no limit.
+        until: clock at which its answers end; None: no limit.
         probing: nothing was measured yet: answer a few views first, then decide.
+        rescore_until: clock at which re-scoring ends, which follows the answers; None: no limit.
     """
 
     steps: int
@@ -59,6 +61,7 @@ class BatchPlan:
     tune_until: float | None = None
     until: float | None = None
     probing: bool = False
+    rescore_until: float | None = None
 
 
 class TimeBudget:
@@ -87,6 +90,7 @@ class TimeBudget:
             self.end = deadline - min(_LONGEST_RESERVE, max(_SHORTEST_RESERVE, reserve))
         self._step_cost: float | None = None
         self._answers: list[tuple[float, float]] = []
+        self._rescore_cost: float | None = None
 
     @property
     def limited(self) -> bool:
@@ -98,7 +102,9 @@ class TimeBudget:
         """Whether the deadline, less its reserve, has come."""
         return self.end is not None and self.clock() >= self.end
 
-    def plan(self, tasks: int, left: int, steps: int, views: int, work: float) -> BatchPlan:
+    def plan(
+        self, tasks: int, left: int, steps: int, views: int, work: float, rescore_views: int = 0
+    ) -> BatchPlan:
         """Return the steps and views that fit the next task batch's share of the time.
 
         Args:
@@ -107,6 +113,9 @@ class TimeBudget:
             steps: optimizer steps a task, at most.
             views: views a task, at most.
             work: what answering all views costs, in any unit (tokens, say).
+            rescore_views: views under which a task's answers are scored again, at most. What they
+                cost is kept free behind the answers, up to a third of the time; a tenth while that
+                is not known.
         """
         if not self.limited:
             return BatchPlan(steps, views)
@@ -116,9 +125,10 @@ class TimeBudget:
             shares.append((self.end - now) * tasks / left)
         if self.task_seconds > 0:
             shares.append(self.task_seconds * tasks)
-        share = max(0.0, min(shares))
+        whole = max(0.0, min(shares))
+        share, end = whole - self._rescoring(tasks * rescore_views, whole), now + whole
         if not self._answers or (steps and self._step_cost is None):
-            return BatchPlan(steps, views, now + share / 2, now + share, probing=True)
+            return BatchPlan(steps, views, now + share / 2, now + share, True, end)
         tune = steps * tasks * (self._step_cost or 0.0)
         once, each = self._answer_cost()
         answer = work * each
@@ -128,7 +138,8 @@ class TimeBudget:
         asked = max(fewest, int(views * scale))
         # Answers come first: a model that was not tuned may be right, one not asked is not.
         answering = min(share, once + answer * asked / views)
-        return BatchPlan(int(steps * scale), asked, now + share - answering, now + share)
+        tune_until, until = now + share - answering, now + share
+        return BatchPlan(int(steps * scale), asked, tune_until, until, rescore_until=end)
 
     def more_views(self, plan: BatchPlan, done: int, views: int, seconds: float) -> int:
         """Return how many further views fit ``plan`` after ``done`` of them took ``seconds``."""
@@ -146,6 +157,35 @@ class TimeBudget:
         """Note the seconds that answers of ``work`` took."""
         if work:
             self._answers = [*self._answers[-_REMEMBERED:], (work, seconds)]
+
+    def rescored(self, views: int, seconds: float) -> None:
+        """Note the seconds that re-scoring took, under ``views`` views of all tasks together."""
+        if views:
+            self._rescore_cost = _mean(self._rescore_cost, seconds / views)
+
+    def rescore_seconds(self, plan: BatchPlan, in_background: bool) -> Callable[[], float | None]:
+        """Return a function that tells the seconds left for re-scoring, which begins now.
+
+        Args:
+            plan: The plan of the task batch.
+            in_background: Whether the next task batch was tuned while the answers were written, in
+                its own time, so that what the plan kept free is free still.
+        """
+        until, clock = plan.rescore_until, self.clock
+        if until is None or plan.until is None:
+            return lambda: None
+        if in_background:
+            until = max(until, clock() + until - plan.until)
+        end = until if self.end is None else min(until, self.end)
+        return lambda: max(0.0, end - clock())
+
+    def _rescoring(self, views: int, share: float) -> float:
+        """Return the seconds of a task batch's share that are kept free for re-scoring."""
+        if not views:
+            return 0.0
+        if self._rescore_cost is None:
+            return _RESCORE_GUESS * share
+        return min(_MOST_RESCORING * share, views * self._rescore_cost / _MARGIN)
 
     def _answer_cost(self) -> tuple[float, float]:
         """Return the seconds that answers take once, and for each unit of work: a line of least

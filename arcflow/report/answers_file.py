@@ -10,6 +10,7 @@ from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid
 from arcflow.core.json_file import read_bytes
 from arcflow.scoring.journal import is_journal, read_journal
+from arcflow.scoring.rescored import as_ranked
 from arcflow.scoring.submission import PLACEHOLDER, read_submission
 from arcflow.scoring.voting import candidate_to_dict, read_answers
 
@@ -28,9 +29,10 @@ def read_entries(path: str | Path) -> list[Entry]:
     """
     data = read_bytes(path)
     if is_journal(data):
+        header, entries = read_journal(path)
         return [
             _checked(entry, f"{path}, line {number}")
-            for number, entry in enumerate(read_journal(path)[1], start=2)
+            for number, entry in enumerate(as_ranked(header, entries), start=2)
         ]
     name = Path(path).stem
     if is_submission(data):
@@ -61,6 +63,15 @@ def _checked(entry: Entry, where: str) -> Entry:
                 expected=f"an entry with {key!r}, a {kind.__name__}",
                 next_step="Give the journal of validate, test, predict or solve.",
             )
+    losses = entry.get("losses", [])
+    pairs = isinstance(losses, list) and all(isinstance(p, list) and len(p) == 2 for p in losses)
+    if not pairs or not all(isinstance(x, int | float) for point in losses for x in point):
+        raise DataError(
+            f"{where}: no losses of fine-tuning",
+            value={"losses": losses},
+            expected="a list of [step, loss]",
+            next_step="Give the journal as the evaluation wrote it.",
+        )
     return entry
 
 

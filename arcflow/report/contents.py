@@ -9,7 +9,8 @@ import numpy as np
 from arcflow.core.grid import Grid, grid_key
 from arcflow.core.task import Task
 from arcflow.scoring.merge import rank_answers
-from arcflow.scoring.voting import Candidate, candidate_from_dict
+from arcflow.scoring.rescored import RESCORED, Values, solver_values
+from arcflow.scoring.voting import Candidate, candidate_from_dict, with_value
 
 Status = Literal["solved", "partly", "nearly", "wrong", "size", "unanswered", "hidden"]
 
@@ -42,6 +43,7 @@ class RankedAnswer:
         grid: The answer.
         votes: The number of candidates that gave it.
         score: The mean of their log-probabilities a token, in nats.
+        rescored: The mean log-probability of the whole answer under other views, in nats, or None.
         sources: Where they came from, e.g. ``("ttft", "search")``.
         confidence: The largest probability that a solver gave it, or None.
         wrong: The number of wrong cells; None if the size is wrong or the truth is hidden.
@@ -50,6 +52,7 @@ class RankedAnswer:
     grid: Grid
     votes: int
     score: float
+    rescored: float | None
     sources: tuple[str, ...]
     confidence: float | None
     wrong: int | None
@@ -87,11 +90,13 @@ class VariantAnswers:
         inputs: The answers to each test input.
         facts: Further facts of the journal's entry by name, e.g. ``{"steps": "120"}``.
         programs: The text of programs that were tried, the best first.
+        losses: Steps of test-time fine-tuning, counted from 1, with their losses in nats a token.
     """
 
     inputs: tuple[InputAnswers, ...]
     facts: Mapping[str, str] = field(default_factory=dict)
     programs: tuple[str, ...] = ()
+    losses: tuple[tuple[int, float], ...] = ()
 
     @property
     def status(self) -> Status:
@@ -160,22 +165,28 @@ def gather(tasks: Iterable[Task], entries: Iterable[Mapping[str, Any]]) -> list[
         the first is :data:`ALL`, their answers ranked together.
     """
     by_task: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    entries = list(entries)
+    values = solver_values(entries)
     for entry in entries:
         of_task = by_task.setdefault(str(entry["task"]), {})
         of_task.setdefault(str(entry["variant"]), []).append(entry)
     return [
-        TaskAnswers(task, _variants(task, by_task[task.id])) for task in tasks if task.id in by_task
+        TaskAnswers(task, _variants(task, by_task[task.id], values))
+        for task in tasks
+        if task.id in by_task
     ]
 
 
-def _variants(task: Task, entries: dict[str, list[Mapping[str, Any]]]) -> dict[str, VariantAnswers]:
+def _variants(
+    task: Task, entries: dict[str, list[Mapping[str, Any]]], values: Values
+) -> dict[str, VariantAnswers]:
     found: dict[str, VariantAnswers] = {}
     everything: list[tuple[str, Candidate]] = []
     names: list[str] = [name for name in ("ttft", "baseline") if name in entries]
     names += sorted(set(entries) - set(names))
     for name in names:
         candidates = [
-            (name, candidate_from_dict(one))
+            (name, with_value(candidate_from_dict(one), values))
             for entry in entries[name]
             for one in entry["candidates"]
         ]
@@ -183,7 +194,10 @@ def _variants(task: Task, entries: dict[str, list[Mapping[str, Any]]]) -> dict[s
         if not (name == "baseline" and "ttft" in entries):
             everything += candidates
         found[name] = VariantAnswers(
-            _inputs(task, candidates), _facts(entries[name]), _programs(candidates)
+            _inputs(task, candidates),
+            _facts(entries[name]),
+            _programs(candidates),
+            _losses(entries[name]),
         )
     counted = [name for name in names if not (name == "baseline" and "ttft" in entries)]
     if len(counted) > 1:
@@ -219,6 +233,7 @@ def _input(output: Grid | None, found: Sequence[tuple[str, Candidate]]) -> Input
                 vote.grid,
                 vote.count,
                 vote.score,
+                vote.rescored,
                 tuple(dict.fromkeys(c.source or name for name, c in behind)),
                 max(sure, default=None),
                 wrong_cells(vote.grid, output),
@@ -258,7 +273,7 @@ def _facts(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     facts: dict[str, str] = {}
     for entry in entries:
         for name, value in entry.items():
-            if name in ("task", "variant", "candidates") or value is None:
+            if name in ("task", "variant", "candidates", "losses", RESCORED) or value is None:
                 continue
             if name == "loss":
                 nats, tokens = value
@@ -268,6 +283,15 @@ def _facts(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
             else:
                 facts[name] = str(value)
     return facts
+
+
+def _losses(entries: Sequence[Mapping[str, Any]]) -> tuple[tuple[int, float], ...]:
+    """Return the losses of fine-tuning of the last entry that has them."""
+    for entry in reversed(entries):
+        points = entry.get("losses")
+        if isinstance(points, list) and points:
+            return tuple((int(step), float(loss)) for step, loss in points)
+    return ()
 
 
 def _programs(candidates: Sequence[tuple[str, Candidate]], most: int = 3) -> tuple[str, ...]:

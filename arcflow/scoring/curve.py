@@ -220,29 +220,41 @@ def right_places(
     keys = [None if c.grid is None else grid_key(c.grid) for c in candidates]
     names = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     groups, scores = np.array([names[key] for key in keys]), np.array([c.score for c in candidates])
+    valued = np.array([c.rescored is not None for c in candidates], float)
+    values = np.array([c.rescored or 0.0 for c in candidates])
     draws, width, mine = len(orders), len(names), names[right]
-    counts, sums, sizes = (np.zeros((draws, width)) for _ in range(3))
+    counts, sums, sizes, of_value, valued_sums = (np.zeros((draws, width)) for _ in range(5))
     places = np.empty((len(numbers), draws), np.int64)
     before = 0
     for k, n in enumerate(numbers):
         new = orders[:, before:n]
         cells = (groups[new] + np.arange(draws)[:, None] * width).ravel()
         added = scores[new].ravel()
-        for into, weights in ((counts, None), (sums, added), (sizes, np.abs(added))):
+        for into, weights in (
+            (counts, None),
+            (sums, added),
+            (sizes, np.abs(added)),
+            (of_value, valued[new].ravel()),
+            (valued_sums, values[new].ravel()),
+        ):
             into += np.bincount(cells, weights, draws * width).reshape(draws, width)
         before = n
         voting = counts.copy()
         if None in names:
             voting[:, names[None]] = 0
         own = voting[:, mine, None]
-        tied = (voting == own) & (own > 0)
+        # Without a value an answer comes after all that have one, and votes decide.
+        worth = np.where(of_value > 0, valued_sums / np.maximum(of_value, 1), -np.inf)
+        higher = (worth > worth[:, mine, None]) & (voting > 0)
+        equal = worth == worth[:, mine, None]
+        tied = (voting == own) & (own > 0) & equal
         tied[:, mine] = False
         gap = sums - sums[:, mine, None]
         # Rounding changes a sum by less than this bound; closer sums are compared exactly by fsum.
         unsure = tied & (
             np.abs(gap) <= 4 * n * np.finfo(float).eps * (sizes + sizes[:, mine, None])
         )
-        ahead = (voting > own) | (tied & ~unsure & (gap > 0))
+        ahead = higher | (equal & (voting > own)) | (tied & ~unsure & (gap > 0))
         for draw, group in np.argwhere(unsure):
             drawn = np.sort(orders[draw, :n])
             ahead[draw, group] = _comes_first(

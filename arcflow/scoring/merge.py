@@ -21,8 +21,11 @@ def rank_answers(candidates: Iterable[Candidate]) -> list[Vote]:
        a system's first answer counts 1, its second 1/2, its third 1/3 and so on;
     4. all other answers of solvers.
 
-    Within one source, answers are ranked by their confidence. One that several solvers give is
-    wrong only if all of them are, as if they were independent.
+    If answers were scored again, those of solvers that have a value are ranked among the model's,
+    and the last two are one source: its first two answers follow each other.
+
+    Within one source, answers are ranked by their confidence, of equal ones by re-scoring. One that
+    several solvers give is wrong only if all of them are, as if they were independent.
 
     Args:
         candidates: All candidates for one test input; unanswered ones count for nothing. If none
@@ -34,13 +37,18 @@ def rank_answers(candidates: Iterable[Candidate]) -> list[Vote]:
         return rank_votes(answered)
     solved = [c for c in answered if c.confidence is not None]
     confidence = _confidences(solved)
-    by_confidence = sorted(solved, key=lambda c: -confidence[_key(c)])
+    by_confidence = sorted(
+        solved, key=lambda c: (-confidence[_key(c)], c.rescored is None, -(c.rescored or 0.0))
+    )
     names = {c.source for c in solved if c.fits}
     order = [name for name in SOLVER_ORDER if name in names]
     order += sorted(names - set(SOLVER_ORDER))
     sources = [[_key(c) for c in by_confidence if c.fits and c.source == name] for name in order]
-    sources.append(_voted([c for c in answered if c.confidence is None]))
-    sources.append([_key(c) for c in by_confidence])
+    ranked, rest = _voted(answered), [_key(c) for c in by_confidence]
+    if any(c.rescored is not None for c in answered):
+        sources.append(ranked + rest)
+    else:
+        sources += [ranked, rest]
     votes = {_key(vote): vote for vote in rank_votes(answered)}
     return [votes[key] for key in _in_turn(sources)]
 
@@ -64,10 +72,15 @@ def _confidences(solved: Sequence[Candidate]) -> dict[GridKey, float]:
 
 def _voted(candidates: Sequence[Candidate]) -> list[GridKey]:
     """Return the answers of systems without confidences, by the sum of their places' inverses."""
-    systems = dict.fromkeys(candidate.source for candidate in candidates)
+    systems: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        if candidate.confidence is None:
+            systems.setdefault(candidate.source, []).append(candidate)
+        elif candidate.rescored is not None:  # by the model, which ranks it among its own
+            systems.setdefault("", []).append(candidate)
     points: dict[GridKey, float] = {}
-    for system in systems:
-        ranked = rank_votes(c for c in candidates if c.source == system)
+    for found in systems.values():
+        ranked = rank_votes(found)
         for place, vote in enumerate(ranked, start=1):
             points[_key(vote)] = points.get(_key(vote), 0.0) + 1.0 / place
     return sorted(points, key=lambda key: -points[key])

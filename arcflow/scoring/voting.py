@@ -3,17 +3,21 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from arcflow.core.errors import DataError
 from arcflow.core.grid import Grid, GridKey, grid_key, make_grid
 from arcflow.core.json_file import parse_json, read_bytes
 from arcflow.scoring.journal import is_journal, read_journal
+from arcflow.scoring.rescored import Values, ranked_by_votes, solver_values
 
 MODEL_VARIANTS = ("ttft", "baseline")
 """The variants of a journal that a language model answers, the better one first."""
+
+Rank = Literal["", "rescored", "votes"]
+"""What ranks answers: the values of re-scoring, votes alone, or what a journal's run chose."""
 
 LOWEST_SCORE = -1e9
 """The lowest score, in nats per token; it also stands for a score that is not finite."""
@@ -36,6 +40,9 @@ class Candidate:
             language model, whose answers vote.
         confidence: The probability that the answer is right, in [0, 1], if the source says so.
         fits: Whether the rule behind the answer reproduces all train pairs.
+        rescored: The mean over other views of the log-probability of the whole answer, in nats;
+            None if the answer was not scored again.
+        rescore_views: The number of these views.
     """
 
     task_id: str
@@ -49,6 +56,8 @@ class Candidate:
     source: str = ""
     confidence: float | None = None
     fits: bool = False
+    rescored: float | None = None
+    rescore_views: int = 0
 
     @property
     def score(self) -> float:
@@ -61,6 +70,23 @@ class Candidate:
         return max(score, LOWEST_SCORE) if math.isfinite(score) else LOWEST_SCORE
 
 
+def with_value(candidate: Candidate, values: Values) -> Candidate:
+    """Return a solver's candidate with its value of re-scoring, if there is one."""
+    if not values or candidate.grid is None or not candidate.source:
+        return candidate
+    found = values.get((candidate.task_id, candidate.test_index, grid_key(candidate.grid)))
+    if found is None:
+        return candidate
+    return replace(candidate, rescored=found[0], rescore_views=found[1])
+
+
+def without_value(candidate: Candidate) -> Candidate:
+    """Return a candidate without its value of re-scoring, so that votes alone rank it."""
+    if candidate.rescored is None:
+        return candidate
+    return replace(candidate, rescored=None, rescore_views=0)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Vote:
     """One distinct answer to a test input.
@@ -69,11 +95,18 @@ class Vote:
         grid: The answer.
         count: The number of candidates that gave it.
         score: The mean over these candidates of the log-probability per token, in nats.
+        rescored: The mean of their values of re-scoring, in nats; None without any.
     """
 
     grid: Grid
     count: int
     score: float
+    rescored: float | None = None
+
+    @property
+    def rank_key(self) -> tuple[bool, float, int, float]:
+        """The key that sorts answers, best first."""
+        return self.rescored is None, -(self.rescored or 0.0), -self.count, -self.score
 
 
 def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
@@ -85,7 +118,8 @@ def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
         candidates: All candidates for one test input; unanswered ones have no vote.
 
     Returns:
-        The answers ordered by count, then by score, then by the order in which they were seen.
+        The answers ordered by re-scoring, those without a value last; then by count, then by
+        score, then by the order in which they were seen.
     """
     groups: dict[GridKey, list[Candidate]] = {}
     for candidate in candidates:
@@ -97,8 +131,10 @@ def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
         if grid is not None:
             # fsum does not depend on the order, so a merged journal ranks as an unmerged one.
             mean = math.fsum(candidate.score for candidate in group) / len(group)
-            votes.append(Vote(grid, len(group), mean))
-    return sorted(votes, key=lambda vote: (-vote.count, -vote.score))
+            values = [c.rescored for c in group if c.rescored is not None]
+            rescored = math.fsum(values) / len(values) if values else None
+            votes.append(Vote(grid, len(group), mean, rescored))
+    return sorted(votes, key=lambda vote: vote.rank_key)
 
 
 def by_test_input(
@@ -155,6 +191,8 @@ def candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
         obj["source"] = candidate.source
     if candidate.confidence is not None:
         obj |= {"confidence": candidate.confidence, "fits": candidate.fits}
+    if candidate.rescored is not None:
+        obj |= {"rescored": candidate.rescored, "rescore_views": candidate.rescore_views}
     return obj
 
 
@@ -227,6 +265,8 @@ def candidate_from_dict(obj: object, where: str = "candidate") -> Candidate:
         source=_text(where, obj, "source"),
         confidence=_confidence(where, obj),
         fits=_fits(where, obj),
+        rescored=_rescored(where, obj),
+        rescore_views=_count(where, {"rescore_views": 0, **obj}, "rescore_views", 10**6),
     )
 
 
@@ -250,6 +290,15 @@ def _confidence(where: str, obj: Mapping[str, Any]) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise _wrong(where, "confidence", value, "a probability, 0 to 1, or null")
+    return float(value)
+
+
+def _rescored(where: str, obj: Mapping[str, Any]) -> float | None:
+    value = obj.get("rescored")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e9:
+        raise _wrong(where, "rescored", value, "a finite number of nats, or null")
     return float(value)
 
 
@@ -278,7 +327,9 @@ def read_candidates(path: str | Path, variant: str = "") -> list[Candidate]:
     return [candidate for found in read_answers(path, variant).values() for candidate in found]
 
 
-def read_answers(path: str | Path, variant: str = "") -> dict[str, list[Candidate]]:
+def read_answers(
+    path: str | Path, variant: str = "", rank: Rank = ""
+) -> dict[str, list[Candidate]]:
     """Read an evaluation's journal, or a file with one candidate's JSON object on each line.
 
     Args:
@@ -287,6 +338,8 @@ def read_answers(path: str | Path, variant: str = "") -> dict[str, list[Candidat
             ``"search"``; if empty, the answers after test-time fine-tuning are read for each task
             that has them, else those of the baseline, and with them those of all solvers. A file
             of candidates has no variants and may have blank lines.
+        rank: Whether the values of re-scoring rank: "rescored" keeps them, "votes" drops them, ""
+            does what the journal's own run did.
 
     Returns:
         The candidates by task id, in the file's order; a journal may have tasks without candidates.
@@ -297,19 +350,23 @@ def read_answers(path: str | Path, variant: str = "") -> dict[str, list[Candidat
     """
     data = read_bytes(path)
     if is_journal(data):
-        return _journal_answers(path, variant)
+        return _journal_answers(path, variant, rank)
     answers: dict[str, list[Candidate]] = {}
     lines = data[: data.rfind(b"\n") + 1].split(b"\n")
     for number, line in enumerate(lines, start=1):
         if line.strip():
             candidate = candidate_from_json(line, f"{path}, line {number}")
+            if rank == "votes":
+                candidate = without_value(candidate)
             answers.setdefault(candidate.task_id, []).append(candidate)
     return answers
 
 
-def _journal_answers(path: str | Path, variant: str) -> dict[str, list[Candidate]]:
+def _journal_answers(path: str | Path, variant: str, rank: Rank) -> dict[str, list[Candidate]]:
     found: dict[str, dict[str, list[Candidate]]] = {}  # by task, then by variant
-    for number, entry in enumerate(read_journal(path)[1], start=2):
+    header, entries = read_journal(path)
+    values = solver_values(entries, str(path))
+    for number, entry in enumerate(entries, start=2):
         where = f"{path}, line {number}"
         candidates = entry.get("candidates")
         if not isinstance(candidates, list):
@@ -318,12 +375,14 @@ def _journal_answers(path: str | Path, variant: str) -> dict[str, list[Candidate
         of_task.setdefault(_text(where, entry, "variant"), []).extend(
             candidate_from_dict(obj, f"{where}, candidate {i}") for i, obj in enumerate(candidates)
         )
+    by_votes = rank == "votes" or (rank == "" and ranked_by_votes(header))
     answers = {}
     for task_id, of_task in found.items():
         names = [variant] if variant else _together(list(of_task))
         taken = [of_task[name] for name in names if name in of_task]
         if taken:
-            answers[task_id] = [candidate for candidates in taken for candidate in candidates]
+            together = [with_value(candidate, values) for part in taken for candidate in part]
+            answers[task_id] = list(map(without_value, together)) if by_votes else together
     return answers
 
 

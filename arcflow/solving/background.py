@@ -37,6 +37,11 @@ class BackgroundSolvers:
         self._thread = threading.Thread(target=self._work, name="solvers", daemon=True)
         self._thread.start()
 
+    @property
+    def working(self) -> bool:
+        """Whether tasks may still be finished."""
+        return self._thread.is_alive()
+
     def ready(self) -> list[tuple[Task, Answers]]:
         """Return the tasks that were finished since the last call, with their candidates.
 

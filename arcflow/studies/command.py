@@ -24,8 +24,10 @@ FAILED = 1
 ANALYSES = {
     "rearc-distribution": "arcflow.tools.rearc_distribution",
     "input-distribution": "arcflow.tools.input_distribution",
+    "selection": "arcflow.studies.selection",
 }
-"""Studies that look at data and train nothing, with options of their own, and their modules."""
+"""Studies that look at data or journals and train nothing, with options of their own, and their
+modules."""
 _LOOK = 0.2
 """The seconds between two looks at the children."""
 
@@ -46,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
         "of its own, and show the table with the spread over seeds; as study.csv, study.md and "
         "study.png too. What is done is not done again: stopped at any moment, the same "
         "command goes on.",
-        epilog=f"Studies of data, with options of their own: {', '.join(ANALYSES)} "
+        epilog=f"Studies of data and journals, with options of their own: {', '.join(ANALYSES)} "
         "(`arcflow study NAME --help`).",
     )
     parser.add_argument(

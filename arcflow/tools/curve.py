@@ -8,7 +8,8 @@ from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.overwriting import refuse_overwriting
 from arcflow.scoring.curve import CURVES, Point, curve
 from arcflow.scoring.metrics import METRIC_TABLE
-from arcflow.scoring.voting import Candidate, read_answers
+from arcflow.scoring.voting import Candidate, Rank, read_answers
+from arcflow.tools.ranking import add_rank_option, read_ranked
 from arcflow.tools.run import WHERE_HELP, load_solutions, run, task_files
 from arcflow.tools.vote import CANDIDATES_HELP
 
@@ -48,6 +49,7 @@ def main(argv: Sequence[str]) -> int:
         help="of a journal, the answers after or before test-time fine-tuning; default: of each "
         "task the tuned ones where it has them, as `arcflow vote` does",
     )
+    add_rank_option(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -87,8 +89,12 @@ def _work(options: argparse.Namespace) -> None:
             next_step="Give one of them another name.",
         )
     answers: dict[str, list[Candidate]] = {}
-    for path in options.journals:
-        for task_id, found in read_answers(path, options.variant).items():
+
+    def read(path: str, rank: Rank) -> dict[str, list[Candidate]]:
+        return read_answers(path, options.variant, rank)
+
+    for of_journal in read_ranked(options.journals, options.rank, read):
+        for task_id, found in of_journal.items():
             # A solver's answers are no samples of a model, so a curve of them is asked for by name.
             sampled = found if options.variant else [c for c in found if not c.source]
             answers.setdefault(task_id, []).extend(sampled)

@@ -14,7 +14,8 @@ from arcflow.scoring.submission import (
     submission_candidates,
     write_submission,
 )
-from arcflow.scoring.voting import Candidate, read_candidates
+from arcflow.scoring.voting import Candidate, Rank, read_answers
+from arcflow.tools.ranking import add_rank_option, read_ranked
 from arcflow.tools.run import WHERE_HELP, run, task_files
 
 CANDIDATES_HELP = (
@@ -29,10 +30,10 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="arcflow vote",
         description="Rank the answers to each test input and submit the first two. A model's "
-        "answers are ranked by votes, then by log-probability per token; several journals of "
-        "models vote together, each line one vote. Answers of search and trees that fit all train "
-        "pairs come before these, their other answers after them, and a submission counts as much "
-        "as a model.",
+        "answers are ranked by re-scoring, if they were scored again, else by votes, then by "
+        "log-probability per token; several journals of models vote together, each line one "
+        "vote. Answers of search and trees that fit all train pairs come before these, their "
+        "other answers after them, and a submission counts as much as a model.",
     )
     parser.add_argument(
         "candidates",
@@ -50,6 +51,7 @@ def main(argv: Sequence[str]) -> int:
         help="the tasks that the submission must have, those without candidates too: "
         f"{WHERE_HELP}; default: those that have candidates",
     )
+    add_rank_option(parser)
     return run(parser, _work, argv)
 
 
@@ -57,7 +59,12 @@ def _work(options: argparse.Namespace) -> None:
     refuse_overwriting(
         "--output", options.output, [*options.candidates, *task_files(options.tasks)]
     )
-    candidates = [c for path in options.candidates for c in _read(path)]
+    candidates = [
+        candidate
+        for answers in read_ranked(options.candidates, options.rank, _read)
+        for of_task in answers.values()
+        for candidate in of_task
+    ]
     if options.tasks is None:
         counts = _counts(candidates)
         if not counts:
@@ -81,11 +88,14 @@ def _work(options: argparse.Namespace) -> None:
     )
 
 
-def _read(path: str) -> list[Candidate]:
-    """Return the candidates of a journal, a file of candidates or a submission."""
-    if is_submission(read_bytes(path)):
-        return submission_candidates(path)
-    return read_candidates(path)
+def _read(path: str, rank: Rank) -> dict[str, list[Candidate]]:
+    """Return the answers of a journal, a file of candidates or a submission, by task id."""
+    if not is_submission(read_bytes(path)):
+        return read_answers(path, rank=rank)
+    answers: dict[str, list[Candidate]] = {}
+    for candidate in submission_candidates(path):
+        answers.setdefault(candidate.task_id, []).append(candidate)
+    return answers
 
 
 def _counts(candidates: Sequence[Candidate]) -> dict[str, int]:

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from arcflow.core.errors import ConfigError
-from arcflow.engines.base import AdapterRef, Completion, Request, SamplingParams
+from arcflow.engines.base import AdapterRef, Completion, Request, SamplingParams, ScoreRequest
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.engines.vllm import VLLMConfig, VLLMEngine
 from arcflow.modules.backbone import BackboneConfig, load_backbone
@@ -114,6 +114,27 @@ class TestReal:
             served.engine.generate(requests, narrow),
             served.reference.generate(requests, replace(narrow, temperature=0.0)),
         )
+
+    def test_scores_of_given_completions_equal_those_of_transformers(self, served: Served) -> None:
+        requests = [
+            ScoreRequest(one.prompt_ids, ((9, 10, 11, STOP), (12,), (9, 10, 13)), one.adapter)
+            for one in mixed(served, 24)
+        ]
+        # As long as the model may read: no token is left to write.
+        full = prompts(2, seed=3)[1]
+        rest = tuple(8 + i % 40 for i in range(MAX_TOKENS - len(full)))
+        requests.append(ScoreRequest(full, (rest,), served.adapters[12]))
+        expected = served.reference.score(requests)
+        for _ in range(2):  # prompts that are cached give no log-probabilities of their own
+            got = served.engine.score(requests)
+            for ours, theirs in zip(got, expected, strict=True):
+                for a, b in zip(ours, theirs, strict=True):
+                    assert a == replace(b, log_prob=a.log_prob)
+                    assert a.log_prob == pytest.approx(b.log_prob, abs=1e-4, rel=1e-5)
+        plain = [replace(one, adapter=None) for one in requests]
+        assert served.reference.score(plain) != expected
+        late = served.engine.score(requests, seconds=1e-9)
+        assert {one.error for found in late for one in found} == {"the time limit was reached"}
 
     def test_log_prob_is_at_temperature_one(self, served: Served) -> None:
         requests = [Request(ids, seed=i) for i, ids in enumerate(prompts(6))]

@@ -120,3 +120,32 @@ def test_the_reserve_is_at_most_a_minute() -> None:
     assert TimeBudget(1000.0 + 12 * 3600, clock=clock).end == 1000.0 + 12 * 3600 - 60
     past = TimeBudget(900.0, clock=clock)
     assert past.over
+
+
+def test_rescoring_has_time_of_its_own_behind_the_answers() -> None:
+    clock = Clock()
+    pace = TimeBudget(task_seconds=10, clock=clock)
+    guess = pace.plan(tasks=1, left=1, steps=10, views=16, work=10, rescore_views=8)
+    assert (guess.until, guess.rescore_until) == (1009.0, 1010.0)  # a tenth while nothing is known
+    assert pace.plan(1, 1, 10, 16, 10).until == 1010.0  # nothing to score, nothing to keep free
+    pace.rescored(views=8, seconds=1.8)
+    known = pace.plan(tasks=2, left=2, steps=10, views=16, work=10, rescore_views=8)
+    assert known.until == pytest.approx(1020.0 - 4.0)
+    pace.rescored(views=1, seconds=1000.0)
+    long = pace.plan(tasks=2, left=2, steps=10, views=16, work=10, rescore_views=8)
+    assert long.until == pytest.approx(1020.0 - 20.0 / 3)
+
+    seconds = pace.rescore_seconds(long, in_background=False)
+    clock.now = 1012.0  # the answers were early: their time is re-scoring's too
+    assert seconds() == pytest.approx(8.0)
+    clock.now = 1050.0
+    assert seconds() == 0.0
+    # The next task batch was tuned meanwhile, in its own time.
+    assert pace.rescore_seconds(long, in_background=True)() == pytest.approx(20.0 / 3)
+    assert TimeBudget(1051.0, clock=clock).rescore_seconds(long, True)() <= 1.0
+
+
+def test_without_limits_rescoring_has_none() -> None:
+    pace = TimeBudget(clock=Clock())
+    plan = pace.plan(tasks=1, left=1, steps=10, views=16, work=10, rescore_views=8)
+    assert pace.rescore_seconds(plan, in_background=True)() is None

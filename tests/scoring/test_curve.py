@@ -26,16 +26,25 @@ from arcflow.tools import vote
 RIGHT = make_grid([[4, 3]])
 
 
-def answer(color: int | None, log_prob: float = -1.0, task: str = "x", index: int = 0) -> Candidate:
+def answer(
+    color: int | None,
+    log_prob: float = -1.0,
+    task: str = "x",
+    index: int = 0,
+    rescored: float | None = None,
+) -> Candidate:
     """An answer to a test input; colour 0 is the right one."""
     grid = None if color is None else RIGHT if color == 0 else make_grid([[color]])
-    return Candidate(task, index, grid, log_prob, 3)
+    return Candidate(task, index, grid, log_prob, 3, rescored=rescored)
 
 
 # Few colours and few scores, so that ties of votes, of scores and of sums in another order abound.
 SCORES = st.sampled_from([-0.1, -0.2, -0.3, -0.7, -1.1, 0.3, -math.inf]) | st.floats(-9, 0)
-answers = st.lists(
-    st.builds(answer, st.sampled_from([None, 0, 0, 1, 2, 3]), SCORES), min_size=2, max_size=14
+# Sums of these values are exact, so that ties of their means are ties for everyone.
+VALUES = st.sampled_from([None, None, -0.5, -1.0, -2.0])
+COLORS = st.sampled_from([None, 0, 0, 1, 2, 3])
+answers = st.lists(st.builds(answer, COLORS, SCORES), min_size=2, max_size=14) | st.lists(
+    st.builds(answer, COLORS, SCORES, rescored=VALUES), min_size=2, max_size=14
 )
 
 

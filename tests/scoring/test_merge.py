@@ -112,6 +112,36 @@ def test_every_answer_is_ranked_once(candidates: list[Candidate]) -> None:
     assert set(keys) == {grid_key(c.grid) for c in candidates if c.grid is not None}
 
 
+def rescored(candidate: Candidate, value: float) -> Candidate:
+    return replace(candidate, rescored=value, rescore_views=4)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "ranked"),
+    [
+        # The value decides, not the votes; what has none comes last.
+        ([model(A), model(A), rescored(model(B), -9.0), rescored(model(C), -3.0)], [2, 1, 0]),
+        # Of equal values the one with more votes.
+        ([rescored(model(A), -3.0), *[rescored(model(B), -3.0)] * 2], [1, 0]),
+        # Answers that fit all pairs keep their place; of equal confidence the value decides.
+        ([rescored(SEARCH, -90.0), rescored(model(C), -1.0)], [0, 2]),
+        ([rescored(solver("trees", B, 0.9, True), -9.0), rescored(TREES, -3.0)], [1]),
+        (
+            [rescored(solver("trees", B, 0.9, True), -9), rescored(solver("trees", C, 0.9, 1), -3)],
+            [2, 1],
+        ),
+        # Partial answers of solvers are ranked among the model's.
+        ([rescored(PARTIAL, -2.0), rescored(model(A), -3.0), rescored(model(B), -1.0)], [1, 3, 0]),
+        ([PARTIAL, rescored(model(A), -3.0), rescored(model(B), -1.0)], [1, 0, 3]),
+        ([model(None), rescored(PARTIAL, -2.0), rescored(solver("trees", B, 0.1), -1.0)], [1, 3]),
+    ],
+)
+def test_rescored_answers(candidates: list[Candidate], ranked: list[int]) -> None:
+    assert ranking(*candidates) == ranked
+    Random(1).shuffle(candidates)
+    assert ranking(*candidates) == ranked
+
+
 @given(st.lists(st.builds(model, st.sampled_from([None, A, B, C]), st.floats(-9, 0))))
 def test_a_model_alone_is_ranked_by_votes(candidates: list[Candidate]) -> None:
     def plain(votes: list) -> list:  # type: ignore[type-arg]

@@ -32,6 +32,8 @@ candidates = st.builds(
     n_tokens=st.integers(0, 1000),
     view=st.text(max_size=3),
     text=st.text(max_size=3),
+    rescored=st.none() | st.floats(-99, 0),
+    rescore_views=st.integers(0, 9),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
@@ -89,7 +91,9 @@ def test_ranking_laws(given_candidates: list[Candidate], random: Random) -> None
     answered = [c for c in given_candidates if c.grid is not None]
     assert sum(vote.count for vote in votes) == len(answered)
     assert len({grid_key(vote.grid) for vote in votes}) == len(votes)
-    order = [(-vote.count, -vote.score) for vote in votes]
+    order = [
+        (vote.rescored is None, -(vote.rescored or 0.0), -vote.count, -vote.score) for vote in votes
+    ]
     assert order == sorted(order)
     random.shuffle(given_candidates)
     again = {grid_key(v.grid): (v.count, v.score) for v in rank_votes(given_candidates)}
@@ -109,6 +113,9 @@ def test_json_round_trip(candidate: Candidate) -> None:
         if name != "log_prob" or math.isfinite(candidate.log_prob):
             assert getattr(back, name) == getattr(candidate, name)
     assert back.score == candidate.score
+    assert back.rescored == candidate.rescored
+    if candidate.rescored is not None:
+        assert back.rescore_views == candidate.rescore_views
 
 
 @settings(deadline=None)
@@ -131,6 +138,11 @@ def test_any_json_is_a_candidate_or_a_data_error(value: object, key: str, whole:
         ({"n_tokens": 1.5}, "bad n_tokens: got 1.5"),
         ({"log_prob": "x"}, "bad log_prob: got 'x'. Expected a number of nats, or null"),
         ({"log_prob": 10**400}, "Expected a number of nats that a float can hold"),
+        ({"rescored": "x"}, "bad rescored: got 'x'. Expected a finite number of nats, or null"),
+        ({"rescored": True}, "bad rescored: got True"),
+        ({"rescored": math.inf}, "bad rescored: got inf"),
+        ({"rescored": 10**400}, "bad rescored: got 1000"),
+        ({"rescored": -1.0, "rescore_views": -1}, "bad rescore_views: got -1"),
         ({"task_id": 7}, "bad task_id: got 7. Expected a string"),
         ({"grid": [[0], [0, 1]]}, "line 2, grid: ragged rows, row 1"),
         ({"grid": []}, "line 2, grid: not a grid: got []"),

@@ -1,0 +1,40 @@
+"""What an evaluation knows of a task, before it is journaled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from arcflow.scoring.voting import Candidate
+from arcflow.ttft.loss_curve import Point
+
+
+@dataclass
+class Outcome:
+    """What an evaluation knows of one task in one variant.
+
+    Attributes:
+        candidates: all of its answers.
+        loss: of the true answers: its sum, and tokens; None where they are hidden.
+        steps: optimizer steps that its adapter took.
+        views: views that were asked for.
+        code: where programs were asked for, numbers of them, see
+            :func:`~arcflow.evaluation.program_candidates.code_counts`.
+        diverged: whether its tuning diverged, so that the model as it was trained answered.
+        rescoring: where answers were scored again, how many.
+        of_solvers: what that gave for the answers of solvers, as the journal holds it.
+        losses: of its tuning, at a few steps.
+    """
+
+    candidates: list[Candidate]
+    loss: tuple[float, int] | None = None
+    steps: int = 0
+    views: int = 0
+    code: dict[str, int] | None = None
+    diverged: bool = False
+    rescoring: dict[str, int] | None = None
+    of_solvers: list[dict[str, Any]] = field(default_factory=list)
+    losses: Sequence[Point] = ()
+
+
+Outcomes = dict[tuple[str, str], Outcome]
+"""By task id and variant."""
