@@ -17,6 +17,7 @@ from arcflow.engines.vllm import VLLMConfig
 from arcflow.evaluation.engine_setup import EngineName, EngineSession, check_engine, open_engine
 from arcflow.evaluation.fingerprint import evaluation_fingerprint
 from arcflow.evaluation.grid_requests import AnswerConfig, check_context
+from arcflow.evaluation.log_tasks import log_tasks
 from arcflow.evaluation.loop import Evaluation, EvaluationOptions, Subject
 from arcflow.evaluation.outcome import Outcomes
 from arcflow.evaluation.program_runtime import CodeConfig, Programs
@@ -374,6 +375,7 @@ class PassN(Callback):
             )
         if known.world_size > 1 or known.solvers:
             self.writer.add(known.merged(self.writer.candidates))
+        log_tasks(trainer.loggers, known, trainer.global_step)
         places |= {"submission": self.writer.target, **write_page(known)}
         print(*summary(known.tasks, self.writer.candidates, places), sep="\n")
 

@@ -1,5 +1,6 @@
-"""Progress of a run: a bar on a terminal, and lines in a log or a notebook."""
+"""Progress of a run: a bar on a terminal, lines in a log, a text that is replaced in a notebook."""
 
+import os
 import sys
 import time
 from typing import Any
@@ -76,11 +77,13 @@ class RunProgress(TQDMProgressBar):
         """Return the logged values, without the logger's version number."""
         items = super().get_metrics(trainer, pl_module)
         items.pop("v_num", None)
+        if "tokens_per_s" in items:
+            items["tokens_per_s"] = f"{float(items['tokens_per_s']):,.0f}"
         return items
 
 
 class LineProgress(ProgressBar):
-    """Progress as lines of text, for logs, pipes and notebooks, which keep every move of a bar.
+    """Progress as lines of text, for logs and pipes, which keep every move of a bar.
 
     Training writes a line at its first and its last step and every ``seconds`` between; an
     evaluation one for each task batch, and what it is doing every ``seconds``.
@@ -179,12 +182,78 @@ class LineProgress(ProgressBar):
         return ", ".join(words)
 
 
+class NotebookProgress(LineProgress):
+    """Progress as a text below a notebook's cell that is replaced, not added to.
+
+    It shows the last line about steps or finished tasks, the last validation, and what an
+    evaluation is doing. It needs IPython's display alone, no widgets.
+
+    Args:
+        seconds: Seconds between two texts.
+    """
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        super().__init__(seconds)
+        self._place: Any = None
+        self._lines: dict[str, str] = {}
+
+    def report(self, text: str) -> None:
+        """Show what an evaluation is doing, below its last line.
+
+        Args:
+            text: What it is doing.
+        """
+        if time.monotonic() - self._told >= self._seconds:
+            self._told = time.monotonic()
+            self._show("doing", text)
+
+    def finished(self, line: str) -> None:
+        """Show a line in the place of the one before.
+
+        Args:
+            line: What is known of a step, a validation or a task batch.
+        """
+        self._told = time.monotonic()
+        self._lines.pop("doing", None)
+        self._show("validation" if "val_loss" in line else "line", line)
+
+    def _show(self, name: str, text: str) -> None:
+        if not self._enabled:
+            return
+        from IPython.display import display
+
+        self._lines[name] = text
+        words = {"text/plain": "\n".join(self._lines.values())}
+        if self._place is None:
+            self._place = display(words, raw=True, display_id=True)
+        else:
+            self._place.update(words, raw=True)
+
+
 Progress = RunProgress | LineProgress
 
 
 def run_progress() -> Progress:
-    """Return a bar if the output is a terminal, and lines otherwise."""
-    return RunProgress() if sys.stdout.isatty() else LineProgress()
+    """Return what suits the output: a terminal, a notebook's cell, or anything else."""
+    if _in_notebook():
+        return NotebookProgress()
+    return RunProgress() if sys.stdout.isatty() and _columns() else LineProgress()
+
+
+def _columns() -> int:
+    """Return the terminal's width; 0 where it has none, as under some schedulers: a bar would be
+    empty there."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        return 80
+
+
+def _in_notebook() -> bool:
+    """Return whether this process is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
 
 
 def _counted(batch: Any) -> str:

@@ -52,6 +52,11 @@ def _message(error: BaseException, command: str) -> str | None:
             f"the processes do not match the trainer: {error} Start as many as trainer.devices "
             "times trainer.num_nodes, or correct these."
         )
+    if type(error).__module__.startswith("wandb.") and type(error).__name__ == "UsageError":
+        return (
+            f"Weights & Biases cannot log: {' '.join(str(error).split()).rstrip('.')}. Without an "
+            "account or a network, add --trainer.logger.offline true."
+        )
     installed = _installation_message(error)
     if installed is not None:
         return installed

@@ -216,7 +216,9 @@ class ArcflowCLI(LightningCLI):
         handle_termination(trainer)
         bars = [c for c in trainer.callbacks if isinstance(c, ProgressBar)]
         if [type(bar) for bar in bars] in ([TQDMProgressBar], [RichProgressBar]):
-            trainer.callbacks[trainer.callbacks.index(bars[0])] = run_progress()
+            # First, so that it names a task batch before another callback begins to evaluate it.
+            trainer.callbacks.remove(bars[0])
+            trainer.callbacks.insert(0, run_progress())
         return trainer
 
 

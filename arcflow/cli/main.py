@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -141,6 +142,8 @@ def _run_model(command: str, words: list[str]) -> NoReturn:
 
 def _import_and_run(command: str, words: list[str]) -> None:
     """Refuse at once what can be refused; then import what a run needs, and run."""
+    # Said by tqdm in every notebook without widgets, which nothing here draws.
+    warnings.filterwarnings("ignore", "IProgress not found")
     try:
         dry = command != "generate" and DRY_RUN in words
         words = _prepare(command, [word for word in words if not (dry and word == DRY_RUN)])

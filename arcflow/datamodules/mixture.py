@@ -110,7 +110,7 @@ class MixtureDataModule(SelectedDataModule):
                     continue
                 key = f"{name}, {kind}"
                 augment = self.augment if part.augment is None else part.augment
-                makes_attempts = kind == FEEDBACK and source.own_programs
+                makes_attempts = kind == FEEDBACK and bool(source.own_words)
                 streams[key] = (FailedProgramStream if makes_attempts else TaskStream)(
                     source,
                     self._encoder_for(kind, part.template),

@@ -1,12 +1,12 @@
 """OmniARCDataModule: training on tasks with programs, with every task kind."""
 
+import importlib
 from dataclasses import replace
 from typing import Any
 
 from arcflow.core.errors import ConfigError, located
 from arcflow.datamodules.mixture import MixtureComponent, MixtureDataModule
 from arcflow.datamodules.selected import EVALUATION
-from arcflow.omniarc import dsl
 from arcflow.omniarc.source import OmniARC
 from arcflow.sources.mixture import sized_weights
 from arcflow.sources.select import TaskSelection
@@ -34,11 +34,12 @@ class OmniARCDataModule(MixtureDataModule):
     It trains on programs from examples, outputs from programs and more. Kinds with grids alone
     take ``augment``; those with a program take its order of pairs only. Programs to be corrected
     are made by breaking right ones, and come with the feedback that an evaluation by programs
-    would give. Prompts that list primitives list the DSL's, unless ``text.primitives`` names
-    others.
+    would give. Prompts that list primitives list the words of the source's programs, unless
+    ``text.primitives`` names others.
 
     Args:
-        omniarc: the source's options; null takes the defaults.
+        omniarc: the source's options; null takes the defaults. With class_path
+            arcflow.search.source.SearchPrograms the programs are those that `arcflow solve` found.
         kinds: task kind to weight, 0 or more; only ratios count. null takes all nine, half of
             the weight on programs from examples and their correction.
         parts: other parts to train on too, as MixtureDataModule's; each has its own weight.
@@ -71,9 +72,9 @@ class OmniARCDataModule(MixtureDataModule):
         for kind in kinds:
             with located("data.kinds", of=ConfigError):
                 get_kind(kind)
-        own = MixtureComponent(
-            source=OmniARC() if omniarc is None else omniarc, weight=weight, kinds=kinds
-        )
+        source = OmniARC() if omniarc is None else omniarc
+        own = MixtureComponent(source=source, weight=weight, kinds=kinds)
         super().__init__({PART: own, **(parts or {})}, None, val, test, predict, **kwargs)
         if not self.text.primitives:
-            self.text = replace(self.text, primitives=tuple(dsl.__all__))
+            words = importlib.import_module(source.own_words).__all__
+            self.text = replace(self.text, primitives=tuple(words))

@@ -3,14 +3,14 @@
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 
 from arcflow.core.task import Task
-from arcflow.engines.base import AdapterRef, Answers
+from arcflow.engines.base import AdapterRef
 from arcflow.evaluation.engine_setup import EngineSession
 from arcflow.evaluation.grid_requests import (
     AnswerConfig,
@@ -21,6 +21,7 @@ from arcflow.evaluation.grid_requests import (
 )
 from arcflow.evaluation.hindsight import Hindsight, hindsight_tasks
 from arcflow.evaluation.outcome import Outcome, Outcomes
+from arcflow.evaluation.pending_batch import PendingBatch
 from arcflow.evaluation.program_candidates import ProgramCandidate, code_counts
 from arcflow.evaluation.program_requests import ProgramRequests, correct_programs
 from arcflow.evaluation.program_runtime import Programs
@@ -30,6 +31,7 @@ from arcflow.evaluation.time_budget import BatchPlan, TimeBudget
 from arcflow.scoring.voting import Candidate
 from arcflow.text.encode import Encoder
 from arcflow.ttft.leave_one_out import TuningSamples
+from arcflow.ttft.loss_curve import thin_out
 from arcflow.ttft.tuner import Tuner
 
 BASELINE, TTFT = "baseline", "ttft"
@@ -41,36 +43,6 @@ Beside = Callable[[Sequence[Task], float | None], Mapping[str, Sequence[Candidat
 
 Finished = Callable[[Sequence[Task], Outcomes], None]
 """Told of a task batch's tasks and what became of them."""
-
-
-@dataclass
-class _PendingBatch:
-    """A task batch whose answers are not complete yet.
-
-    Attributes:
-        tasks: with their answers, where these are known.
-        refs: each task's adapter; None for those that are not tuned.
-        plan: what of the work fits the time.
-        work: tokens of all views, by which answers are timed.
-        outcomes: by (task id, variant).
-        requests: what was asked last; with ``views``, their number.
-        answers: waits for its answers.
-        began: clock at that moment.
-        programs: programs so far, by (task id, variant).
-        ahead: of these, (task id, variant) of those that were written before tuning.
-    """
-
-    tasks: Sequence[Task]
-    refs: Sequence[AdapterRef | None]
-    plan: BatchPlan
-    work: float
-    outcomes: Outcomes
-    requests: GridRequests | ProgramRequests | None = None
-    views: int = 0
-    answers: Callable[[], Answers] | None = None
-    began: float = 0.0
-    programs: dict[Name, list[ProgramCandidate]] = field(default_factory=dict)
-    ahead: tuple[Name, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +120,7 @@ class Evaluation:
         self.answer, self.seed = options.answer, options.seed
         self.variants = options.variants(subject.tuner)
         self.budget, self.finished, self.report = budget, finished, report
-        self._pending: _PendingBatch | None = None
+        self._pending: PendingBatch | None = None
         self.rescore, self.beside = options.rescore, beside
 
     def task_batch(self, tasks: Sequence[Task], left: int) -> None:
@@ -163,8 +135,9 @@ class Evaluation:
         views, again = self.answer.views, self.rescore.views
         plan = self.budget.plan(len(tasks), left, steps, views, work, again)
         first = self._first_programs(tasks, plan)
-        refs = self._tune(tasks, plan, first)
-        task_batch = _PendingBatch(tasks, refs, plan, work, self._losses(tasks, refs))
+        losses: dict[str, list[float]] = {}
+        refs = self._tune(tasks, plan, first, losses)
+        task_batch = PendingBatch(tasks, refs, plan, work, self._outcomes(tasks, refs, losses))
         if BASELINE in self.variants and not plan.probing:
             task_batch.programs, task_batch.ahead = first, tuple(first)
         self.collect()
@@ -207,7 +180,9 @@ class Evaluation:
         tasks: Sequence[Task],
         plan: BatchPlan,
         first: Mapping[Name, Sequence[ProgramCandidate]],
+        losses: dict[str, list[float]],
     ) -> Sequence[AdapterRef | None]:
+        """Train the adapters, and note the losses of the steps by task id."""
         if self.tuner is None:
             return [None] * len(tasks)
         samples: TuningSamples = self.tuner.leave_one_out(self.encoder, self.max_tokens)
@@ -221,13 +196,16 @@ class Evaluation:
             self.engine.sleep()
         clock, until = self.budget.clock, plan.tune_until
         began = clock()
+
+        def on_step(task_id: str, step: int, loss: float) -> None:
+            losses.setdefault(task_id, []).append(loss)
+            self.report(f"tuning, step {step + 1}, loss {loss:.3f}")
+
         refs = self.tuner.tune(
             self.module,
             self.encoder,
             [task.without_answers() for task in tuned],
-            on_step=lambda _task, step, loss: self.report(
-                f"tuning, step {step + 1}, loss {loss:.3f}"
-            ),
+            on_step=on_step,
             steps=plan.steps,
             expired=None if until is None else lambda: clock() >= until,
             folder=self.folder,
@@ -238,8 +216,13 @@ class Evaluation:
         of_task = dict(zip([task.id for task in tuned], refs, strict=True))
         return [of_task.get(task.id) for task in tasks]
 
-    def _losses(self, tasks: Sequence[Task], refs: Sequence[AdapterRef | None]) -> Outcomes:
-        """Return outcomes with the losses of known answers, and no candidates yet."""
+    def _outcomes(
+        self,
+        tasks: Sequence[Task],
+        refs: Sequence[AdapterRef | None],
+        tuning: Mapping[str, Sequence[float]],
+    ) -> Outcomes:
+        """Return outcomes with the losses of known answers and of tuning, and no candidates yet."""
         outcomes = {}
         for task, ref in zip(tasks, refs, strict=True):
             known = all(pair.output is not None for pair in task.test)
@@ -249,13 +232,15 @@ class Evaluation:
                     with self._answering_with(use):
                         loss = answer_loss(self.module, self.encoder, task, self.max_tokens)
                 steps, diverged = (0, False) if use is None else (use.steps, use.diverged)
-                outcomes[task.id, variant] = Outcome([], loss, steps, diverged=diverged)
+                curve = thin_out(tuning.get(task.id, ())) if variant == TTFT else []
+                outcome = Outcome([], loss, steps, diverged=diverged, losses=curve)
+                outcomes[task.id, variant] = outcome
         return outcomes
 
     def _answering_with(self, ref: AdapterRef | None) -> AbstractContextManager[None]:
         return nullcontext() if self.tuner is None else self.tuner.use_adapter(self.module, ref)
 
-    def _submit(self, task_batch: _PendingBatch, views: range) -> None:
+    def _submit(self, task_batch: PendingBatch, views: range) -> None:
         requests: GridRequests | ProgramRequests
         if self.programs is not None:
             requests = self._program_requests(self.programs)
@@ -267,11 +252,8 @@ class Evaluation:
                 name = (task.id, variant)
                 if name not in task_batch.ahead:
                     requests.ask(name, task.without_answers(), adapters[name], views)
-        task_batch.requests, task_batch.views, task_batch.began = (
-            requests,
-            len(views),
-            self.budget.clock(),
-        )
+        task_batch.requests, task_batch.views = requests, len(views)
+        task_batch.began = self.budget.clock()
         seconds = self._seconds(task_batch)
         self.report(f"answering {len(requests.requests)} prompts")
         if torch.cuda.is_available() and not self.engine.in_background:
@@ -282,7 +264,7 @@ class Evaluation:
     def _program_requests(self, programs: Programs) -> ProgramRequests:
         return ProgramRequests(programs, self.answer, self.max_tokens, self.seed)
 
-    def _adapters(self, task_batch: _PendingBatch) -> dict[Name, AdapterRef | None]:
+    def _adapters(self, task_batch: PendingBatch) -> dict[Name, AdapterRef | None]:
         """Return the adapter that answers, by task and variant."""
         return {
             (task.id, variant): ref if variant == TTFT and ref is not None else self.trained
@@ -290,12 +272,12 @@ class Evaluation:
             for variant in self.variants
         }
 
-    def _seconds(self, task_batch: _PendingBatch) -> float | None:
+    def _seconds(self, task_batch: PendingBatch) -> float | None:
         """Return the seconds left of a task batch's time; None without a limit."""
         until = task_batch.plan.until
         return None if until is None else max(0.0, until - self.budget.clock())
 
-    def _correcting(self, task_batch: _PendingBatch) -> Callable[[], float | None]:
+    def _correcting(self, task_batch: PendingBatch) -> Callable[[], float | None]:
         """Return a function that tells the seconds left for corrections, which begin now."""
         until, clock = task_batch.plan.until, self.budget.clock
         if until is None:
@@ -305,7 +287,7 @@ class Evaluation:
         end = until if self.budget.end is None else min(until, self.budget.end)
         return lambda: max(0.0, end - clock())
 
-    def _receive(self, task_batch: _PendingBatch) -> None:
+    def _receive(self, task_batch: PendingBatch) -> None:
         assert task_batch.answers is not None
         assert task_batch.requests is not None
         answers = task_batch.answers()
@@ -323,7 +305,7 @@ class Evaluation:
         part = task_batch.views / self.answer.views
         self.budget.answered(task_batch.work * part, self.budget.clock() - task_batch.began)
 
-    def _probe(self, task_batch: _PendingBatch) -> None:
+    def _probe(self, task_batch: PendingBatch) -> None:
         """Answer a few views of every task first: they show how many more there is time for."""
         began = self.budget.clock()
         self._submit(task_batch, range(_PROBE_VIEWS))
@@ -334,7 +316,7 @@ class Evaluation:
             self._submit(task_batch, range(_PROBE_VIEWS, _PROBE_VIEWS + more))
             self._receive(task_batch)
 
-    def _take_programs(self, task_batch: _PendingBatch, programs: Programs) -> None:
+    def _take_programs(self, task_batch: PendingBatch, programs: Programs) -> None:
         """Have failing programs corrected in the time that is left, then take all as answers."""
         if programs.config.rounds:
             self.report("correcting programs")
@@ -350,7 +332,7 @@ class Evaluation:
             task_batch.outcomes[key].candidates = [c for w in written for c in w.candidates()]
             task_batch.outcomes[key].code = code_counts(written)
 
-    def _hand_on(self, task_batch: _PendingBatch) -> None:
+    def _hand_on(self, task_batch: PendingBatch) -> None:
         if self.programs is not None:
             self._take_programs(task_batch, self.programs)
         if self.rescore.views:
@@ -361,7 +343,7 @@ class Evaluation:
         }:
             shutil.rmtree(folder)
 
-    def _rescore(self, task_batch: _PendingBatch) -> None:
+    def _rescore(self, task_batch: PendingBatch) -> None:
         """Score the answers to every task again, those of solvers by the last variant."""
         tasks, budget = task_batch.tasks, self.budget
         seconds = budget.rescore_seconds(task_batch.plan, self.engine.in_background)

@@ -1,9 +1,11 @@
 """What an evaluation knows of a task, before it is journaled."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from arcflow.scoring.voting import Candidate
+from arcflow.ttft.loss_curve import Point
 
 
 @dataclass
@@ -20,6 +22,7 @@ class Outcome:
         diverged: whether its tuning diverged, so that the model as it was trained answered.
         rescoring: where answers were scored again, how many.
         of_solvers: what that gave for the answers of solvers, as the journal holds it.
+        losses: of its tuning, at a few steps.
     """
 
     candidates: list[Candidate]
@@ -30,6 +33,7 @@ class Outcome:
     diverged: bool = False
     rescoring: dict[str, int] | None = None
     of_solvers: list[dict[str, Any]] = field(default_factory=list)
+    losses: Sequence[Point] = ()
 
 
 Outcomes = dict[tuple[str, str], Outcome]

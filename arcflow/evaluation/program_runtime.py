@@ -13,6 +13,9 @@ from arcflow.text.encode import Encoder, TextConfig
 from arcflow.text.kinds import get_kind
 from arcflow.text.tokenizer import load_tokenizer
 
+SEARCH_API, SEARCH_WORD = "arcflow.search.words", "piece"
+"""The module of the words of a search's programs, and one of them that the DSL lacks."""
+
 _FEEDBACK = "code-from-feedback"
 _LIMITS = Limits()
 _POLICY = tuple(
@@ -88,10 +91,13 @@ class Programs:
         config: as given.
         encoder: asks for programs.
         corrector: asks to correct one; None where none goes back.
+        words: the module whose words programs may use: the DSL's, and those of a search if prompts
+            list them.
     """
 
     def __init__(self, tokenizer: str, text: TextConfig, config: CodeConfig) -> None:
         self.config = config
+        self.words = SEARCH_API if SEARCH_WORD in text.primitives else API
         loaded = load_tokenizer(tokenizer)
         self.encoder: Encoder[Any] = Encoder(loaded, text, get_kind(config.kind))
         self.corrector: Encoder[Any] | None = None
@@ -110,7 +116,7 @@ class Programs:
         return record | {
             "pass_n.code text": texts,
             "data.text.code_tokens": self.encoder.config.code_tokens,
-            "the DSL's code": code_fingerprint(API),
+            "the DSL's code": code_fingerprint(self.words),
             "the sandbox's policy": code_fingerprint(*_POLICY),
             "the feedback's code": code_fingerprint(*_WORDS),
         }
@@ -123,7 +129,9 @@ class Programs:
         """
         if self._sandbox is None:
             config = self.config
-            self._sandbox = Sandbox(config.workers, config.limits(), strict=config.strict)
+            self._sandbox = Sandbox(
+                config.workers, config.limits(), self.words, strict=config.strict
+            )
 
     def run(
         self,

@@ -339,4 +339,6 @@ def _extra(outcome: Outcome) -> dict[str, Any]:
         said["rescoring"] = outcome.rescoring
     if outcome.of_solvers:
         said[RESCORED] = outcome.of_solvers
+    if outcome.losses:
+        said["losses"] = [list(point) for point in outcome.losses]
     return said | ({"diverged": True} if outcome.diverged else {})

@@ -31,6 +31,7 @@ class EvaluationStatus:
         self._steps, self._views, self._clock = steps, views, clock
         self._known = all(p.output is not None for task in tasks for p in task.test)
         self._right: dict[str, bool] = {}
+        self._tokens = 0
         self._began, self._before = clock(), 0
 
     def add(self, found: Mapping[str, Sequence[Candidate]]) -> None:
@@ -61,10 +62,14 @@ class EvaluationStatus:
 
         Returns:
             The finished tasks, those of them that are solved (answered, if the solutions are
-            hidden), the seconds a task, the time left, and the steps and views of this batch.
+            hidden), the seconds a task, the time left, the mean of the batch's last losses of
+            fine-tuning, the tokens of all answers so far by the time that passed, and the steps
+            and views of this batch.
         """
         done, total = len(self._right), len(self._tasks)
-        each = (self._clock() - self._began) / max(1, done - self._before)
+        seconds = self._clock() - self._began
+        each = seconds / max(1, done - self._before)
+        self._tokens += sum(c.n_tokens for o in outcomes.values() for c in o.candidates)
         left = each * (total - done)
         if seconds_left is not None:
             left = min(left, max(0.0, seconds_left))
@@ -74,6 +79,10 @@ class EvaluationStatus:
             f"{each:.3g} s a task",
             f"{in_words(left)} left",
         ]
+        last = [outcome.losses[-1][1] for outcome in outcomes.values() if outcome.losses]
+        if last:
+            words.append(f"loss {sum(last) / len(last):.3g}")
+        words.append(f"{self._tokens / max(seconds, 1e-9):,.0f} tokens/s")
         if self._steps:
             words.append(_of("steps", max(o.steps for o in outcomes.values()), self._steps))
         words.append(_of("views", max(o.views for o in outcomes.values()), self._views))

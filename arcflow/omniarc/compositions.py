@@ -3,12 +3,12 @@
 import ast
 
 from arcflow.omniarc.edits import Text
-from arcflow.omniarc.registry import Program
+from arcflow.omniarc.registry import ProgramText
 
 _TASK = "task"
 
 
-def composition(first: Program, second: Program) -> str:
+def composition(first: ProgramText, second: ProgramText) -> str:
     """Return the text of a program that applies two programs one after the other.
 
     Args:
@@ -24,7 +24,7 @@ def composition(first: Program, second: Program) -> str:
     )
 
 
-def _named(program: Program) -> str:
+def _named(program: ProgramText) -> str:
     """Return the program's text with its function, and its calls of itself, under its own name."""
     text = Text(program.source)
     own = [n for n in ast.walk(text.tree) if isinstance(n, ast.Name) and n.id == _TASK]

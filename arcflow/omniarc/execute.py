@@ -6,6 +6,7 @@ result of a text is the same on every machine.
 
 import ast
 import functools
+import importlib
 import signal
 import threading
 import types
@@ -20,6 +21,9 @@ from arcflow.core.errors import DataError
 from arcflow.core.grid import MAX_SIDE, N_COLORS, Grid, freeze
 from arcflow.omniarc import dsl
 from arcflow.sandbox.outputs import FILE
+
+WORDS = dsl.__name__
+"""The module whose words programs use, unless another one is named."""
 
 MAX_WORK = 1_000_000
 """The largest amount of work of one run, about 0.2 s.
@@ -54,32 +58,34 @@ class _HangsError(BaseException):
     """More CPU time than a task may take."""
 
 
-def run(text: str, grid: Grid, work: int = MAX_WORK) -> Grid | None:
+def run(text: str, grid: Grid, work: int = MAX_WORK, words: str = WORDS) -> Grid | None:
     """Return a program's output for one grid.
 
     Args:
         text: A text of arcflow's own that defines ``task(grid)``; it is not restricted in any way.
         grid: The input, shape (H, W); it is read-only, so a program that writes into it raises.
         work: The largest amount of work that the program may do.
+        words: The module whose words it uses.
 
     Returns:
         The output, int8 of shape (H, W), or None if the program raises, does too much work or
         returns something other than a grid.
     """
     try:
-        found = np.asarray(call(text, grid, work))
+        found = np.asarray(call(text, grid, work, words))
     except (Exception, EndlessError):  # noqa: BLE001 (a generated program may raise anything)
         return None
     return _as_grid(found)
 
 
-def call(text: str, grid: Grid, work: int = MAX_WORK) -> Any:
+def call(text: str, grid: Grid, work: int = MAX_WORK, words: str = WORDS) -> Any:
     """Return whatever a program returns; exceptions of the program are passed on.
 
     Args:
         text: A text as in :func:`run`.
         grid: The input, shape (H, W).
         work: The largest amount of work that the program may do.
+        words: The module whose words it uses.
 
     Returns:
         The value that ``task(grid)`` returns.
@@ -90,14 +96,14 @@ def call(text: str, grid: Grid, work: int = MAX_WORK) -> Any:
     _state.left = work
     if getattr(_state, "net", False):  # RE-ARC's generators set the same timer and end ours
         signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS)
-    return compiled(text)(grid)
+    return compiled(text, words)(grid)
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def compiled(text: str) -> Callable[[Grid], Any]:
+def compiled(text: str, words: str = WORDS) -> Callable[[Grid], Any]:
     """Return the function ``task`` of a text, with its work counted."""
     tree = ast.fix_missing_locations(_Counted().visit(ast.parse(text)))
-    space = dict(_names())
+    space = dict(_names(words))
     exec(compile(tree, FILE, "exec"), space)
     function: Callable[[Grid], Any] = space["task"]
     return function
@@ -196,11 +202,12 @@ def _call() -> ast.Call:
 
 
 @functools.cache
-def _names() -> dict[str, Any]:
-    """Return the names that a program may use: numpy and the DSL, whose calls are counted."""
+def _names(words: str) -> dict[str, Any]:
+    """Return the names that a program may use: numpy and a module's, whose calls are counted."""
     names: dict[str, Any] = {"np": np, _STEP: _step}
-    for name in dsl.__all__:
-        of = getattr(dsl, name)
+    module = importlib.import_module(words)
+    for name in module.__all__:
+        of = getattr(module, name)
         names[name] = _counted(of) if isinstance(of, types.FunctionType) else of
     return names
 

@@ -13,6 +13,7 @@ from arcflow.core.seeds import rng
 from arcflow.core.task import FailedProgram, Pair, Task
 from arcflow.omniarc import dsl
 from arcflow.omniarc.edits import Edit, Text
+from arcflow.omniarc.execute import WORDS
 from arcflow.omniarc.feedback import result_feedback
 from arcflow.omniarc.in_process import run_in_process
 from arcflow.omniarc.signatures import primitives
@@ -68,10 +69,11 @@ class FailedPrograms:
 
     Args:
         variants: The number of broken versions of each program, at least 1.
+        words: The module whose words the programs use.
     """
 
-    def __init__(self, variants: int = VARIANTS) -> None:
-        self._variants = variants
+    def __init__(self, variants: int = VARIANTS, words: str = WORDS) -> None:
+        self._variants, self._words = variants, words
         self._texts: Recent[tuple[str, int], str] = Recent(16_384)
         self._feedback: Recent[tuple[str, GridKey, GridKey], str] = Recent(65_536)
 
@@ -103,7 +105,8 @@ class FailedPrograms:
         wanted = pair.output
         key = text, grid_key(pair.input), grid_key(wanted)
         return self._feedback.get(
-            key, lambda key: result_feedback(run_in_process(text, pair.input), [wanted])
+            key,
+            lambda key: result_feedback(run_in_process(text, pair.input, self._words), [wanted]),
         )
 
 

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 
 from arcflow.core.grid import Grid, freeze
-from arcflow.omniarc.execute import EndlessError, call
+from arcflow.omniarc.execute import WORDS, EndlessError, call
 from arcflow.sandbox.outputs import NotAGridError, check_output, last_line
 from arcflow.sandbox.results import (
     BadOutput,
@@ -22,7 +22,7 @@ from arcflow.sandbox.results import (
 )
 
 
-def run_in_process(text: str, grid: Grid) -> Result:
+def run_in_process(text: str, grid: Grid, words: str = WORDS) -> Result:
     """Run a program on one grid in this process.
 
     Work is counted instead of time, so that the result is the same on every machine.
@@ -30,6 +30,7 @@ def run_in_process(text: str, grid: Grid) -> Result:
     Args:
         text: A text that arcflow itself wrote and that defines ``task(grid)``.
         grid: The input, shape (H, W); the program gets a copy.
+        words: The module whose words it uses.
 
     Returns:
         The result, with one grid or the way in which the program failed.
@@ -37,7 +38,7 @@ def run_in_process(text: str, grid: Grid) -> Result:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            output = call(text, np.array(grid))
+            output = call(text, np.array(grid), words=words)
     except EndlessError:
         return TimedOut(Limits().seconds)
     except SyntaxError as error:

@@ -20,25 +20,34 @@ _programs: dict[str, "Program"] = {}
 
 
 @dataclass(frozen=True)
-class Program:
-    """A program that solves one ARC-AGI-1 training task.
+class ProgramText:
+    """The text of a program that solves one ARC-AGI-1 training task.
 
     Attributes:
         task_id: The id of the task, for example ``"00d62c1b"``.
-        name: The function's own name, which tells the rule in a few words.
-        concept: The name of the module that holds the function.
-        function: The function from an input grid of shape (H, W) to the output grid.
+        name: The name under which another program may call it.
         source: The program as a complete text: a function ``task(grid)`` that needs numpy as ``np``
-            and the DSL's names, nothing else.
-        rearc: The reason why fewer than 95 of 100 RE-ARC pairs fit, if RE-ARC's rule is another
-            one; empty if they fit.
+            and the words of its language, nothing else.
     """
 
     task_id: str
     name: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Program(ProgramText):
+    """A program of the registry, whose name tells the rule in a few words.
+
+    Attributes:
+        concept: The name of the module that holds the function.
+        function: The function from an input grid of shape (H, W) to the output grid.
+        rearc: The reason why fewer than 95 of 100 RE-ARC pairs fit, if RE-ARC's rule is another
+            one; empty if they fit.
+    """
+
     concept: str
     function: Callable[[Any], Any]
-    source: str
     rearc: str = ""
 
 
@@ -86,9 +95,9 @@ def program(task_id: str, rearc: str = "") -> Callable[[Callable[[Any], Any]], C
         _programs[task_id] = Program(
             task_id,
             function.__name__,
+            _source(function),
             function.__module__.rpartition(".")[2],
             function,
-            _source(function),
             rearc,
         )
         return function

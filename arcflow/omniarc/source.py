@@ -2,9 +2,9 @@
 
 import functools
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from arcflow.core.code_fingerprint import code_fingerprint
 from arcflow.core.errors import DataError
@@ -13,11 +13,11 @@ from arcflow.core.interleave import Interleave
 from arcflow.core.options import check_options, check_weights
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task
-from arcflow.omniarc.execute import limits
+from arcflow.omniarc.execute import WORDS, limits
 from arcflow.omniarc.inputs import Augment, Inputs, InputWeights, base_tasks
-from arcflow.omniarc.make import Maker
+from arcflow.omniarc.make import Language, Maker
 from arcflow.omniarc.primitives import PRIMITIVES
-from arcflow.omniarc.registry import programs
+from arcflow.omniarc.registry import ProgramText, programs
 from arcflow.sources.base import Passes, Source, hash_tasks
 from arcflow.sources.select import choose_ids
 
@@ -100,7 +100,7 @@ class OmniARC(Source):
     """
 
     name = "omni-arc"
-    own_programs = True
+    own_words = WORDS
 
     def __init__(
         self,
@@ -131,8 +131,9 @@ class OmniARC(Source):
                 ("pool", pool, not pool or inputs.rearc > 0, "none without a weight inputs.rearc"),
             ),
         )
-        known = programs()
-        left = choose_ids("Omni-ARC", "programs", known, ids, exclude, fraction, fraction_seed)
+        left = choose_ids(
+            "Omni-ARC", "programs", self.programs(), ids, exclude, fraction, fraction_seed
+        )
         self._tasks, self._variants, self._pairs = tasks, variants, pairs
         self._inputs = Inputs(inputs, augment, pairs, pool)
         self._take(left)
@@ -183,11 +184,19 @@ class OmniARC(Source):
         """
         return f"{self.name} {self._at(seed, index)[0]}"
 
+    def programs(self) -> Mapping[str, ProgramText]:
+        """Return all programs that there are, used or not, by the ids of their tasks."""
+        return programs()
+
+    def language(self) -> Language:
+        """Return what the programs are written with."""
+        return Language()
+
     def base_tasks(self) -> Sequence[Task]:
         """Return the ARC-AGI-1 training tasks whose programs or inputs are used."""
         return [base_tasks()[task_id] for task_id in self._ids]
 
-    def exclude(self, ids: Collection[str]) -> "OmniARC":
+    def exclude(self, ids: Collection[str]) -> Self:
         """Return the source without some tasks, and without all that uses their programs or inputs.
 
         Args:
@@ -196,7 +205,7 @@ class OmniARC(Source):
         Returns:
             A new source.
         """
-        other = OmniARC.__new__(OmniARC)
+        other = type(self).__new__(type(self))
         other.__dict__.update(vars(self))
         other._take([task_id for task_id in self._ids if task_id not in ids])
         return other
@@ -205,7 +214,7 @@ class OmniARC(Source):
         """Return what the tasks depend on: programs, DSL, originals, and the making of tasks."""
         texts = hashlib.sha256()
         for task_id in self._ids:
-            texts.update(f"{task_id} {programs()[task_id].source}\0".encode())
+            texts.update(f"{task_id} {self.programs()[task_id].source}\0".encode())
         weights = {kind: getattr(self._tasks, kind) for kind in _KINDS}
         return {
             "number of tasks": str(len(self._ids)),
@@ -224,7 +233,7 @@ class OmniARC(Source):
 
     def _take(self, ids: Sequence[str]) -> None:
         self._ids = tuple(ids)
-        self._maker = Maker(self.name, self._ids, self._inputs)
+        self._maker = Maker(self.name, self.programs(), self._ids, self._inputs, self.language())
         self._interleave = Interleave([getattr(self._tasks, kind) for kind in _KINDS])
         self._orders = {kind: Passes(max(1, len(self._units(kind)))) for kind in _KINDS}
         self._kept: dict[tuple[int, str, str, int], Task] = {}

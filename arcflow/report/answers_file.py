@@ -63,6 +63,15 @@ def _checked(entry: Entry, where: str) -> Entry:
                 expected=f"an entry with {key!r}, a {kind.__name__}",
                 next_step="Give the journal of validate, test, predict or solve.",
             )
+    losses = entry.get("losses", [])
+    pairs = isinstance(losses, list) and all(isinstance(p, list) and len(p) == 2 for p in losses)
+    if not pairs or not all(isinstance(x, int | float) for point in losses for x in point):
+        raise DataError(
+            f"{where}: no losses of fine-tuning",
+            value={"losses": losses},
+            expected="a list of [step, loss]",
+            next_step="Give the journal as the evaluation wrote it.",
+        )
     return entry
 
 

@@ -8,6 +8,9 @@ from markupsafe import Markup, escape
 Lines = Mapping[str, Sequence[tuple[int, float]]]
 """Points (n, share in [0, 1]) by the name of the line; n rises and is at least 1."""
 
+Points = Sequence[tuple[int, float]]
+"""Steps, counted from 1 and rising, and losses in nats a token."""
+
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 560, 220, 44, 110, 12, 34
 # Lines differ by dash and mark too, for readers who see no colours.
 _DASHES = ("", "6 3", "2 3", "9 3 2 3")
@@ -70,4 +73,36 @@ def chart_svg(lines: Lines) -> Markup:
     return Markup(
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" class="chart">'
         f"<title>{escape(words)}</title>" + "".join(parts) + "</svg>"
+    )
+
+
+def loss_svg(points: Points) -> Markup:
+    """Return a small SVG of the losses of fine-tuning against its steps.
+
+    Args:
+        points: The steps and their losses; there is at least one.
+    """
+    width, height, left, right, top, bottom = 300, 84, 8, 70, 10, 20
+    last, most = points[-1][0], max(loss for _, loss in points) or 1.0
+
+    def x(step: int) -> float:
+        return left + (step - 1) / max(1, last - 1) * (width - left - right)
+
+    def y(loss: float) -> float:
+        return height - bottom - max(0.0, loss) / most * (height - top - bottom)
+
+    base = height - bottom
+    path = " ".join(f"{x(step):.1f},{y(loss):.1f}" for step, loss in points)
+    (first_step, first), (_, end) = points[0], points[-1]
+    words = f"loss of fine-tuning: {first:.3g} at step {first_step}, {end:.3g} at step {last}"
+    # The first loss is written above its point unless that is at the top.
+    place = max(top, y(first) - 4)
+    return Markup(
+        f'<svg viewBox="0 0 {width} {height}" role="img" class="chart losses">'
+        f"<title>{escape(words)}</title>"
+        f'<line x1="{left}" x2="{width - right}" y1="{base}" y2="{base}" class="rule"/>'
+        f'<polyline points="{path}" class="line line0"/>'
+        f'<text x="{x(first_step) + 4:.1f}" y="{place:.1f}">{first:.3g}</text>'
+        f'<text x="{x(last) + 4:.1f}" y="{y(end) + 4:.1f}">{end:.3g}</text>'
+        f'<text x="{left}" y="{height - 5}">loss, nats a token, over {last} steps</text></svg>'
     )

@@ -90,11 +90,13 @@ class VariantAnswers:
         inputs: The answers to each test input.
         facts: Further facts of the journal's entry by name, e.g. ``{"steps": "120"}``.
         programs: The text of programs that were tried, the best first.
+        losses: Steps of test-time fine-tuning, counted from 1, with their losses in nats a token.
     """
 
     inputs: tuple[InputAnswers, ...]
     facts: Mapping[str, str] = field(default_factory=dict)
     programs: tuple[str, ...] = ()
+    losses: tuple[tuple[int, float], ...] = ()
 
     @property
     def status(self) -> Status:
@@ -192,7 +194,10 @@ def _variants(
         if not (name == "baseline" and "ttft" in entries):
             everything += candidates
         found[name] = VariantAnswers(
-            _inputs(task, candidates), _facts(entries[name]), _programs(candidates)
+            _inputs(task, candidates),
+            _facts(entries[name]),
+            _programs(candidates),
+            _losses(entries[name]),
         )
     counted = [name for name in names if not (name == "baseline" and "ttft" in entries)]
     if len(counted) > 1:
@@ -268,7 +273,7 @@ def _facts(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     facts: dict[str, str] = {}
     for entry in entries:
         for name, value in entry.items():
-            if name in ("task", "variant", "candidates", RESCORED) or value is None:
+            if name in ("task", "variant", "candidates", "losses", RESCORED) or value is None:
                 continue
             if name == "loss":
                 nats, tokens = value
@@ -278,6 +283,15 @@ def _facts(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
             else:
                 facts[name] = str(value)
     return facts
+
+
+def _losses(entries: Sequence[Mapping[str, Any]]) -> tuple[tuple[int, float], ...]:
+    """Return the losses of fine-tuning of the last entry that has them."""
+    for entry in reversed(entries):
+        points = entry.get("losses")
+        if isinstance(points, list) and points:
+            return tuple((int(step), float(loss)) for step, loss in points)
+    return ()
 
 
 def _programs(candidates: Sequence[tuple[str, Candidate]], most: int = 3) -> tuple[str, ...]:

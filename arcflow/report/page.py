@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from arcflow.core.grid import Grid
 from arcflow.core.printable import printable
-from arcflow.report.chart import Lines, chart_svg
+from arcflow.report.chart import Lines, chart_svg, loss_svg
 from arcflow.report.contents import ATTEMPTS, STATUS_WORDS, TaskAnswers
 from arcflow.viz.terminal import RGB
 
@@ -122,6 +122,7 @@ def _template() -> Template:
         "printable": printable,
         "lines": _lines,
         "percent": _percent,
+        "losses": loss_svg,
     }
     return environment.from_string(_text("page.html.jinja"))
 

@@ -25,13 +25,13 @@ class Stack:
         layers: For each layer the index of its piece and how it is used.
         cost: The cost of all its pieces and of their number.
         fitted: The number of train pairs that it makes exactly.
-        wrong: The share of wrong or missing cells over all train pairs.
+        sought: The number of train pairs that it was looked for with.
     """
 
     layers: tuple[tuple[int, int], ...]
     cost: float
     fitted: int
-    wrong: float
+    sought: int
 
 
 class Stacker:
@@ -110,15 +110,15 @@ class Stacker:
             out[flags] = cells[flags]
         return out
 
-    def judge(self, layers: tuple[tuple[int, int], ...]) -> Stack:
-        """Return a stack with what it is worth on all train pairs."""
+    def judge(self, layers: tuple[tuple[int, int], ...], sought: int) -> Stack:
+        """Return a stack that was looked for with so many train pairs, judged on all of them."""
         offsets = self.pieces.offsets
         made = self.show(layers, 0, len(self.outputs))
         made[made == UNKNOWN] = 0
         good = made == self.outputs
         fitted = sum(bool(good[offsets[p] : offsets[p + 1]].all()) for p in range(self.n_train))
         cost = float(sum(self.pieces.costs[i] for i, _ in layers)) + 10.0 * len(layers)
-        return Stack(layers, cost, fitted, float(1 - good.mean()) if len(good) else 0.0)
+        return Stack(layers, cost, fitted, sought)
 
     def search(self) -> Iterator[Stack]:
         """Yield stacks: single pieces that fit, then greedy ones for subsets of the train pairs."""
@@ -132,7 +132,7 @@ class Stacker:
             full = ((self.covers[0] & bits) == bits).all(axis=1)
             good = full & ~(self.wrong[0] & bits).any(axis=1)
             for i in np.flatnonzero(good)[:200]:
-                yield self.judge(((int(i), WHOLE),))
+                yield self.judge(((int(i), WHOLE),), len(need))
         subsets = [everything]
         if self.n_train > 2:
             subsets += [tuple(q for q in everything if q != p) for p in everything]
@@ -146,13 +146,13 @@ class Stacker:
                     layers = self.greedy(subset, limit)
                     if layers and layers not in tried:
                         tried.add(layers)
-                        yield self.judge(layers)
+                        yield self.judge(layers, len(subset))
         for limit in limits:
             for first in self.openings(everything, limit):
                 layers = self.greedy(everything, limit, first)
                 if layers not in tried:
                     tried.add(layers)
-                    yield self.judge(layers)
+                    yield self.judge(layers, self.n_train)
 
     def openings(
         self, pairs: tuple[int, ...], n_pieces: int, n: int = N_OPENINGS

@@ -10,6 +10,7 @@ from arcflow.search.geometry import turned
 from arcflow.search.graph import Graph
 from arcflow.search.images import Cells
 from arcflow.search.pieces import UNKNOWN, make_pieces
+from arcflow.search.registry import STEPS, Step
 from arcflow.search.roles import role_names, role_rules, undone
 from arcflow.search.sizes import predict_sizes
 from arcflow.search.stacking import Stacker
@@ -42,6 +43,8 @@ class Found:
     Attributes:
         cells: The answer.
         fitted: The share of the view's train pairs that the stack makes exactly, in [0, 1].
+        sought: The share of the view's train pairs that it was looked for with, in (0, 1].
+        opened: The share of the answer's cells that no layer covers, in [0, 1).
         cost: The cost of its steps and layers.
         layers: For each layer the names of its steps and how it is used.
         size: The output's size as a program writes it.
@@ -50,6 +53,8 @@ class Found:
 
     cells: Cells
     fitted: float
+    sought: float
+    opened: float
     cost: float
     layers: tuple[tuple[tuple[str, ...], int], ...]
     size: str
@@ -80,6 +85,7 @@ def search(
     outputs: Sequence[Cells],
     n_nodes: int,
     deadline: float,
+    steps: Sequence[Step] = STEPS,
 ) -> list[list[Found]]:
     """Return what one view finds.
 
@@ -90,6 +96,7 @@ def search(
         n_nodes: How many values the graph may keep for each pair.
         deadline: The time of ``time.monotonic`` after which the graph grows no more and no further
             stack is looked for. Two thirds of the time left go to the graph.
+        steps: The steps of the graph; those by which sizes are predicted are always all.
 
     Returns:
         One list for each test input, in the order of discovery.
@@ -112,7 +119,7 @@ def search(
         return found
     rule = guesses[view.size]
     sizes = rule.sizes[n_train:]
-    graph = Graph(inputs, n_train, [*(g.shape for g in outputs), *sizes], colors, n_nodes)
+    graph = Graph(inputs, n_train, [*(g.shape for g in outputs), *sizes], colors, n_nodes, steps)
     graph_end = deadline - (deadline - time.monotonic()) / 3 if np.isfinite(deadline) else deadline
     for _ in range(view.depth):
         if not graph.deepen(graph_end):
@@ -124,12 +131,22 @@ def search(
         for t, size in enumerate(sizes):
             begin, end = pieces.offsets[n_train + t], pieces.offsets[n_train + t + 1]
             made = stacker.show(stack.layers, int(begin), int(end))
-            if (made == UNKNOWN).all():
+            opened = made == UNKNOWN
+            if opened.all():
                 continue
-            made[made == UNKNOWN] = 0
-            cells = back[n + t][made].reshape(size)
-            fitted = stack.fitted / n_train
-            found[t].append(Found(cells, fitted, stack.cost, layers, rule.text, view.roles))
+            made[opened] = 0
+            found[t].append(
+                Found(
+                    back[n + t][made].reshape(size),
+                    stack.fitted / n_train,
+                    stack.sought / n_train,
+                    float(opened.mean()),
+                    stack.cost,
+                    layers,
+                    rule.text,
+                    view.roles,
+                )
+            )
         if time.monotonic() > deadline:
             break
     return found

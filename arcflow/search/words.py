@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcflow.core.grid import MAX_SIDE, N_COLORS
 from arcflow.omniarc import dsl
 from arcflow.omniarc.dsl import *  # noqa: F403
 from arcflow.search.arena import add_root, apply_step, get_value, new_arena
@@ -36,16 +37,28 @@ def _run(
     grid: NDArray[Any], size: tuple[int, int], names: tuple[str, ...]
 ) -> tuple[list[Image], bool]:
     """Return the images that steps make of a grid, and whether they are a list."""
+    _check(grid, size)
     arena = new_arena(1, 100)
     source: Cells = np.ascontiguousarray(grid, np.uint8)
     sizes = np.array([*source.shape, *size], np.int64)
-    value = add_root(arena, source)
+    # Numbers of values are of the type that the graph has them in, for which there is machine code.
+    value: Any = np.int32(add_root(arena, source))
     for name in names:
         step = _BY_NAME[name]
-        value = apply_step(arena, step.kind, step.family, step.argument, value, sizes, source)
-        if value < 0:
+        made = apply_step(arena, step.kind, step.family, step.argument, value, sizes, source)
+        if made < 0:
             return [], False
+        value = np.int32(made)
     return get_value(arena, value), bool(arena.values[value, 2])
+
+
+def _check(grid: NDArray[Any], size: tuple[int, int]) -> None:
+    """Refuse what the functions, which are compiled without checks of their own, cannot take."""
+    sides = (*np.shape(grid), *size)
+    if len(sides) != 4 or not all(1 <= side <= MAX_SIDE for side in sides):
+        raise ValueError(f"sides of grid and canvas must be 1 to {MAX_SIDE}, not {sides}")
+    if np.min(grid) < 0 or np.max(grid) >= N_COLORS:
+        raise ValueError(f"colors of a grid must be 0 to {N_COLORS - 1}")
 
 
 def piece(grid: NDArray[Any], size: tuple[int, int], *names: str) -> NDArray[np.int8]:
@@ -110,6 +123,7 @@ def named_by_role(
         fixed: Colours that keep their names.
         ground: Whether the most frequent colour becomes 0.
     """
+    _check(grid, np.shape(grid))
     names = role_names(np.ascontiguousarray(grid, np.uint8), fixed, ground)
     return names[grid].astype(np.int8), undone(names)
 

@@ -22,13 +22,13 @@ class Source(ABC):
     Attributes:
         name: A short name for tables and messages, e.g. ``"re-arc"``.
         kinds: The names of the task kinds that its tasks are fit for; empty for all.
-        own_programs: Whether all its tasks have programs of arcflow's own, which may be broken on
-            purpose and run in the process that makes the samples, so that a model learns to correct
-            them.
+        own_words: The module whose words the programs of its tasks use, if all tasks have programs
+            of arcflow's own; else empty. Such programs may be broken on purpose and run in the
+            process that makes the samples, so that a model learns to correct them.
     """
 
     name: str
-    own_programs: bool = False
+    own_words: str = ""
     kinds: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

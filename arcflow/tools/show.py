@@ -17,11 +17,13 @@ from arcflow.scoring.journal import is_journal
 from arcflow.sources.files.formats import Format
 from arcflow.tools.run import WHERE_HELP, run
 from arcflow.tools.show_answers import (
+    last_answers,
     list_answered,
     picture,
     read_answered,
     render_answered,
 )
+from arcflow.tools.show_views import add_options, show_views
 from arcflow.viz.terminal import best_colors, detect_colors, render_task
 
 
@@ -30,21 +32,22 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="arcflow show",
         description="Show a task's pairs side by side, in colour where the output is a terminal; "
-        "list the tasks of a file, a folder or a published set; or show the answers of a "
-        "submission or a journal beside the truth.",
+        "list the tasks of a file, a folder or a published set; show the answers of a "
+        "submission or a journal beside the truth; or show what a model sees of a task.",
     )
     parser.add_argument(
         "tasks",
         nargs="+",
         metavar="TASK",
         help="a task's id, a JSON file, a folder, a published set such as arc-agi-1/training, "
-        "counting/FAMILY/NUMBER, a generated task; or a submission or a journal, which is listed",
+        "counting/FAMILY/NUMBER, a generated task; or a submission, a journal or a run's folder, "
+        "which is listed",
     )
     parser.add_argument(
         "--answers",
         metavar="FILE",
-        help="show the answers of this journal, submission or file of candidates too; wrong cells "
-        "are marked by x",
+        help="show the answers of this journal, submission, file of candidates or run's folder "
+        "too; wrong cells are marked by x",
     )
     parser.add_argument(
         "-o",
@@ -73,6 +76,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--width", type=int, metavar="COLUMNS", help="columns to fill; default: the terminal's"
     )
+    add_options(parser)
     return run(parser, _work, argv)
 
 
@@ -82,14 +86,18 @@ def _work(options: argparse.Namespace) -> None:
     else:
         colors = best_colors(os.environ) if options.color else "none"
     width = options.width or shutil.get_terminal_size().columns
-    if options.output is not None and (len(options.tasks) > 1 or options.answers is None):
+    seen = options.prompt or options.views is not None
+    if options.output is not None and (
+        len(options.tasks) > 1 or (options.answers is None and not seen)
+    ):
         raise ConfigError(
-            "--output: a picture shows one task and its answers",
+            "--output: a picture shows one task, its answers or what a model sees of it",
             value=options.tasks,
-            expected="one id, and --answers FILE",
+            expected="one id, and --answers FILE, --views N or --prompt",
             next_step="Name them, or leave --output out.",
         )
     for name in options.tasks:
+        name = last_answers(name) or name
         if _holds_answers(name):
             print(list_answered(name, list(read_answered(name, _all(options.where)).values())))
             continue
@@ -98,14 +106,18 @@ def _work(options: argparse.Namespace) -> None:
             _list(name, task)
             continue
         shown = task.without_answers() if options.hide_answers else task
+        if seen:
+            show_views(options, shown, colors, width)
+            continue
         if options.answers is None:
             print(render_task(shown, colors, width))
             continue
-        answered = read_answered(options.answers, [shown])[task.id]
+        answers = last_answers(options.answers) or options.answers
+        answered = read_answered(answers, [shown])[task.id]
         if options.output is None:
             print(render_answered(answered, colors, width))
         else:
-            refuse_overwriting("--output", options.output, [options.answers])
+            refuse_overwriting("--output", options.output, [answers])
             picture(answered).save(options.output)
             print(f"written: {options.output}")
 

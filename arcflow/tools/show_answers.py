@@ -1,6 +1,7 @@
 """Answers of a submission or a journal beside the truth, in the terminal or as a picture."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from arcflow.api.pictures import Picture
 from arcflow.core.errors import DataError
@@ -15,7 +16,7 @@ from arcflow.report.contents import (
     TaskAnswers,
     gather,
 )
-from arcflow.viz.svg import Row
+from arcflow.report.pictures import HEADS, answer_rows
 from arcflow.viz.terminal import Colors, render_beside, render_task
 
 
@@ -40,6 +41,20 @@ def read_answered(path: str, tasks: Iterable[Task]) -> dict[str, TaskAnswers]:
             next_step="Name with --tasks where the tasks are.",
         )
     return found
+
+
+def last_answers(folder: str) -> str | None:
+    """Return the newest journal in a run's folder, or its submission where there is no journal.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The file's path; None if this is no folder, or one without answers.
+    """
+    path = Path(folder).expanduser()
+    found = [*path.glob("*.journal.jsonl")] or [*path.glob("submission.json")]
+    return str(max(found, key=lambda one: one.stat().st_mtime)) if found else None
 
 
 def list_answered(path: str, answered: Sequence[TaskAnswers]) -> str:
@@ -86,16 +101,7 @@ def render_answered(one: TaskAnswers, colors: Colors, width: int) -> str:
 
 def picture(one: TaskAnswers) -> Picture:
     """Return a picture of a task's pairs, and of the first answers beside the truth."""
-    rows: list[Row] = [
-        (f"train {i}", [[pair.input], [] if pair.output is None else [pair.output], []])
-        for i, pair in enumerate(one.task.train)
-    ]
-    variant = next(iter(one.variants.values()))
-    for i, (pair, found) in enumerate(zip(one.task.test, variant.inputs, strict=True)):
-        truth = [] if pair.output is None else [pair.output]
-        given = [answer.grid for answer in found.answers[:ATTEMPTS]]
-        rows.append((f"test {i}: {STATUS_WORDS[found.status]}", [[pair.input], truth, given]))
-    return Picture(rows, ["input", "output", "answers"], one.task)
+    return Picture(answer_rows(one), list(HEADS), one.task)
 
 
 def note(answer: RankedAnswer) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -31,7 +31,9 @@ def draw_grid(panel: Any, grid: Grid) -> None:
 
 
 def draw_table(
-    rows: Sequence[tuple[str, Sequence[Sequence[Grid]]]], heads: Sequence[str], path: Path
+    rows: Sequence[tuple[str, Sequence[Sequence[Grid]]]],
+    heads: Sequence[str],
+    path: Path | BinaryIO,
 ) -> None:
     """Write a PNG picture of a table whose fields hold several grids side by side.
 
@@ -39,7 +41,7 @@ def draw_table(
         rows: The label of each row and, for each column, its grids; the fields of a column may
             differ in number.
         heads: The names of the columns.
-        path: The picture file to write.
+        path: The picture file to write, or an open one.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -62,7 +64,7 @@ def draw_table(
     _save_small(figure, path)
 
 
-def _save_small(figure: Any, path: Path) -> None:
+def _save_small(figure: Any, path: Path | BinaryIO) -> None:
     """Write a PNG of few colours, the cells' own among them, which takes a quarter of the bytes."""
     from PIL import Image
 
@@ -75,4 +77,6 @@ def _save_small(figure: Any, path: Path) -> None:
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]
     picture = Image.fromarray(np.ascontiguousarray(pixels))
-    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(
+        path, format="PNG", optimize=True
+    )

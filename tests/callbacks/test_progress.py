@@ -1,7 +1,8 @@
 """What a run says of its progress off a terminal, in the captured text of real runs."""
 
-import io
+import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from arcflow.callbacks.progress import LineProgress, RunProgress, run_progress
+from arcflow.callbacks.progress import LineProgress
 from tests.helpers.paths import ROOT
 from tests.helpers.runs import run_arcflow
+from tests.helpers.terminal import run_in_terminal
 
 TINY = [
     f"--config={ROOT}/configs/quickstart.yaml",
@@ -29,7 +31,7 @@ EVALUATE = [
 ]
 LINE = re.compile(
     r"^tasks: (\d+)/6, (solved|answered) (\d+), [\d.e+-]+ s a task, [\dhms ]+ left, "
-    r"steps (\d+(?: of \d+)?), views (\d+(?: of \d+)?)$",
+    r"(?:loss [\d.]+, )?[\d,]+ tokens/s, steps (\d+(?: of \d+)?), views (\d+(?: of \d+)?)$",
     re.M,
 )
 
@@ -103,15 +105,87 @@ def test_fit_writes_its_first_and_last_step_and_its_validations(
     assert "\r" not in text
 
 
-def test_a_terminal_gets_a_bar_and_everything_else_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+FIT = ["fit", *TINY, "--trainer.max_steps=4", "--trainer.val_check_interval=2"]
+FIT += ["--trainer.limit_val_batches=1"]
 
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
-    assert isinstance(run_progress(), LineProgress)
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    assert isinstance(run_progress(), RunProgress)
+
+@pytest.mark.slow
+def test_a_terminal_shows_a_bar_while_fitting(tmp_path: Path) -> None:
+    text = run_in_terminal([*FIT, f"--trainer.default_root_dir={tmp_path}"], columns=150)
+    bars = re.findall(r"\| (\d)/4 \[\d\d:\d\d<([\d:?]+), [^\]]*\]", text)
+    assert ("4", "00:00") in bars, text
+    last = text[text.rindex("| 4/4 [") :]
+    assert re.search(r"train_loss=[\d.]+, tokens_per_s=[\d,]+, val_loss=[\d.]+\]", last), last
+    assert "\nstep " not in text
+
+
+@pytest.mark.slow
+def test_a_terminal_names_what_an_evaluation_does(tmp_path: Path) -> None:
+    words = ["validate", *EVALUATE, "--data.val.max_side=4", "--data.task_batch_size=1"]
+    text = run_in_terminal([*words, f"--trainer.default_root_dir={tmp_path}"], columns=150)
+    # Each task batch begins under its own name, and a line above the bar tells what became of it.
+    assert re.search(r"\rtask batches: +0%\|.*\| 0/3 \[[^\]]*tuning, step \d, loss [\d.]+\]", text)
+    assert "loss: 100%" in text
+    lines = re.findall(r"tasks: (\d)/3, solved \d, .* s a task, .* left, loss", text)
+    assert lines == ["1", "2", "3"], text
+
+
+@pytest.mark.slow
+def test_a_terminal_without_a_width_gets_lines(tmp_path: Path) -> None:
+    text = run_in_terminal([*FIT, f"--trainer.default_root_dir={tmp_path}"], columns=0)
+    assert re.search(r"^step 4/4, loss [\d.]+, [\d,]+ tokens/s, 0s left\r?$", text, re.M), text
+    assert "it/s" not in text
+
+
+NOTEBOOK = """
+import json, sys
+import nbformat
+from nbclient import NotebookClient
+cells = [nbformat.v4.new_code_cell(code) for code in json.load(sys.stdin)]
+notebook = nbformat.v4.new_notebook(cells=cells)
+NotebookClient(notebook, timeout=280, kernel_name="python3").execute()
+print(json.dumps([cell.outputs for cell in notebook.cells]))
+"""
+CELL = """
+from arcflow.cli.main import main
+try:
+    main({words!r})
+except SystemExit as end:
+    print("END", end.code)
+"""
+
+
+@pytest.mark.slow
+def test_a_notebook_shows_one_text_that_is_replaced(tmp_path: Path) -> None:
+    runs = [FIT, ["validate", *EVALUATE, "--data.val.max_side=4", "--data.task_batch_size=1"]]
+    cells = [
+        CELL.format(words=[*words, f"--trainer.default_root_dir={tmp_path / words[0]}"])
+        for words in runs
+    ]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", NOTEBOOK],
+        input=json.dumps(cells),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    fit, validate = json.loads(done.stdout.splitlines()[-1])
+    shown = []
+    for outputs in (fit, validate):
+        said = "".join(one["text"] for one in outputs if one["output_type"] == "stream")
+        assert "END 0" in said
+        assert "IProgress" not in said
+        assert "it/s" not in said
+        places = [one["data"] for one in outputs if one["output_type"] == "display_data"]
+        assert [set(place) for place in places[:1]] == [{"text/plain"}]
+        assert all("text/html" in place for place in places[1:])  # the table at the end
+        shown.append(places[0]["text/plain"])
+    assert re.fullmatch(
+        r"step 4/4, loss [\d.]+, [\d,]+ tokens/s, 0s left\nstep 4: val_loss [\d.]+", shown[0]
+    )
+    assert re.fullmatch(r"tasks: 3/3, solved \d, .*, loss [\d.]+, \d+ tokens/s, .*", shown[1])
 
 
 def test_what_an_evaluation_does_is_said_only_after_a_while(

@@ -78,3 +78,13 @@ def test_an_option_message_gives_a_value_and_where_it_stands() -> None:
 def test_an_option_message_is_never_empty() -> None:
     assert option_message("Expected a <class 'NoneType'>") == "Expected a NoneType."
     assert option_message('Parser key "a":\n  Parser key "b.c":\n  no') == "option a.b.c: no."
+
+
+def test_weights_and_biases_without_an_account() -> None:
+    from wandb.errors import UsageError
+
+    message = user_message(UsageError("No API key configured. Use `wandb login` to log in."))
+    assert message == (
+        "Weights & Biases cannot log: No API key configured. Use `wandb login` to log in. Without "
+        "an account or a network, add --trainer.logger.offline true."
+    )

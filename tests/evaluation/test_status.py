@@ -37,14 +37,20 @@ def test_a_line_counts_solved_tasks_and_the_time() -> None:
     status.begin()
     clock.now += 90
     status.add({"b": [answer("b", 0, TWO), answer("b", 1, TWO)], "a": []})
-    outcomes = {("b", "ttft"): Outcome([], steps=12, views=4)}
+    answers = [answer("b", 0, TWO)] * 90  # of three tokens each
+    losses = [(1, 4.0), (12, 0.5)]
+    outcomes = {("b", "ttft"): Outcome(answers, steps=12, views=4, losses=losses)}
     assert status.line(outcomes) == (
-        "tasks: 2/4, solved 1, 90 s a task, 3m 00s left, steps 12 of 60, views 4 of 16"
+        "tasks: 2/4, solved 1, 90 s a task, 3m 00s left, loss 0.5, 3 tokens/s, "
+        "steps 12 of 60, views 4 of 16"
     )
+    outcomes = {("b", "ttft"): Outcome([], steps=12, views=4)}
     assert status.line(outcomes, seconds_left=42.0).split(", ")[3] == "42s left"
     status.add({"c": [answer("c", 0, TWO), answer("c", 0, ONE)]})  # the second attempt is right
     whole = {("c", "baseline"): Outcome([], views=16), ("c", "ttft"): Outcome([], None, 60, 16)}
-    assert status.line(whole) == "tasks: 3/4, solved 2, 45 s a task, 45s left, steps 60, views 16"
+    assert status.line(whole) == (
+        "tasks: 3/4, solved 2, 45 s a task, 45s left, 3 tokens/s, steps 60, views 16"
+    )
 
 
 def test_hidden_solutions_count_answers_and_no_tuning_has_no_steps() -> None:
@@ -54,7 +60,7 @@ def test_hidden_solutions_count_answers_and_no_tuning_has_no_steps() -> None:
     clock.now += 1
     status.add({"a": [answer("a", 0, ONE)], "b": [answer("b", 0, ONE), answer("b", 1, None)]})
     line = status.line({("a", "baseline"): Outcome([], views=2)})
-    assert line == "tasks: 2/2, answered 1, 0.5 s a task, 0s left, views 2"
+    assert line == "tasks: 2/2, answered 1, 0.5 s a task, 0s left, 0 tokens/s, views 2"
 
 
 def test_the_end_names_what_is_missing_and_where_things_are() -> None:

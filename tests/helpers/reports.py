@@ -49,6 +49,7 @@ def entries_for(tasks: Sequence[Task], seed: int, variants: Sequence[str]) -> li
                     "loss": [3.5, 10],
                     "steps": 12,
                 }
+                | ({"losses": [[1, 2.5], [6, 0.75], [12, 0.125]]} if variant == "ttft" else {})
             )
     return entries
 

@@ -132,7 +132,7 @@ def test_colours_that_a_program_names() -> None:
 def test_a_composition_keeps_programs_that_call_themselves() -> None:
     source = program('"""This task halves the grid: é."""', "if len(grid) > 1:",
                      "    return task(grid[:1])", "return grid")  # fmt: skip
-    again = Program("00000000", "halve", "tests", lambda grid: grid, source)
+    again = Program("00000000", "halve", source, "tests", lambda grid: grid)
     text = composition(again, programs()["67a3c6ac"])
     assert "def halve(grid):" in text
     assert "return halve(grid[:1])" in text

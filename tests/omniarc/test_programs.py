@@ -18,7 +18,7 @@ SOLVED = 399
 
 
 def made(function: Any, source: str = "def task(grid):\n    return grid\n") -> Program:
-    return Program("00d62c1b", "made", "tests", function, source)
+    return Program("00d62c1b", "made", source, "tests", function)
 
 
 def test_every_program_solves_its_task() -> None:

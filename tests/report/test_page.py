@@ -101,6 +101,22 @@ def test_texts_of_tasks_are_escaped() -> None:
     assert "\x1b" not in page
 
 
+def test_the_losses_of_fine_tuning_are_drawn_once_a_task() -> None:
+    tasks = named("arc-agi-1/evaluation")[:3]
+    page = render("an evaluation", gather(tasks, entries_for(tasks, 0, ["ttft", "baseline"])))
+    tags_of(page)
+    title = "loss of fine-tuning: 2.5 at step 1, 0.125 at step 12"
+    assert page.count(f"<title>{title}</title>") == 3
+    [path] = set(re.findall(r'class="chart losses">.*?points="([^"]+)"', page))
+    points = [tuple(map(float, point.split(","))) for point in path.split()]
+    # To the right with the steps, and down with the losses.
+    assert len(points) == 3
+    assert points[0][0] < points[1][0] < points[2][0]
+    assert points[0][1] < points[1][1] < points[2][1]
+    flat = {"task": tasks[0].id, "variant": "ttft", "candidates": [], "losses": [[1, 0.0]]}
+    assert "0 at step 1, 0 at step 1" in render("one step", gather(tasks, [flat]))
+
+
 def test_a_report_of_no_tasks_says_so() -> None:
     page = render("nothing", [])
     tags_of(page)

@@ -1,5 +1,6 @@
 """``arcflow show`` on submissions and journals: lists, drawings, marks of wrong cells, pictures."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,23 @@ def test_a_submission_and_a_picture(
         assert picture.read_bytes().startswith(start)
 
 
+def test_a_runs_folder_shows_its_last_answers(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = named("arc-agi-1/evaluation")[:5]
+    folder = tmp_path / "run"
+    folder.mkdir()
+    write_submission(folder / "submission.json", build_submission(tasks, read_candidates(journal)))
+    assert f"{folder}/submission.json: 5 tasks" in show(capsys, str(folder))
+    for age, name in ((2000, "test"), (1000, "validate")):
+        path = folder / f"{name}.journal.jsonl"
+        path.write_bytes(journal.read_bytes())
+        os.utime(path, (age, age))
+    assert f"{folder}/test.journal.jsonl: 5 tasks" in show(capsys, str(folder))
+    said = show(capsys, tasks[1].id, "--answers", str(folder), "--no-color")
+    assert said == show(capsys, tasks[1].id, "--answers", str(journal), "--no-color")
+
+
 def test_bad_input_is_one_line(
     journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,7 +92,7 @@ def test_bad_input_is_one_line(
     for words, message in (
         ([other, *answers], "answers to none of the tasks"),
         ([str(journal), "--tasks", "arc-agi-1/training"], "answers to none of the tasks"),
-        (["00576224", "-o", "a.svg"], "a picture shows one task and its answers"),
+        (["00576224", "-o", "a.svg"], "a picture shows one task, its answers or what"),
         (["00576224", *answers, "-o", str(tmp_path / "a.gif")], "unknown kind of picture"),
         (["00576224", *answers, "-o", str(journal)], "would replace an input"),
         (["00576224", "--answers", str(tmp_path / "none")], "no such file"),

@@ -41,7 +41,8 @@ class FailedProgramStream(TaskStream):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._attempts = FailedPrograms()
+        self._words = self.source.own_words
+        self._attempts = FailedPrograms(words=self._words)
 
     def completed(self, task: Task, index: int) -> Task | None:
         """Return the task with a program that fails one of the pairs shown.

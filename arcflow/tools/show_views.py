@@ -1,0 +1,144 @@
+"""Views of a task as a model sees them, and the exact prompt, in the terminal or as a picture."""
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from arcflow.api.pictures import Picture
+from arcflow.core.augment import Augmentation
+from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.printable import printable
+from arcflow.core.task import Task
+from arcflow.evaluation.views import evaluation_views
+from arcflow.viz.marked_text import CLOSE, OPEN, render_marked, save_marked
+from arcflow.viz.svg import Row
+from arcflow.viz.terminal import Colors, render_task
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of views and prompts."""
+    group = parser.add_argument_group("what a model sees")
+    group.add_argument(
+        "--views",
+        type=int,
+        metavar="N",
+        help="show the first N views of the task under which an evaluation asks about it",
+    )
+    group.add_argument(
+        "--prompt",
+        action="store_true",
+        help="show the exact text that a model reads, and mark the tokens that the loss scores",
+    )
+    group.add_argument(
+        "--view", type=int, default=0, metavar="K", help="of the prompt: view K; default: 0"
+    )
+    group.add_argument(
+        "--test", type=int, default=0, metavar="I", help="of the prompt: test input I; default: 0"
+    )
+    group.add_argument(
+        "-c",
+        "--config",
+        action="append",
+        default=[],
+        metavar="CONFIG",
+        help="take text, tokenizer and augmentation from a config of a run, a config that comes "
+        "with arcflow, or a run's folder; may be given again",
+    )
+    group.add_argument("--tokenizer", default="", metavar="NAME", help="instead of the config's")
+
+
+def show_views(options: argparse.Namespace, task: Task, colors: Colors, width: int) -> None:
+    """Show what the options ask for: the views of a task, or a prompt.
+
+    Args:
+        options: With those of :func:`add_options`, and ``output``.
+        task: The task.
+        colors: Whether cells are digits or coloured.
+        width: The width of the terminal, in columns.
+
+    Raises:
+        ConfigError: An option that is out of range, or a config that cannot be read.
+        DataError: The picture cannot be written.
+    """
+    if options.prompt and not options.config and not options.tokenizer:
+        raise ConfigError(
+            "--prompt: which tokenizer?",
+            value=None,
+            expected="--config CONFIG, a run's folder or file, or --tokenizer NAME",
+            next_step="Add `-c quickstart`, say, or --tokenizer characters.",
+        )
+    # It reads tokenizers, which this tool does not need otherwise.
+    prompts = import_module("arcflow.api.prompts")
+    settings = prompts.read_settings(options.config, options.tokenizer)
+    number = options.view + 1 if options.prompt else options.views
+    if number < 1:
+        raise _out_of_range("--view" if options.prompt else "--views", options, "0 or more")
+    views = evaluation_views(task, number, settings.augment, settings.seed)
+    if not options.prompt:
+        _show_views(views, task, options.output, colors, width)
+        return
+    if options.view >= len(views):
+        raise _out_of_range("--view", options, f"below {len(views)}: the task has no more views")
+    if not 0 <= options.test < len(task.test):
+        raise _out_of_range("--test", options, f"0 to {len(task.test) - 1}")
+    view = views[options.view]
+    marked = prompts.mark_prompt(settings, view.apply(task), options.test)
+    _show_prompt(marked, f"{printable(task.id)}, view {options.view}: {view.name}", options, colors)
+
+
+def _out_of_range(name: str, options: argparse.Namespace, expected: str) -> ConfigError:
+    return ConfigError(
+        f"{name} is out of range",
+        value=getattr(options, name.removeprefix("--")),
+        expected=expected,
+        next_step=f"Correct {name}.",
+    )
+
+
+def _show_views(
+    views: list[Augmentation], task: Task, output: str | None, colors: Colors, width: int
+) -> None:
+    shown = [view.apply(task) for view in views]
+    if output is None:
+        for i, (view, seen) in enumerate(zip(views, shown, strict=True)):
+            print(f"view {i}: {view.name}")
+            print(render_task(seen, colors, width))
+        return
+    rows: list[Row] = []
+    for part in ("train", "test"):
+        for i in range(len(getattr(task, part))):
+            fields = []
+            for seen in shown:
+                pair = getattr(seen, part)[i]
+                fields.append([g for g in (pair.input, pair.output) if g is not None])
+            rows.append((f"{part} {i}", fields))
+    Picture(rows, [f"view {i}" for i in range(len(views))], task).save(output)
+    print(f"written: {output}")
+
+
+def _show_prompt(marked: Any, title: str, options: argparse.Namespace, colors: Colors) -> None:
+    facts = f"{marked.tokens} tokens, {marked.scored} scored, {marked.pairs} train pairs"
+    if options.output is None:
+        how = f" (between {OPEN} and {CLOSE})" if colors == "none" else " (on green)"
+        print(f"{title}\n{facts}{how if marked.scored else ''}\n")
+        print(render_marked(marked.pieces, colors))
+        return
+    path = Path(options.output)
+    if path.suffix not in (".svg", ".png"):
+        raise DataError(
+            "show: unknown kind of picture",
+            value=str(path),
+            expected="a path that ends in .svg or .png",
+            next_step="Change the path's ending.",
+        )
+    try:
+        save_marked(marked.pieces, f"{title}; {facts}", path)
+    except OSError as error:
+        raise DataError(
+            f"show: the picture cannot be written ({error.strerror})",
+            value=str(path),
+            expected="a path to a file in a folder that can be written to",
+            next_step="Choose another path, or make the folder.",
+        ) from error
+    print(f"written: {path}")
