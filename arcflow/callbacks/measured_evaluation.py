@@ -1,4 +1,4 @@
-"""One real task batch of an evaluation, measured; nothing is written into the run's folder."""
+"""A real task batch of an evaluation, measured; nothing is written into the run's folder."""
 
 import time
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from arcflow.callbacks.pass_n import PassN
 from arcflow.core.task import Task
 from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.datamodules.task_batches import TaskBatch, task_batches
-from arcflow.evaluation.loop import Subject
+from arcflow.evaluation.loop import Evaluation, Subject
 from arcflow.evaluation.outcome import Outcomes
 from arcflow.evaluation.results import Results
 from arcflow.evaluation.time_budget import TimeBudget
@@ -25,7 +25,11 @@ class _Stopwatch(TimeBudget):
 
     def __init__(self, task_seconds: float) -> None:
         super().__init__(None, task_seconds)
-        self.steps, self.tuning, self.work, self.answering = 0, 0.0, 0.0, 0.0
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was added up."""
+        self.steps, self.tuning, self.answering = 0, 0.0, 0.0
 
     def tuned(self, steps: int, seconds: float) -> None:
         """Note the seconds of optimizer steps."""
@@ -35,7 +39,7 @@ class _Stopwatch(TimeBudget):
     def answered(self, work: float, seconds: float) -> None:
         """Note the seconds of answers."""
         super().answered(work, seconds)
-        self.work, self.answering = self.work + work, self.answering + seconds
+        self.answering += seconds
 
     def rescored(self, views: int, seconds: float) -> None:
         """Note the seconds of re-scoring among those of the answers."""
@@ -131,7 +135,10 @@ class MeasuredPassN(PassN):
         return self._watch
 
     def _on_batch(self, batch: Any) -> None:
-        """Evaluate the task batch of median work in the place of the one that is handed over."""
+        """Evaluate the smallest task batch, which warms up, and measure that of median work.
+
+        What is handed over is not looked at.
+        """
         evaluation = self._evaluation
         if evaluation is None:  # the loss of a validation inside of fit
             return
@@ -142,23 +149,32 @@ class MeasuredPassN(PassN):
             return
         work = [evaluation._work(one.tasks) for one in self._batches]
         order = sorted(range(len(work)), key=lambda i: (work[i], i))
-        chosen = self._batches[order[len(order) // 2]].tasks
+        chosen = order[len(order) // 2]
+        if order[0] != chosen:
+            self._evaluate(evaluation, self._batches[order[0]].tasks)
+        self._watch.restart()
+        self.times.measured, self.times.began = self._batches[chosen].tasks, time.time()
+        self.times.seconds = self._evaluate(evaluation, self.times.measured)
+        if self.times.left:
+            self.times.estimate = self._estimate(sum(work) / max(1.0, work[chosen]))
         times, watch = self.times, self._watch
-        times.measured, times.began = chosen, time.time()
-        began = time.perf_counter()
-        evaluation.task_batch(chosen, len(chosen))
-        evaluation.collect()
-        times.seconds = time.perf_counter() - began
         times.steps, times.tuning, times.answering = watch.steps, watch.tuning, watch.answering
-        rest = times.seconds - times.tuning - times.answering
-        if not times.left:
-            return
-        tuned = sum(len(task.train) > 1 for task in times.left)
-        times.estimate = (
-            (times.tuning / max(1, sum(len(task.train) > 1 for task in chosen)) * tuned)
-            + times.answering * sum(work) / max(1.0, evaluation._work(chosen))
-            + rest / len(chosen) * len(times.left)
-        )
+
+    def _evaluate(self, evaluation: Evaluation, tasks: Sequence[Task]) -> float:
+        """Evaluate a task batch whole, and return the seconds that it took."""
+        began = time.perf_counter()
+        evaluation.task_batch(tasks, len(tasks))
+        evaluation.collect()
+        return time.perf_counter() - began
+
+    def _estimate(self, more: float) -> float:
+        """Return the seconds of all tasks that are left, whose answers are ``more`` times the
+        work of those measured."""
+        measured, left, watch = self.times.measured, self.times.left, self._watch
+        tuned, all_tuned = (sum(len(task.train) > 1 for task in part) for part in (measured, left))
+        rest = self.times.seconds - watch.tuning - watch.answering
+        tuning = watch.tuning * all_tuned / max(1, tuned)
+        return tuning + watch.answering * more + rest * len(left) / len(measured)
 
     def _batch_ended(self, batch: Any) -> None:
         """Stop the clock of a batch of the loss."""

@@ -52,7 +52,7 @@ def fit_lines(
         )
     loader = trainer.train_dataloader
     if isinstance(loader, TrainLoader) and loader.skipped:
-        yield "do not fit", f"{loader.skipped} samples that were passed over until then"
+        yield "do not fit", f"samples that were passed over until then: {loader.skipped}"
     measured = len(times.steps[1:] or times.steps)
     speed = f", {times.tokens_per_step / seconds:,.0f} tokens/s" if times.samples else ""
     yield "measured", f"{seconds:.3g} s a step, the mean of {measured}{speed}"
