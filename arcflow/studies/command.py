@@ -245,14 +245,22 @@ def _report(study: Study, results: Results, output: Path) -> None:
     if not results:
         return
     from arcflow.studies.plot import draw
+    from arcflow.studies.trend import draw_trend, trend_lines
 
+    names, trend = ["study.csv", "study.md", "study.png"], trend_lines(study, results)
     (output / "study.csv").write_text(csv_text(study, results), "utf-8")
-    (output / "study.md").write_text(markdown(study, results), "utf-8")
+    text = "\n".join(
+        [markdown(study, results), *trend, ""] if trend else [markdown(study, results)]
+    )
+    (output / "study.md").write_text(text, "utf-8")
     draw(study, results, output / "study.png")
+    if trend and draw_trend(study, results, output / "trend.png"):
+        names.append("trend.png")
     console = Console()
     # A file or a pipe gets whole lines, while a terminal has its own width.
     (console if console.is_terminal else Console(width=240)).print(table(study, results))
-    print(f"{output}: study.csv, study.md, study.png")
+    print(*trend, sep="\n", end="\n" if trend else "")
+    print(f"{output}: {', '.join(names)}")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Study files: YAML that says which rows a table has and which runs make each of them.
 
 A file has ``title``, ``stages`` (the runs of a row, in order), ``rows`` (what each changes),
-``seeds``, ``columns`` (the metrics to show) and optionally ``plot`` (those to plot).
+``seeds``, ``columns`` (the metrics to show) and optionally ``plot`` (those to plot) and ``trend``.
 """
 
 import os
@@ -59,12 +59,14 @@ class StudyRow:
         label: The name to show.
         options: What this row sets in each stage; nothing in a reference row.
         start: The fit stage whose trained weights this row's first fit starts from, or "" for none.
+        x: The number of the row in the study's trend, or None.
     """
 
     name: str
     label: str
     options: Mapping[str, Options]
     start: str = ""
+    x: float | None = None
 
     @property
     def changes(self) -> bool:
@@ -85,6 +87,7 @@ class Study:
         columns: The metrics to show.
         plot: Those of the metrics to plot.
         starts: The stages that rows start from, which only those rows run.
+        trend: What the rows' numbers say, if a line is to be fitted through them; otherwise "".
     """
 
     name: str
@@ -95,6 +98,7 @@ class Study:
     columns: tuple[str, ...]
     plot: tuple[str, ...]
     starts: frozenset[str] = frozenset()
+    trend: str = ""
 
     def stages_of(self, row: StudyRow) -> tuple[StudyStage, ...]:
         """Return the stages that the row runs, in order."""
@@ -130,7 +134,12 @@ def read_study(path: Path) -> Study:
     """
     obj = read_yaml(path)
     where = str(path)
-    _keys(obj, where, required=("stages", "rows", "seeds", "columns"), optional=("title", "plot"))
+    _keys(
+        obj,
+        where,
+        required=("stages", "rows", "seeds", "columns"),
+        optional=("title", "plot", "trend"),
+    )
     stages: list[StudyStage] = []
     for name, stage in _mapping(obj["stages"], f"{where}: stages").items():
         stages.append(_stage(path, str(name), stage, stages))
@@ -145,6 +154,10 @@ def read_study(path: Path) -> Study:
         for name, row in _mapping(obj["rows"], f"{where}: rows").items()
     )
     _check_starts(where, rows, stages)
+    trend = _text(obj.get("trend", ""), f"{where}: trend")
+    for row in rows:
+        if (row.x is None) == bool(trend):
+            _refuse(f"{where}: row {row.name}: x", row.x, "a number above 0, with trend alone")
     return Study(
         name=path.stem,
         title=_text(obj.get("title", path.stem), f"{where}: title"),
@@ -154,12 +167,13 @@ def read_study(path: Path) -> Study:
         columns=tuple(columns),
         plot=tuple(plot),
         starts=frozenset(row.start for row in rows if row.start),
+        trend=trend,
     )
 
 
 def _stage(path: Path, name: str, obj: object, earlier: list[StudyStage]) -> StudyStage:
     where = f"{path}: stage {name}"
-    _check_name(where, name, taken=("label", "start"))
+    _check_name(where, name, taken=("label", "start", "x"))
     stage = _mapping(obj, where)
     _keys(stage, where, required=("command", "configs"), optional=("options", "checkpoint"))
     command, checkpoint = stage["command"], stage.get("checkpoint", "")
@@ -190,10 +204,13 @@ def _row(where: str, name: object, obj: object, stages: list[StudyStage]) -> Stu
     _check_name(where, name)
     row = _mapping(obj, where)
     names = [stage.name for stage in stages]
-    _keys(row, where, optional=("label", "start", *names))
+    _keys(row, where, optional=("label", "start", "x", *names))
     options = {stage: _options(row, stage, where) for stage in names if stage in row}
     label = _text(row.get("label", name), f"{where}: label")
-    return StudyRow(str(name), label, options, _text(row.get("start", ""), f"{where}: start"))
+    start, x = _text(row.get("start", ""), f"{where}: start"), row.get("x")
+    if x is not None and (type(x) not in (int, float) or not 0 < x < float("inf")):
+        _refuse(f"{where}: x", x, "a number above 0")
+    return StudyRow(str(name), label, options, start, x)
 
 
 def _check_starts(where: str, rows: Collection[StudyRow], stages: list[StudyStage]) -> None:

@@ -6,37 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from arcflow.scoring.submission import input_counts, read_submission
 from arcflow.sources.arc import load_split
 from tests.helpers.paths import ROOT
+from tests.helpers.qwen import save_tiny_qwen
 from tests.helpers.runs import logged, run_arcflow
-from tests.helpers.tokenizers import qwen_like
 
 
 @pytest.fixture(scope="module")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    tokenizer = qwen_like()
-    tokenizer.save_pretrained(folder)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = Qwen2ForCausalLM(
-            Qwen2Config(
-                vocab_size=len(tokenizer) + 5,
-                hidden_size=32,
-                intermediate_size=64,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                num_key_value_heads=2,
-                tie_word_embeddings=True,
-                eos_token_id=tokenizer.eos_token_id,
-                bos_token_id=None,
-            )
-        )
-    model.to(torch.bfloat16).save_pretrained(folder)
-    return folder
+    return save_tiny_qwen(tmp_path_factory.mktemp("model"))
 
 
 @pytest.mark.slow

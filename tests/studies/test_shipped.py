@@ -30,19 +30,78 @@ def test_ttft_has_every_variant_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(set(arguments)) == len(ttft.rows) >= 20
 
 
+SHIPPED = sorted(path.stem for path in (ROOT / "configs" / "studies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_rows_of_shipped_studies_differ(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found = read_study(find_study(name))
+    assert len(found.seeds) >= 3
+    runs = plan(found, Path("out"), found.seeds)
+    # What a row does in its earlier stages is in the names of their folders.
+    arguments = {
+        json.dumps(runs[row.name, 0].arguments, sort_keys=True, default=str) for row in found.rows
+    }
+    assert len(arguments) == len(found.rows)
+
+
 @pytest.mark.slow
-def test_every_row_of_ttft_parses(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+@pytest.mark.parametrize("name", ["ttft", "temperature", "prompts", "kinds"])
+def test_every_row_parses(name: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     from tests.cli.test_main import call
 
     monkeypatch.chdir(ROOT)
-    ttft = read_study(find_study("ttft"))
-    found: dict[str, str] = {}
-    for (row, _), one in plan(ttft, Path("out"), (0,)).items():
-        words = [word for word in one.words() if not word.startswith("--ckpt_path")]
-        capsys.readouterr()
-        assert call([*words, "--print_config"]) == 0, row
-        found[row] = capsys.readouterr().out.replace(f"rows/{row}/", "")
-    assert len(set(found.values())) == len(ttft.rows)
+    found = read_study(find_study(name))
+    texts: dict[str, str] = {}
+    for (row, _), one in plan(found, Path("out"), (0,)).items():
+        for run in (one, one.parent):
+            assert run is not None
+            words = [word for word in run.words() if not word.startswith("--ckpt_path")]
+            capsys.readouterr()
+            assert call([*words, "--print_config"]) == 0, row
+            out = capsys.readouterr().out.replace(str(run.folder), "")
+            texts[row] = texts.get(row, "") + out
+    assert len(set(texts.values())) == len(found.rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [("temperature", "greedy,samples-2"), ("kinds", "three"), ("prompts", "chat-short")],
+)
+def test_miniatures(name: str, rows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.chdir(tmp_path)
+    small: dict[str, object] = {
+        "fit.trainer.max_steps": 4,
+        "fit.data.workers": 0,
+        "trainer.val_check_interval": 4,
+        "data.val.max_side": 3,
+        "validate.test_time.steps": 0,
+    }
+    if name == "prompts":
+        from tests.helpers.qwen import save_tiny_qwen
+
+        small |= {
+            "model.backbone.model": save_tiny_qwen(tmp_path / "model"),
+            "trainer.accelerator": "cpu",
+            "data.max_tokens": 1500,
+            "data.tokens_per_batch": 1500,
+            "fit.data.train.max_side": 4,
+            "pass_n.answer.views": 2,
+        }
+    words = [f"--set={option}={value}" for option, value in small.items()]
+    arguments = [name, "--only", rows, "--seeds=0", "--output=out", *words]
+    assert study.main(arguments) == 0
+    with Path("out/study.csv").open() as file:
+        found = [line for line in csv.DictReader(file) if line["seed"] == "0"]
+    assert [line["row"] for line in found] == rows.split(",")
+    assert all(0 <= float(line["vote_2"]) <= 1 for line in found)
+    assert Path("out/study.png").read_bytes().startswith(b"\x89PNG")
+    done = {path: path.read_bytes() for path in Path("out").rglob(study_folder.LOG)}
+    assert study.main(arguments) == 0
+    assert {path: path.read_bytes() for path in done} == done
 
 
 @pytest.mark.slow

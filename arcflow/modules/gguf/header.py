@@ -40,12 +40,12 @@ class TensorEntry:
 
     Attributes:
         shape: The sizes, the last one contiguous, as in torch.
-        type: The number of its type among those of ggml.
+        number_type: The number of its type among those of ggml.
         offset: The place of its data, in bytes from the beginning of the data.
     """
 
     shape: tuple[int, ...]
-    type: int
+    number_type: int
     offset: int
 
 

@@ -34,7 +34,7 @@ def rope_parameters(path: Path, header: GGUFHeader) -> dict[str, Any] | None:
     """
     theta = header.metadata.get(f"{header.architecture}.rope.freq_base")
     entry = header.tensors.get(FACTORS)
-    if entry is None or entry.type != _FLOAT32 or not isinstance(theta, float):
+    if entry is None or entry.number_type != _FLOAT32 or not isinstance(theta, float):
         return None
     count = math.prod(entry.shape)
     with path.open("rb") as file:

@@ -47,7 +47,7 @@ def test_the_header_is_what_gguf_s_own_reader_reads(file: Path) -> None:
     for tensor in theirs.tensors:
         entry = ours.tensors[tensor.name]
         assert entry.shape == tuple(int(n) for n in reversed(tensor.shape))
-        assert entry.type == tensor.tensor_type
+        assert entry.number_type == tensor.tensor_type
         assert ours.data_start + entry.offset == tensor.data_offset
 
 
