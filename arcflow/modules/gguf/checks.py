@@ -118,7 +118,9 @@ def _check_length(path: Path, header: GGUFHeader) -> None:
         try:
             block, size = GGML_QUANT_SIZES[GGMLQuantizationType(entry.number_type)]
         except (KeyError, ValueError) as error:
-            raise damaged(path, f"{name} has the unknown number type {entry.number_type}") from error
+            raise damaged(
+                path, f"{name} has the unknown number type {entry.number_type}"
+            ) from error
         end = header.data_start + entry.offset + math.prod(entry.shape) // block * size
         if end > header.size:
             raise damaged(path, f"cut off: {header.size} bytes, but {name} ends at {end}")
