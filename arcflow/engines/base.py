@@ -1,5 +1,6 @@
 """The protocol between evaluation and the engines that write answers."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,45 @@ class Request:
     max_tokens: int | None = None
 
 
+class Grammar(Protocol):
+    """What a completion may be, token by token; without state of its own.
+
+    Attributes:
+        start: The state before the first token.
+    """
+
+    start: Any
+
+    def step(self, state: Any, token: int) -> Any | None:
+        """Return the state after a token; None if no completion goes on with it."""
+        ...
+
+    def may_stop(self, state: Any) -> bool:
+        """Return whether a completion may end in a state."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParams:
+    """The parameters of a depth-first search for all probable completions.
+
+    Attributes:
+        min_probability: The bound p, between 0 and 1: every completion is found whose probability
+            (at temperature 1, its end included) is at least p.
+        max_forwards: The largest number of tokens that the model computes for a request, the
+            prompt's excepted; what was found by then is returned.
+        best_guess: Whether the most probable token is taken from place to place until a first
+            completion is complete, however improbable it is; it is returned with the others.
+        grammar: What a completion may be; None for anything. Probabilities are the model's own,
+            not shared out anew among the allowed completions.
+    """
+
+    min_probability: float
+    max_forwards: int
+    best_guess: bool = True
+    grammar: Grammar | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
     """One prompt, and completions of it whose log-probabilities are asked for.
@@ -67,7 +107,7 @@ class ScoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """The parameters of sampling.
+    """The parameters of sampling, or of a search in its place.
 
     Attributes:
         n: The number of completions of each request.
@@ -76,6 +116,8 @@ class SamplingParams:
             from; 1 samples from all.
         max_tokens: The longest completion, in tokens.
         stop_ids: The token ids that end a completion; they are not part of it.
+        search: The parameters of a search, which needs one completion (n) at temperature 0 from all
+            tokens; None samples.
     """
 
     n: int = 1
@@ -83,6 +125,7 @@ class SamplingParams:
     top_p: float = 1.0
     max_tokens: int = 1024
     stop_ids: tuple[int, ...] = field(default=())
+    search: SearchParams | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +134,8 @@ class Completion:
 
     Attributes:
         token_ids: The token ids, without the stop token.
-        log_prob: The sum of the tokens' log-probabilities at temperature 1, in nats.
+        log_prob: The sum of the tokens' log-probabilities at temperature 1, in nats. A search
+            counts an end by all stop tokens together, as it returns each completion once.
         n_tokens: The number of tokens in that sum, the stop token included.
         finished: Whether a stop token ended it; False if ``max_tokens`` or the time limit did.
         error: The reason why there is no answer, if the engine failed; otherwise empty.
@@ -105,7 +149,11 @@ class Completion:
 
 
 Answers = list[list[Completion]]
-"""The ``sampling.n`` completions of each request, in the order of the requests."""
+"""The completions of each request, in the order of the requests.
+
+Sampling gives ``sampling.n`` of each. A search gives those that it found, the most probable first;
+if it found none, one that is not finished and whose ``error`` says why.
+"""
 
 
 class Engine(Protocol):
@@ -128,9 +176,12 @@ class Engine(Protocol):
     Attributes:
         in_background: Whether the work of :meth:`submit` goes on while its caller computes
             something else.
+        can_search: Whether it takes ``sampling.search``. One that does not must refuse it, as
+            :func:`check_sampling` does.
     """
 
     in_background: bool
+    can_search: bool = False
 
     def submit(
         self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
@@ -193,17 +244,41 @@ class Engine(Protocol):
         ...
 
 
-def check_sampling(requests: Sequence[Request], sampling: SamplingParams) -> None:
-    """Refuse requests that no engine can answer.
+def check_sampling(
+    requests: Sequence[Request], sampling: SamplingParams, can_search: bool = False
+) -> None:
+    """Refuse requests that an engine cannot answer.
 
     Args:
         requests: The prompts.
         sampling: The parameters of sampling.
+        can_search: Whether the engine can search.
 
     Raises:
-        ConfigError: If a sampling parameter is out of range, or a prompt is empty.
+        ConfigError: If a sampling parameter is out of range, if a prompt is empty, or if a search
+            is asked of an engine that cannot, or together with sampling.
     """
     next_step = "Correct the sampling options."
+    if sampling.search is not None:
+        if not can_search:
+            raise ConfigError(
+                "sampling: this engine cannot search",
+                value="search",
+                expected="sampling alone, or the transformers engine",
+                next_step="Leave search out, or choose the transformers engine.",
+            )
+        check_search(sampling.search)
+        if sampling.n != 1 or sampling.temperature != 0 or sampling.top_p != 1:
+            raise ConfigError(
+                "sampling: a search does not sample",
+                value={
+                    "n": sampling.n,
+                    "temperature": sampling.temperature,
+                    "top_p": sampling.top_p,
+                },
+                expected="n 1, temperature 0 and top_p 1 with a search",
+                next_step=next_step,
+            )
     if sampling.n < 1 or sampling.max_tokens < 1:
         raise ConfigError(
             "sampling: nothing to generate",
@@ -233,6 +308,32 @@ def check_sampling(requests: Sequence[Request], sampling: SamplingParams) -> Non
                 expected="at least one token id",
                 next_step="Check the template: it must write something before the answer.",
             )
+
+
+def check_search(search: SearchParams) -> None:
+    """Refuse a search that cannot be done.
+
+    Args:
+        search: The parameters of the search.
+
+    Raises:
+        ConfigError: If the bound is no probability between 0 and 1, or the limit is below 1.
+    """
+    bound = search.min_probability
+    if not (math.isfinite(bound) and 0 < bound < 1):
+        raise ConfigError(
+            "search: bad min_probability",
+            value=bound,
+            expected="a probability above 0 and below 1",
+            next_step="Set it to 0.1, for example.",
+        )
+    if search.max_forwards < 1:
+        raise ConfigError(
+            "search: bad max_forwards",
+            value=search.max_forwards,
+            expected="at least 1 token",
+            next_step="Set it to 1000, for example.",
+        )
 
 
 def check_scoring(requests: Sequence[ScoreRequest]) -> None:

@@ -1,6 +1,5 @@
 """An engine on transformers' own ``generate`` that computes shared prompt beginnings once."""
 
-import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -29,11 +28,13 @@ from arcflow.engines.base import (
     check_sampling,
     check_scoring,
 )
+from arcflow.engines.batch_search import search_batch
+from arcflow.engines.depth_first import OUT_OF_TIME, DepthFirst
 from arcflow.engines.prefix import PromptGroup, group_prompts, plan_batches
+from arcflow.engines.prompt_cache import PromptCache
+from arcflow.engines.row_cache import RowCache
 from arcflow.engines.sampling import TokenChooser, draw_uniforms
 from arcflow.engines.scoring import CompletionScorer
-
-LATE = "the time limit was reached"
 
 UseAdapter = Callable[[AdapterRef | None], AbstractContextManager[Any]]
 """A function whose context makes the model answer with an adapter; None is the trained model."""
@@ -45,7 +46,8 @@ class TransformersEngine(Engine):
     Prompts that begin alike (the views of one task that differ in the test input, the samples
     of one prompt) share one forward pass over the common part: its key-value cache is repeated
     for the rows, and ``generate`` goes on from there. An answer depends on its request alone,
-    not on the batch it is computed in, up to rounding.
+    not on the batch it is computed in, up to rounding. A search
+    (:mod:`~arcflow.engines.depth_first`) takes the place of ``generate`` after the prompts.
 
     Args:
         model: A transformers causal language model, or a PEFT model around one.
@@ -61,6 +63,7 @@ class TransformersEngine(Engine):
     """
 
     in_background = False
+    can_search = True
 
     def __init__(
         self,
@@ -78,39 +81,42 @@ class TransformersEngine(Engine):
         self.max_batch_tokens = max_batch_tokens
         self._clock = clock
         self._stop_at: float | None = None
-        cache = DynamicCache(config=self.model.config)
-        self.share_prefix = share_prefix and not (any(cache.is_sliding) or any(cache.is_linear))
-        forward = inspect.signature(self.model.forward).parameters
-        self._last_logits = {"logits_to_keep": 1} if "logits_to_keep" in forward else {}
+        self._rows_left = 0
+        self.share_prefix = share_prefix and sees_everything(self.model.config)
+        self._prompts = PromptCache(self.model, pad_id)
 
     def generate(
         self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
     ) -> Answers:
-        """Complete every request ``sampling.n`` times.
+        """Complete every request ``sampling.n`` times, or search its probable completions.
 
         Args:
             requests: The prompts.
-            sampling: The parameters of sampling; with temperature 0 the n completions of a
-                request are equal and are computed once.
+            sampling: The parameters of sampling or of a search; with temperature 0 the n
+                completions of a request are equal and are computed once.
             seconds: A time limit in seconds, or None; what is not complete by then comes back
-                unfinished.
+                unfinished, and a search returns what it has found.
 
         Returns:
             The completions of each request, in the order of the requests.
 
         Raises:
-            ConfigError: If a sampling parameter is out of range, if a prompt is empty, or if a
-                request names an adapter and there is no ``use_adapter``.
+            ConfigError: If a sampling parameter is out of range, if a prompt is empty, if a
+                request names an adapter and there is no ``use_adapter``, or if a search is asked
+                of a model whose attention does not see everything.
         """
-        check_sampling(requests, sampling)
+        check_sampling(requests, sampling, self.can_search)
+        if sampling.search is not None:
+            check_searchable(self.model.config)
         self._check_adapters(requests)
         self._stop_at = None if seconds is None else self._clock() + seconds
+        self._rows_left = len(requests)
         n = sampling.n if sampling.temperature > 0 else 1
         groups: dict[tuple[AdapterRef | None, int], list[int]] = {}
         for i, request in enumerate(requests):
             longest = request.max_tokens or sampling.max_tokens
             groups.setdefault((request.adapter, longest), []).append(i)
-        answers: dict[tuple[int, int], Completion] = {}
+        answers: dict[tuple[int, int], list[Completion]] = {}
         with torch.no_grad(), _evaluating(self.model):
             for (adapter, longest), members in groups.items():
                 switch = nullcontext() if self.use_adapter is None else self.use_adapter(adapter)
@@ -122,7 +128,10 @@ class TransformersEngine(Engine):
                         replace(sampling, max_tokens=longest),
                         answers,
                     )
-        return [[answers[i, k % n] for k in range(sampling.n)] for i in range(len(requests))]
+        return [
+            [completion for k in range(sampling.n) for completion in answers[i, k % n]]
+            for i in range(len(requests))
+        ]
 
     def submit(
         self, requests: Sequence[Request], sampling: SamplingParams, seconds: float | None = None
@@ -173,7 +182,7 @@ class TransformersEngine(Engine):
             [
                 Completion(ids, scores[i, k], len(ids), finished=True)
                 if (i, k) in scores
-                else Completion((), 0.0, 0, finished=False, error=LATE)
+                else Completion((), 0.0, 0, finished=False, error=OUT_OF_TIME)
                 for k, ids in enumerate(request.completions)
             ]
             for i, request in enumerate(requests)
@@ -204,7 +213,7 @@ class TransformersEngine(Engine):
         numbers: Sequence[int],
         n: int,
         sampling: SamplingParams,
-        answers: dict[tuple[int, int], Completion],
+        answers: dict[tuple[int, int], list[Completion]],
     ) -> None:
         """Complete the requests of one adapter, and store answers under the caller's numbers."""
         groups = group_prompts([request.prompt_ids for request in requests], n)
@@ -214,51 +223,33 @@ class TransformersEngine(Engine):
                 for i in range(len(requests))
                 for k in range(n)
             ]
+        compute = self._batch if sampling.search is None else self._search
         for batch in plan_batches(groups, sampling.max_tokens, self.max_batch_tokens):
             rows = [row for group in batch for row in group.rows]
             if self._expired():
-                late = Completion((), 0.0, 0, finished=False, error=LATE)
-                answers.update({(numbers[i], k): late for i, k in rows})
+                late = Completion((), 0.0, 0, finished=False, error=OUT_OF_TIME)
+                answers.update({(numbers[i], k): [late] for i, k in rows})
                 continue
-            for (i, k), completion in zip(
-                rows, self._batch(batch, requests, sampling), strict=True
-            ):
-                answers[numbers[i], k] = completion
+            for (i, k), found in zip(rows, compute(batch, requests, sampling), strict=True):
+                answers[numbers[i], k] = found
+            self._rows_left -= len(rows)
 
     def _batch(
         self, batch: Sequence[PromptGroup], requests: Sequence[Request], sampling: SamplingParams
-    ) -> Iterator[Completion]:
-        """Complete one batch and yield its completions, in the order of its groups' rows."""
+    ) -> Iterator[list[Completion]]:
+        """Complete one batch and yield each row's completion, in the order of its groups' rows."""
         rows = [row for group in batch for row in group.rows]
-        device = self.model.device
         uniforms = None
         if sampling.temperature > 0:
             seeds = [(requests[i].seed, k) for i, k in rows]
             uniforms = draw_uniforms(seeds, sampling.max_tokens)
-        chooser = TokenChooser(sampling, uniforms, len(rows), device)
-        sharing = any(len(group.rows) > 1 and group.shared > 0 for group in batch)
-        shared = [group.shared if sharing else 0 for group in batch]
-        rest, mask = self._left_padded(
-            [
-                requests[i].prompt_ids[start:]
-                for start, group in zip(shared, batch, strict=True)
-                for i, _ in group.rows
-            ]
-        )
-        cache = None
-        if sharing:
-            beginnings = [
-                requests[group.rows[0][0]].prompt_ids[:start]
-                for start, group in zip(shared, batch, strict=True)
-            ]
-            owner = torch.tensor([g for g, group in enumerate(batch) for _ in group.rows])
-            cache, beginning_mask = self._prefill(beginnings, owner.to(device))
-            mask = torch.cat([beginning_mask, mask], dim=1)
+        chooser = TokenChooser(sampling, uniforms, len(rows), self.model.device)
+        start = self._prompts.begin(batch, requests)
         with _plain_generation_config(self.model):
             tokens = self.model.generate(
-                input_ids=rest,
-                attention_mask=mask,
-                past_key_values=cache,
+                input_ids=start.rest,
+                attention_mask=start.mask,
+                past_key_values=start.cache,
                 logits_processor=LogitsProcessorList([chooser]),
                 stopping_criteria=StoppingCriteriaList([_Until(self._expired)]),
                 generation_config=GenerationConfig(
@@ -270,7 +261,7 @@ class TransformersEngine(Engine):
                 ),
             )
         columns = zip(
-            tokens[:, rest.shape[1] :].tolist(),
+            tokens[:, start.rest.shape[1] :].tolist(),
             chooser.log_prob.tolist(),
             chooser.n_tokens.tolist(),
             chooser.alive.tolist(),
@@ -278,31 +269,60 @@ class TransformersEngine(Engine):
         )
         for new, log_prob, n_tokens, alive in columns:
             kept = n_tokens if alive else n_tokens - 1
-            yield Completion(tuple(new[:kept]), log_prob, n_tokens, finished=not alive)
+            yield [Completion(tuple(new[:kept]), log_prob, n_tokens, finished=not alive)]
 
-    def _prefill(
-        self, beginnings: Sequence[Sequence[int]], owner: Tensor
-    ) -> tuple[DynamicCache, Tensor]:
-        """Return each beginning's cache, repeated for its rows, and the mask (B, P) over it."""
-        ids, mask = self._left_padded(beginnings)
-        cache = DynamicCache(config=self.model.config)
-        self.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
-            past_key_values=cache,
-            use_cache=True,
-            **self._last_logits,
+    def _search(
+        self, batch: Sequence[PromptGroup], requests: Sequence[Request], sampling: SamplingParams
+    ) -> Iterator[list[Completion]]:
+        """Search one batch and yield each row's completions, in the order of its groups' rows.
+
+        The batch has its rows' share of the time that is left.
+        """
+        assert sampling.search is not None
+        rows = [row for group in batch for row in group.rows]
+        until = None
+        if self._stop_at is not None:
+            now = self._clock()
+            until = now + (self._stop_at - now) * len(rows) / self._rows_left
+        start = self._prompts.begin(batch, requests)
+        prompts, logits = self._prompts.finish(start)
+        stop_ids, room = sampling.stop_ids, sampling.max_tokens
+        searches = [DepthFirst(sampling.search, stop_ids, room) for _ in rows]
+        search_batch(
+            self.model,
+            RowCache(prompts, start.mask, room),
+            logits,
+            searches,
+            stop_ids,
+            lambda: until is not None and self._clock() >= until,
         )
-        cache.batch_select_indices(owner)
-        return cache, mask[owner]
+        for search in searches:
+            yield search.completions()
 
-    def _left_padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Return token ids and mask, int64 of shape (B, L), with padding on the left."""
-        length = max(len(row) for row in rows)
-        ids = torch.tensor([[self.pad_id] * (length - len(row)) + list(row) for row in rows])
-        mask = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in rows])
-        return ids.to(self.model.device), mask.to(self.model.device)
+
+def sees_everything(config: Any) -> bool:
+    """Return whether every layer of a model attends to all tokens before."""
+    cache = DynamicCache(config=config)
+    return not (any(cache.is_sliding) or any(cache.is_linear))
+
+
+def check_searchable(config: Any) -> None:
+    """Refuse a model whose cache cannot be cut back.
+
+    Args:
+        config: The model's configuration.
+
+    Raises:
+        ConfigError: If a layer has a sliding window or linear attention.
+    """
+    if not sees_everything(config):
+        raise ConfigError(
+            "search: the model forgets tokens (sliding windows or linear attention), so its cache"
+            " cannot be cut back",
+            value=config.model_type,
+            expected="a model with full attention in every layer",
+            next_step="Sample instead, or choose another model.",
+        )
 
 
 class _Until(StoppingCriteria):

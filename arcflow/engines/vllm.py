@@ -68,6 +68,8 @@ class VLLMEngine:
             the trainer's GPU; otherwise the first answers raise it) if vLLM does not start.
     """
 
+    can_search = False
+
     def __init__(
         self,
         model: str | Path,

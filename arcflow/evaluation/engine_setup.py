@@ -12,9 +12,10 @@ from arcflow.core.class_path import did_you_mean, import_class
 from arcflow.core.errors import ConfigError
 from arcflow.datamodules.base import ArcflowDataModule
 from arcflow.engines.base import AdapterRef, Engine
-from arcflow.engines.transformers import TransformersEngine
+from arcflow.engines.transformers import TransformersEngine, check_searchable
 from arcflow.engines.vllm import VLLMConfig, VLLMEngine, check_head_size, check_servable
 from arcflow.evaluation.grid_requests import AnswerConfig
+from arcflow.modules.backbone import saved_architecture
 from arcflow.modules.export import merge_and_export
 from arcflow.modules.gguf.folder import model_folder
 from arcflow.modules.lora.adapters import LoRAConfig
@@ -54,14 +55,24 @@ class EngineSession:
             shutil.rmtree(self.root, ignore_errors=True)
 
 
-def check_engine(name: EngineName, module: Any, tuner: Tuner | None) -> None:
+def check_engine(
+    name: EngineName, module: Any, tuner: Tuner | None, answer: AnswerConfig | None = None
+) -> None:
     """Refuse what the engine cannot serve, before anything is trained for it.
+
+    Args:
+        name: one of :data:`ENGINES` or a class path.
+        module: whose model answers.
+        tuner: test-time fine-tuning, where it is on.
+        answer: how answers are made; None for by sampling.
 
     Raises:
         ConfigError: what it is and what to change.
     """
     if name != "vllm":
         engine_class(name)
+        if answer is not None and answer.searches and getattr(module, "base_record", None):
+            check_searchable(module.model.config)
         return
     if not isinstance(module, LoRAModule):
         raise ConfigError(
@@ -79,8 +90,10 @@ def check_engine(name: EngineName, module: Any, tuner: Tuner | None) -> None:
         )
     for config in _adapter_configs(module, tuner):
         check_servable(config.spec())
-    if module.base_record:  # the model is loaded
-        check_head_size(module.model.config.get_text_config())
+    loaded = bool(module.base_record)
+    architecture = module.model.config if loaded else saved_architecture(module.backbone)
+    if architecture is not None:
+        check_head_size(architecture.get_text_config())
 
 
 def engine_class(name: EngineName) -> type[Any]:

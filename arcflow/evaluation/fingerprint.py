@@ -50,7 +50,10 @@ def evaluation_fingerprint(
         "text": data.text_fingerprint,
     }
     record |= options
-    record |= _flat("pass_n.answer", asdict(answer))
+    answering = asdict(answer)
+    if not answer.searches:
+        del answering["dfs"]
+    record |= _flat("pass_n.answer", answering)
     # What memory allows may change on the way.
     del record["pass_n.answer.max_batch_tokens"]
     if tuner is None:

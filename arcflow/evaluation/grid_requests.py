@@ -1,10 +1,11 @@
 """Requests for grids: views and prompts of tasks, and the answers turned into candidates."""
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedModel
@@ -16,6 +17,7 @@ from arcflow.core.grid import MAX_SIDE
 from arcflow.core.seeds import derive
 from arcflow.core.task import Task, task_key
 from arcflow.engines.base import AdapterRef, Answers, Request, SamplingParams
+from arcflow.evaluation.dfs_config import DFSConfig
 from arcflow.evaluation.views import evaluation_views
 from arcflow.modules.loss.causal_lm import causal_loss
 from arcflow.scoring.voting import Candidate
@@ -24,7 +26,7 @@ from arcflow.text.encode import Encoder
 from arcflow.text.pack import pack_examples
 
 _log = logging.getLogger(__name__)
-_AUGMENT = AugmentConfig()
+_AUGMENT, _DFS = AugmentConfig(), DFSConfig()
 TOO_LONG = "no prompt fits data.max_tokens"
 
 
@@ -41,6 +43,10 @@ class AnswerConfig:
         side_margin: answers may be longer than the longest side of a task's known grids by
             this factor (at most 30 cells); a lower bound saves time on answers that never end.
         max_batch_tokens: tokens, prompts and answers together, the engine holds at once.
+        method: "sampling" writes ``samples`` answers for each view; "dfs" finds all that are
+            probable enough by depth-first search, and weighs each by its probability (transformers
+            engine).
+        dfs: options of the depth-first search.
     """
 
     views: int = 8
@@ -50,6 +56,8 @@ class AnswerConfig:
     top_p: float = 1.0
     side_margin: float = 1.5
     max_batch_tokens: int = 16384
+    method: Literal["sampling", "dfs"] = "sampling"
+    dfs: DFSConfig = _DFS
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -64,11 +72,32 @@ class AnswerConfig:
                 expected="views >= 1, samples >= 1, and a temperature above 0 for samples > 1",
                 next_step="Set --pass_n.answer.temperature 0.7, or samples 1.",
             )
+        if self.searches and (self.samples, self.temperature, self.top_p) != (1, 0.0, 1.0):
+            raise ConfigError(
+                "pass_n.answer.method: a search does not sample",
+                value={
+                    "method": self.method,
+                    "samples": self.samples,
+                    "temperature": self.temperature,
+                    "top_p": self.top_p,
+                },
+                expected="samples 1, temperature 0 and top_p 1 with dfs",
+                next_step="Leave these options out, or set --pass_n.answer.method sampling.",
+            )
 
-    def sampling(self, stop_ids: tuple[int, ...]) -> SamplingParams:
-        """Return how an engine samples these answers."""
+    @property
+    def searches(self) -> bool:
+        """Whether answers are searched instead of sampled."""
+        return self.method == "dfs"
+
+    def sampling(self, encoder: Encoder[Any]) -> SamplingParams:
+        """Return how an engine samples or searches these answers."""
         return SamplingParams(
-            n=self.samples, temperature=self.temperature, top_p=self.top_p, stop_ids=stop_ids
+            n=self.samples,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            stop_ids=encoder.stop_ids,
+            search=self.dfs.params(encoder) if self.searches else None,
         )
 
 
@@ -106,7 +135,7 @@ class GridRequests:
     @property
     def sampling(self) -> SamplingParams:
         """How the requests are to be completed."""
-        return self._config.sampling(self._encoder.stop_ids)
+        return self._config.sampling(self._encoder)
 
     def ask(
         self, name: Name, task: Task, adapter: AdapterRef | None, views: range | None = None
@@ -137,8 +166,8 @@ class GridRequests:
                 asked.append(_AskedView(task, i, shown[v], number))
 
     def candidates(self, answers: Answers) -> dict[Name, list[Candidate]]:
-        """Return the candidates by the names they were asked under, ``config.samples`` for each
-        request.
+        """Return the candidates by the names they were asked under: ``config.samples`` for each
+        request, or as many as a search found.
 
         Args:
             answers: one list for each of ``requests``.
@@ -166,6 +195,7 @@ class GridRequests:
                 ask.view.name,
                 text,
                 answer.error,
+                weight=min(1.0, math.exp(answer.log_prob)) if self._config.searches else 1.0,
             )
 
 

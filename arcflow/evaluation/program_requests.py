@@ -55,7 +55,7 @@ class ProgramRequests:
     @property
     def sampling(self) -> SamplingParams:
         """How the requests are to be completed."""
-        return self._config.sampling(self._programs.encoder.stop_ids)
+        return self._config.sampling(self._programs.encoder)
 
     def ask(
         self, name: Name, task: Task, adapter: AdapterRef | None, views: range | None = None

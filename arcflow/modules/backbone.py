@@ -120,6 +120,22 @@ def load_backbone(
     return model.train()
 
 
+def saved_architecture(config: BackboneConfig) -> PreTrainedConfig | None:
+    """Return the configuration of a model that is not loaded yet.
+
+    Returns:
+        The sizes of the model and of its attention; None if they cannot be read, which is the
+        business of :func:`load_backbone`.
+    """
+    try:
+        if config.from_scratch:
+            return _architecture(config, vocab_size=1)
+        name = model_folder(config.model)
+        return AutoConfig.from_pretrained(name, local_files_only=is_local(name))
+    except (OSError, ValueError, KeyError):
+        return None
+
+
 def _scratch(config: BackboneConfig, vocab_size: int, seed: int) -> PreTrainedModel:
     if config.quantization != "none":
         raise ConfigError(

@@ -41,7 +41,8 @@ class RankedAnswer:
 
     Attributes:
         grid: The answer.
-        votes: The number of candidates that gave it.
+        votes: The number of candidates that gave it, or the sum of their probabilities if they were
+            found by a search.
         score: The mean of their log-probabilities a token, in nats.
         rescored: The mean log-probability of the whole answer under other views, in nats, or None.
         sources: Where they came from, e.g. ``("ttft", "search")``.
@@ -50,7 +51,7 @@ class RankedAnswer:
     """
 
     grid: Grid
-    votes: int
+    votes: float
     score: float
     rescored: float | None
     sources: tuple[str, ...]
@@ -61,6 +62,12 @@ class RankedAnswer:
     def right(self) -> bool:
         """Whether every cell is right."""
         return self.wrong == 0
+
+    @property
+    def votes_in_words(self) -> str:
+        """The votes as a person writes them, e.g. "1 vote" or "2.35 votes"."""
+        number = f"{self.votes:.0f}" if self.votes == int(self.votes) else f"{self.votes:.2f}"
+        return f"{number} vote{'' if self.votes == 1 else 's'}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +238,7 @@ def _input(output: Grid | None, found: Sequence[tuple[str, Candidate]]) -> Input
         answers.append(
             RankedAnswer(
                 vote.grid,
-                vote.count,
+                vote.weight,
                 vote.score,
                 vote.rescored,
                 tuple(dict.fromkeys(c.source or name for name, c in behind)),

@@ -220,54 +220,58 @@ def right_places(
     keys = [None if c.grid is None else grid_key(c.grid) for c in candidates]
     names = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     groups, scores = np.array([names[key] for key in keys]), np.array([c.score for c in candidates])
+    weights = np.array([c.weight for c in candidates])
+    fractional = bool((weights != 1.0).any())  # else equal votes mean equally many candidates
     valued = np.array([c.rescored is not None for c in candidates], float)
     values = np.array([c.rescored or 0.0 for c in candidates])
     draws, width, mine = len(orders), len(names), names[right]
-    counts, sums, sizes, of_value, valued_sums = (np.zeros((draws, width)) for _ in range(5))
+    voted, counts, sums, sizes, of_value, valued_sums = (np.zeros((draws, width)) for _ in range(6))
     places = np.empty((len(numbers), draws), np.int64)
     before = 0
     for k, n in enumerate(numbers):
         new = orders[:, before:n]
         cells = (groups[new] + np.arange(draws)[:, None] * width).ravel()
         added = scores[new].ravel()
-        for into, weights in (
+        for into, of in (
+            (voted, weights[new].ravel()),
             (counts, None),
             (sums, added),
             (sizes, np.abs(added)),
             (of_value, valued[new].ravel()),
             (valued_sums, values[new].ravel()),
         ):
-            into += np.bincount(cells, weights, draws * width).reshape(draws, width)
+            into += np.bincount(cells, of, draws * width).reshape(draws, width)
         before = n
-        voting = counts.copy()
+        given = counts > 0
         if None in names:
-            voting[:, names[None]] = 0
-        own = voting[:, mine, None]
+            given[:, names[None]] = False
+        own, rounding = voted[:, mine, None], 4 * n * np.finfo(float).eps
+        others = given & given[:, mine, None]
+        others[:, mine] = False
         # Without a value an answer comes after all that have one, and votes decide.
         worth = np.where(of_value > 0, valued_sums / np.maximum(of_value, 1), -np.inf)
-        higher = (worth > worth[:, mine, None]) & (voting > 0)
-        equal = worth == worth[:, mine, None]
-        tied = (voting == own) & (own > 0) & equal
-        tied[:, mine] = False
-        gap = sums - sums[:, mine, None]
+        higher, equal = worth > worth[:, mine, None], worth == worth[:, mine, None]
         # Rounding changes a sum by less than this bound; closer sums are compared exactly by fsum.
-        unsure = tied & (
-            np.abs(gap) <= 4 * n * np.finfo(float).eps * (sizes + sizes[:, mine, None])
-        )
-        ahead = higher | (equal & (voting > own)) | (tied & ~unsure & (gap > 0))
+        tied = others & equal & (np.abs(voted - own) <= rounding * (voted + own))
+        gap = sums - sums[:, mine, None]
+        unsure = tied & (fractional | (np.abs(gap) <= rounding * (sizes + sizes[:, mine, None])))
+        more = higher | (equal & ~tied & (voted > own))
+        ahead = (others & more) | (tied & ~unsure & (gap > 0))
         for draw, group in np.argwhere(unsure):
             drawn = np.sort(orders[draw, :n])
             ahead[draw, group] = _comes_first(
-                drawn[groups[drawn] == group], drawn[groups[drawn] == mine], scores
+                drawn[groups[drawn] == group], drawn[groups[drawn] == mine], scores, weights
             )
-        places[k] = np.where(own[:, 0] > 0, ahead.sum(axis=1), len(candidates))
+        places[k] = np.where(given[:, mine], ahead.sum(axis=1), len(candidates))
     return places
 
 
-def _comes_first(these: Ints, those: Ints, scores: Floats) -> bool:
-    """Return whether one answer ranks before another of as many votes, given their candidates."""
-    a, b = (math.fsum(scores[i]) / len(i) for i in (these, those))
-    return a > b or (a == b and bool(these[0] < those[0]))
+def _comes_first(these: Ints, those: Ints, scores: Floats, weights: Floats) -> bool:
+    """Return whether one answer ranks before another of about as many votes."""
+    a, b = (
+        (math.fsum(weights[i]), math.fsum(scores[i]) / len(i), -int(i[0])) for i in (these, those)
+    )
+    return a > b
 
 
 def _mean(rows: Sequence[Floats], weights: Floats) -> Floats:

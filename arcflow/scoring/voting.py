@@ -40,6 +40,8 @@ class Candidate:
             language model, whose answers vote.
         confidence: The probability that the answer is right, in [0, 1], if the source says so.
         fits: Whether the rule behind the answer reproduces all train pairs.
+        weight: How many votes the answer has, from 0 to 1. An answer found by a search has its
+            probability: the share of the votes that endless sampling would give it.
         rescored: The mean over other views of the log-probability of the whole answer, in nats;
             None if the answer was not scored again.
         rescore_views: The number of these views.
@@ -56,6 +58,7 @@ class Candidate:
     source: str = ""
     confidence: float | None = None
     fits: bool = False
+    weight: float = 1.0
     rescored: float | None = None
     rescore_views: int = 0
 
@@ -95,22 +98,24 @@ class Vote:
         grid: The answer.
         count: The number of candidates that gave it.
         score: The mean over these candidates of the log-probability per token, in nats.
+        weight: The sum of these candidates' weights, which is their number if they were sampled.
         rescored: The mean of their values of re-scoring, in nats; None without any.
     """
 
     grid: Grid
     count: int
     score: float
+    weight: float
     rescored: float | None = None
 
     @property
-    def rank_key(self) -> tuple[bool, float, int, float]:
+    def rank_key(self) -> tuple[bool, float, float, float]:
         """The key that sorts answers, best first."""
-        return self.rescored is None, -(self.rescored or 0.0), -self.count, -self.score
+        return self.rescored is None, -(self.rescored or 0.0), -self.weight, -self.score
 
 
 def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
-    """Return the distinct answers to one test input, best first, each candidate being one vote.
+    """Return the distinct answers to one test input, best first, voted for with weights.
 
     :func:`arcflow.scoring.merge.rank_answers` ranks the answers of several sources.
 
@@ -118,7 +123,7 @@ def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
         candidates: All candidates for one test input; unanswered ones have no vote.
 
     Returns:
-        The answers ordered by re-scoring, those without a value last; then by count, then by
+        The answers ordered by re-scoring, those without a value last; then by weight, then by
         score, then by the order in which they were seen.
     """
     groups: dict[GridKey, list[Candidate]] = {}
@@ -131,9 +136,10 @@ def rank_votes(candidates: Iterable[Candidate]) -> list[Vote]:
         if grid is not None:
             # fsum does not depend on the order, so a merged journal ranks as an unmerged one.
             mean = math.fsum(candidate.score for candidate in group) / len(group)
+            weight = math.fsum(candidate.weight for candidate in group)
             values = [c.rescored for c in group if c.rescored is not None]
             rescored = math.fsum(values) / len(values) if values else None
-            votes.append(Vote(grid, len(group), mean, rescored))
+            votes.append(Vote(grid, len(group), mean, weight, rescored))
     return sorted(votes, key=lambda vote: vote.rank_key)
 
 
@@ -191,6 +197,8 @@ def candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
         obj["source"] = candidate.source
     if candidate.confidence is not None:
         obj |= {"confidence": candidate.confidence, "fits": candidate.fits}
+    if candidate.weight != 1.0:
+        obj["weight"] = candidate.weight
     if candidate.rescored is not None:
         obj |= {"rescored": candidate.rescored, "rescore_views": candidate.rescore_views}
     return obj
@@ -263,8 +271,9 @@ def candidate_from_dict(obj: object, where: str = "candidate") -> Candidate:
         text=_text(where, obj, "text"),
         reason=_text(where, obj, "reason"),
         source=_text(where, obj, "source"),
-        confidence=_confidence(where, obj),
+        confidence=None if obj.get("confidence") is None else _share(where, obj, "confidence"),
         fits=_fits(where, obj),
+        weight=_share(where, {"weight": 1.0, **obj}, "weight"),
         rescored=_rescored(where, obj),
         rescore_views=_count(where, {"rescore_views": 0, **obj}, "rescore_views", 10**6),
     )
@@ -284,12 +293,10 @@ def _count(where: str, obj: Mapping[str, Any], key: str, largest: int) -> int:
     return value
 
 
-def _confidence(where: str, obj: Mapping[str, Any]) -> float | None:
-    value = obj.get("confidence")
-    if value is None:
-        return None
+def _share(where: str, obj: Mapping[str, Any], key: str) -> float:
+    value = obj[key]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise _wrong(where, "confidence", value, "a probability, 0 to 1, or null")
+        raise _wrong(where, key, value, "a probability, 0 to 1")
     return float(value)
 
 

@@ -17,7 +17,7 @@ from arcflow.solving.solvers import answer_task, make_solver
 READY = "ready"
 """The first message of a process: it is compiled and loaded."""
 
-_LONG = 3600.0
+_BRIEF = 0.1  # seconds for the first task, beside the time that compiling and loading take
 
 
 def work(connection: Connection, names: Sequence[str], niceness: int) -> None:
@@ -40,7 +40,7 @@ def work(connection: Connection, names: Sequence[str], niceness: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _use_one_thread()
     solvers = [make_solver(name) for name in names]
-    answer_task(solvers, _small_task(), _LONG)
+    answer_task(solvers, _small_task(), _BRIEF)
     connection.send(READY)
     while True:
         try:

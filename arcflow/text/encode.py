@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from arcflow.core.errors import DataError
+from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.grid import MAX_SIDE, Grid
 from arcflow.core.task import Task
 from arcflow.text import probe_grids
@@ -18,6 +18,7 @@ from arcflow.text.cells import Cells, prompt_tokenizer
 from arcflow.text.chat_template import Conversation, chat, compact, day_fingerprint, marks
 from arcflow.text.fast.table_encoder import TableEncoder
 from arcflow.text.fast.tables import FastPathError
+from arcflow.text.grid_grammar import GridGrammar, answer_grammar
 from arcflow.text.grid_text import GridText
 from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, T, TaskKind, Value, check_test_index
 from arcflow.text.option_checks import check_options
@@ -266,6 +267,26 @@ class Encoder(Generic[T]):
                 ids.append(int(token))
         text = self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
         return text, self.kind.parse(text, self.config.grid)
+
+    def grammar(self) -> GridGrammar:
+        """Return which tokens an answer may consist of so that it is a grid.
+
+        Returns:
+            The grammar of answers, stop tokens excepted.
+
+        Raises:
+            ConfigError: If answers of this kind are programs.
+        """
+        if self._writes_text:
+            raise ConfigError(
+                "grammar: answers of this task kind are no grids",
+                value=self.kind.name,
+                expected="a kind whose answer is a grid",
+                next_step="Leave the grammar out.",
+            )
+        n = probe_grids.sizes(self.kind)[0]
+        stop = self._conversation(n).stop
+        return answer_grammar(self._tokenizer, self.config.grid, self._layout(n), stop)
 
     def fingerprint(self) -> dict[str, str]:
         """Return what a model trained on these texts depends on, as plain strings by name."""

@@ -106,8 +106,7 @@ def picture(one: TaskAnswers) -> Picture:
 
 def note(answer: RankedAnswer) -> str:
     """Return in words what is known of one answer."""
-    votes = f"{answer.votes} vote{'' if answer.votes == 1 else 's'}"
-    return f"{votes}, {', '.join(map(printable, answer.sources))}{_truth(answer)}"
+    return f"{answer.votes_in_words}, {', '.join(map(printable, answer.sources))}{_truth(answer)}"
 
 
 def _truth(answer: RankedAnswer) -> str:

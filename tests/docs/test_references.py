@@ -26,7 +26,13 @@ ROOM = re.compile(
 EXAMPLES = {"benchmarks/NAME.py", "configs/studies/NAME", "configs/studies/NAME.yaml"}
 """Paths that stand for a file of the reader's own."""
 
-COMMAND_PAGES = ("README.md", "docs/training.md", "docs/evaluation.md", "docs/counting.md")
+COMMAND_PAGES = (
+    "README.md",
+    "docs/training.md",
+    "docs/evaluation.md",
+    "docs/counting.md",
+    "docs/smollm2.md",
+)
 """Pages whose commands must parse; the walk-through of Kaggle has a test of its own."""
 
 

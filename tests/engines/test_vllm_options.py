@@ -18,7 +18,7 @@ from arcflow.modules.backbone import BackboneConfig
 from arcflow.modules.lora.adapters import LoRAConfig
 from arcflow.modules.lora_module import LoRAModule
 from tests.helpers.served import GREEDY
-from tests.helpers.tiny import SIZES
+from tests.helpers.tiny import SIZES, save_tiny
 
 
 def spec(**changes: Any) -> dict[str, Any]:
@@ -47,19 +47,29 @@ def test_serves_the_others() -> None:
     check_servable(spec(rank=8, target_modules=["q_proj"]), 8)
 
 
-def test_a_head_size_without_a_kernel_is_refused_before_anything_is_tuned(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_head_size_without_a_kernel_is_refused_before_the_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("arcflow.engines.vllm_options.on_cpu", lambda: True)
     small = LoRAModule(BackboneConfig(config=SIZES), LoRAConfig(rank=2))
-    check_engine("vllm", small, None)  # not loaded yet: its size is not known
+    saved = LoRAModule(BackboneConfig(save_tiny(tmp_path)), LoRAConfig(rank=2))
+    refused = pytest.raises(
+        ConfigError, match=r"no heads of this size: got 16. Expected one of 32, 64"
+    )
+    for module in (small, saved):
+        with refused:
+            check_engine("vllm", module, None)
+        assert not module.base_record
     small.configure_model()
-    with pytest.raises(ConfigError, match=r"no heads of this size: got 16. Expected one of 32, 64"):
+    with refused:
         check_engine("vllm", small, None)
     check_engine("transformers", small, None)
     fits = LoRAModule(BackboneConfig(config=SIZES | {"hidden_size": 64}), LoRAConfig(rank=2))
+    check_engine("vllm", fits, None)
     fits.configure_model()
     check_engine("vllm", fits, None)
+    # What cannot be read is refused when it is loaded.
+    check_engine("vllm", LoRAModule(BackboneConfig(str(tmp_path / "none"))), None)
     monkeypatch.setattr("arcflow.engines.vllm_options.on_cpu", lambda: False)
     check_engine("vllm", small, None)
 

@@ -111,3 +111,18 @@ def test_wrong_cells() -> None:
     assert wrong_cells(make_grid(NEAR), GRID) == 1
     assert wrong_cells(make_grid(SIZE), GRID) is None
     assert wrong_cells(GRID, None) is None
+
+
+def test_votes_are_sums_of_weights_in_words() -> None:
+    found = of(
+        candidate(RIGHT, weight=0.4),
+        candidate(FAR, weight=0.5),
+        candidate(RIGHT, weight=0.35),
+        candidate(NEAR),
+    )
+    [answers] = found.variants["ttft"].inputs
+    assert [answer.grid.tolist() for answer in answers.answers] == [NEAR, RIGHT, FAR]
+    words = [answer.votes_in_words for answer in answers.answers]
+    assert words == ["1 vote", "0.75 votes", "0.50 votes"]
+    [many] = of(candidate(RIGHT), candidate(RIGHT)).variants["ttft"].inputs
+    assert many.answers[0].votes_in_words == "2 votes"

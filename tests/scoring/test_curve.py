@@ -31,11 +31,12 @@ def answer(
     log_prob: float = -1.0,
     task: str = "x",
     index: int = 0,
+    weight: float = 1.0,
     rescored: float | None = None,
 ) -> Candidate:
     """An answer to a test input; colour 0 is the right one."""
     grid = None if color is None else RIGHT if color == 0 else make_grid([[color]])
-    return Candidate(task, index, grid, log_prob, 3, rescored=rescored)
+    return Candidate(task, index, grid, log_prob, 3, weight=weight, rescored=rescored)
 
 
 # Few colours and few scores, so that ties of votes, of scores and of sums in another order abound.
@@ -46,13 +47,24 @@ COLORS = st.sampled_from([None, 0, 0, 1, 2, 3])
 answers = st.lists(st.builds(answer, COLORS, SCORES), min_size=2, max_size=14) | st.lists(
     st.builds(answer, COLORS, SCORES, rescored=VALUES), min_size=2, max_size=14
 )
+searched = st.lists(
+    st.builds(
+        answer,
+        COLORS,
+        SCORES,
+        weight=st.sampled_from([0.1, 0.2, 0.3, 0.5, 1.0]) | st.floats(0, 1),
+        rescored=VALUES,
+    ),
+    min_size=2,
+    max_size=14,
+)
 
 
 # ---- one test input
 
 
 @settings(deadline=None, max_examples=300)
-@given(answers.filter(lambda cs: any(c.grid is RIGHT for c in cs)), st.integers(0, 99))
+@given((answers | searched).filter(lambda cs: any(c.grid is RIGHT for c in cs)), st.integers(0, 99))
 def test_places_are_those_of_rank_votes(candidates: list[Candidate], seed: int) -> None:
     n = len(candidates)
     orders = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (8, 1)), axis=1)

@@ -174,7 +174,7 @@ def test_source_and_confidence_are_kept() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("confidence", 1.5, "bad confidence: got 1.5. Expected a probability, 0 to 1, or null."),
+        ("confidence", 1.5, "bad confidence: got 1.5. Expected a probability, 0 to 1."),
         ("confidence", True, "bad confidence"),
         ("confidence", float("nan"), "bad confidence"),
         ("fits", 1, "bad fits: got 1. Expected true or false."),

@@ -21,7 +21,7 @@ from arcflow.scoring.voting import (
 )
 
 GRIDS = [make_grid([[0]]), make_grid([[1]]), make_grid([[1, 1]]), make_grid([[1], [1]])]
-FIELDS = ("task_id", "test_index", "log_prob", "n_tokens", "view", "text")
+FIELDS = ("task_id", "test_index", "log_prob", "n_tokens", "view", "text", "weight")
 
 candidates = st.builds(
     Candidate,
@@ -32,6 +32,7 @@ candidates = st.builds(
     n_tokens=st.integers(0, 1000),
     view=st.text(max_size=3),
     text=st.text(max_size=3),
+    weight=st.floats(0, 1) | st.just(1.0),
     rescored=st.none() | st.floats(-99, 0),
     rescore_views=st.integers(0, 9),
 )
@@ -50,6 +51,21 @@ def test_more_votes_win_over_a_better_log_probability() -> None:
     votes = rank_votes([answer(0, -0.01), answer(1, -9.0), answer(1, -7.0), answer(None, -0.001)])
     assert [vote.grid.tolist() for vote in votes] == [[[1]], [[0]]]
     assert [(vote.count, vote.score) for vote in votes] == [(2, -8.0), (1, -0.01)]
+
+
+def test_answers_of_a_search_vote_with_their_probability() -> None:
+    found = [(0, 0.2), (1, 0.5), (0, 0.2), (0, 0.15), (2, 0.1), (2, 0.3)]
+    votes = rank_votes(Candidate("t", 0, GRIDS[g], -1.0, 1, weight=w) for g, w in found)
+    assert [grid_key(vote.grid) for vote in votes] == [grid_key(GRIDS[i]) for i in (0, 1, 2)]
+    assert [vote.count for vote in votes] == [3, 1, 2]
+    assert [vote.weight for vote in votes] == pytest.approx([0.55, 0.5, 0.4])
+
+
+@pytest.mark.parametrize("weight", ["1", True, -0.1, 1.5, math.nan, None, [1]])
+def test_a_bad_weight_is_refused(weight: object) -> None:
+    line = json.dumps({**json.loads(candidate_to_json(answer(0))), "weight": weight})
+    with pytest.raises(DataError, match="bad weight"):
+        candidate_from_json(line)
 
 
 def test_a_tie_goes_to_the_better_mean_per_token() -> None:
@@ -92,12 +108,13 @@ def test_ranking_laws(given_candidates: list[Candidate], random: Random) -> None
     assert sum(vote.count for vote in votes) == len(answered)
     assert len({grid_key(vote.grid) for vote in votes}) == len(votes)
     order = [
-        (vote.rescored is None, -(vote.rescored or 0.0), -vote.count, -vote.score) for vote in votes
+        (vote.rescored is None, -(vote.rescored or 0.0), -vote.weight, -vote.score)
+        for vote in votes
     ]
     assert order == sorted(order)
     random.shuffle(given_candidates)
-    again = {grid_key(v.grid): (v.count, v.score) for v in rank_votes(given_candidates)}
-    assert again == {grid_key(v.grid): (v.count, v.score) for v in votes}
+    again = {grid_key(v.grid): (v.count, v.score, v.weight) for v in rank_votes(given_candidates)}
+    assert again == {grid_key(v.grid): (v.count, v.score, v.weight) for v in votes}
 
 
 @settings(deadline=None)
