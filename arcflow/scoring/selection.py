@@ -39,6 +39,10 @@ class Rule:
     needs_rescoring: bool = False
 
 
+def _votes(group: Group) -> float:
+    return math.fsum(c.weight for c in group)
+
+
 def _sum(group: Group) -> float:
     return math.fsum(c.log_prob for c in group)
 
@@ -54,35 +58,35 @@ def _rescored(group: Group) -> float:
 
 
 RULES = (
-    Rule("votes", "votes alone", lambda group: (-len(group),)),
+    Rule("votes", "votes alone", lambda group: (-_votes(group),)),
     Rule(
         "votes_sum",
         "votes, ties by the sum of log-probabilities",
-        lambda group: (-len(group), -_sum(group)),
+        lambda group: (-_votes(group), -_sum(group)),
         needs_log_prob=True,
     ),
     Rule(
         "votes_token",
         "votes, ties by the mean per token (the default)",
-        lambda group: (-len(group), -_per_token(group)),
+        lambda group: (-_votes(group), -_per_token(group)),
         needs_log_prob=True,
     ),
     Rule(
         "log_prob",
         "mean log-probability of the answer",
-        lambda group: (-_sum(group) / len(group), -len(group)),
+        lambda group: (-_sum(group) / len(group), -_votes(group)),
         needs_log_prob=True,
     ),
     Rule(
         "votes_rescored",
         "votes, ties by re-scoring",
-        lambda group: (-len(group), -_rescored(group)),
+        lambda group: (-_votes(group), -_rescored(group)),
         needs_rescoring=True,
     ),
     Rule(
         "rescored",
         "re-scoring, ties by votes",
-        lambda group: (-_rescored(group), -len(group), -_per_token(group)),
+        lambda group: (-_rescored(group), -_votes(group), -_per_token(group)),
         needs_rescoring=True,
     ),
 )

@@ -30,10 +30,11 @@ def answer(
     rescored: float | None = None,
     task: str = "x",
     index: int = 0,
+    weight: float = 1.0,
 ) -> Candidate:
     """An answer to a test input; colour 0 is the right one."""
     grid = None if color is None else RIGHT if color == 0 else make_grid([[color]])
-    return Candidate(task, index, grid, log_prob, 3, rescored=rescored)
+    return Candidate(task, index, grid, log_prob, 3, rescored=rescored, weight=weight)
 
 
 answers = st.lists(
@@ -42,6 +43,7 @@ answers = st.lists(
         st.sampled_from([None, 0, 1, 2, 3]),
         st.sampled_from([-0.5, -1.0, -2.0, -3.0]),
         st.sampled_from([None, -0.5, -1.0, -2.0]),
+        weight=st.sampled_from([1.0, 1.0, 0.5, 0.25]),
     ),
     max_size=12,
 )
@@ -69,7 +71,7 @@ def test_the_defaults_are_those_of_evaluations(candidates: list[Candidate]) -> N
 def test_values_are_those_of_the_metrics(tasks: list[list[list[Candidate]]]) -> None:
     found = {
         f"task{t}": [
-            Candidate(f"task{t}", i, c.grid, c.log_prob, c.n_tokens)
+            Candidate(f"task{t}", i, c.grid, c.log_prob, c.n_tokens, weight=c.weight)
             for i, of_input in enumerate(inputs)
             for c in of_input
         ]
