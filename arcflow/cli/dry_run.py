@@ -39,7 +39,7 @@ class DryRunCLI(ArcflowCLI):
         "test_time": TestTimeFineTuning,
         "pass_n": MeasuredPassN,
     }
-    saves_config = None
+    _saves_config = None
     scratch = ""
 
     def before_instantiate_classes(self) -> None:

@@ -87,7 +87,6 @@ class ArcflowCLI(LightningCLI):
 
     Attributes:
         groups: The callbacks that are always there, by the name of their group of options.
-        saves_config: What writes a run's options beside its log; None writes nothing.
     """
 
     groups: ClassVar[dict[str, type[Callback]]] = {
@@ -95,7 +94,8 @@ class ArcflowCLI(LightningCLI):
         "test_time": TestTimeFineTuning,
         "pass_n": PassN,
     }
-    saves_config: type[SaveConfigCallback] | None = SaveConfigCallback
+    # What writes a run's options beside its log; a dry run writes nothing.
+    _saves_config: type[SaveConfigCallback] | None = SaveConfigCallback
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the callbacks' groups, default classes and one seed for everything."""
@@ -313,7 +313,7 @@ def run(argv: Sequence[str], cli: type[ArcflowCLI] = ArcflowCLI) -> None:
             seed_everything_default=0,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            save_config_callback=cli.saves_config,
+            save_config_callback=cli._saves_config,
             save_config_kwargs={"overwrite": True},
             # Its errors come out as exceptions: arcflow.cli.main tells them without pages of usage.
             parser_kwargs={"prog": "arcflow", "exit_on_error": False, "allow_abbrev": False},

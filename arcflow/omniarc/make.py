@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -47,8 +47,11 @@ class Language:
     """
 
     words: str = WORDS
-    vary: Callable[[str, np.random.Generator], str | None] = variation
-    named_colors: Callable[[str], frozenset[int]] = named_colors
+    # Defaults by factory: the documentation would list a function of the class once more.
+    vary: Callable[[str, np.random.Generator], str | None] = field(
+        default_factory=lambda: variation
+    )
+    named_colors: Callable[[str], frozenset[int]] = field(default_factory=lambda: named_colors)
 
 
 class Maker:
