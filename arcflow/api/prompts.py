@@ -23,7 +23,7 @@ _TINY = "tiny-qwen2"  # as in arcflow.modules.backbone, which imports torch
 
 @dataclass(frozen=True)
 class PromptSettings:
-    """What decides how a task is written.
+    """The settings that decide how a task is written.
 
     Attributes:
         tokenizer: The tokenizer's name or folder.
@@ -61,8 +61,8 @@ def read_settings(configs: Sequence[str], tokenizer: str = "") -> PromptSettings
     """Return the settings of a run.
 
     Args:
-        configs: Files as after ``-c``, names of shipped configs, or folders of runs, whose newest
-            saved options are taken. What stands further right wins.
+        configs: Config files, names of shipped configs, or folders of runs, of which the options
+            that were saved last are taken. Later ones override earlier ones.
         tokenizer: A tokenizer's name or folder in place of the run's.
 
     Raises:

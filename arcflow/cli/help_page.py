@@ -20,7 +20,7 @@ _OF_CLASSES = (
 )
 _DRY_RUN = (
     "--dry-run",
-    "do one task batch (fit: three steps) and write nothing: tell the tasks, their tokens, what "
+    "run one task batch (fit: three steps), write nothing, and print the tasks, their tokens, what "
     "does not fit, and the time and memory of the whole run",
 )
 _END = """Options are written --group.name=value, or in YAML files after -c; what stands further

@@ -95,7 +95,7 @@ class PromptCache:
         return cache, mask[owner]
 
     def _forward(self, ids: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
-        """Compute ids (B, L) behind what is cached, and return the last logits (B, V)."""
+        """Compute ids (B, L) after what is cached, and return the last logits (B, V)."""
         positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         logits: Tensor = self.model(
             input_ids=ids,

@@ -7,10 +7,10 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 
 class RowCache(Cache):
-    """The keys and values of prompts, and of one path behind each.
+    """The keys and values of prompts, and of one path after each.
 
     A prompt is padded on the left, so every path begins at the same column. A row is cut back by
-    computing its next token at an earlier column: what lies behind it is hidden by the mask, and
+    computing its next token at an earlier column: the later columns are hidden by the mask, and
     overwritten later.
 
     Args:

@@ -12,13 +12,14 @@ class DFSConfig:
     """How answers are searched: all that are probable enough are found in each view.
 
     Attributes:
-        min_probability: answers that the model gives at least this probability, above 0 and below
-            1. Half of it finds more and takes up to twice as long.
+        min_probability: the bound: an answer is found if the model gives it at least this
+            probability, above 0 and below 1. Half the bound finds more and takes up to twice as
+            long.
         grammar: follow only what can become a grid.
-        max_forwards: most tokens that are computed for one view of one test input, its prompt
-            excepted; what was found by then counts.
-        best_guess: complete the most probable token after token first, however improbable, so that
-            a view without a probable answer has one too.
+        max_forwards: limit of the tokens that are computed for one view of a test input, without
+            its prompt; what was found by then counts.
+        best_guess: first complete the most probable token at each place, even below the bound, so
+            that every view has an answer.
     """
 
     min_probability: float = 0.1

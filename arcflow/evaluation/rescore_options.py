@@ -19,7 +19,7 @@ class RescoreConfig:
         max_candidates: answers to a test input that are scored, those with the most votes first;
             the others rank after them.
         rank: "rescored" ranks answers by the mean of their log-probabilities over these views, of
-            equal ones by votes; "votes" ranks by votes and only notes the values in the journal.
+            equal ones by votes; "votes" ranks by votes and only keeps the values in the journal.
     """
 
     views: int = 0

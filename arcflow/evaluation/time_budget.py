@@ -113,9 +113,9 @@ class TimeBudget:
             steps: optimizer steps a task, at most.
             views: views a task, at most.
             work: what answering all views costs, in any unit (tokens, say).
-            rescore_views: views under which a task's answers are scored again, at most. What they
-                cost is kept free behind the answers, up to a third of the time; a tenth while that
-                is not known.
+            rescore_views: views under which a task's answers are scored again, at most. The time
+                that they take is reserved after the answers: up to a third of the share, or a
+                tenth while it is not known.
         """
         if not self.limited:
             return BatchPlan(steps, views)

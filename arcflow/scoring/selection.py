@@ -113,7 +113,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class RuleScore:
-    """What one rule scored on one evaluation.
+    """The scores of one rule on one evaluation.
 
     Attributes:
         rule: The rule.

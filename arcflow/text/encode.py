@@ -269,10 +269,10 @@ class Encoder(Generic[T]):
         return text, self.kind.parse(text, self.config.grid)
 
     def grammar(self) -> GridGrammar:
-        """Return which tokens an answer may consist of so that it is a grid.
+        """Return which token sequences are answers that are grids.
 
         Returns:
-            The grammar of answers, stop tokens excepted.
+            The grammar of an answer, without the token that ends it.
 
         Raises:
             ConfigError: If answers of this kind are programs.

@@ -1,4 +1,4 @@
-"""The grammar of written grids: which tokens go on with one, and where it may end."""
+"""The grammar of written grids: which tokens may continue one, and where it may end."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class _Place:
 
 
 _Way = tuple[str, _Place]
-"""Characters that are still to be written, at least one, and the place behind them."""
+"""Characters that are still to be written, at least one, and the place after them."""
 
 Ways = frozenset[_Way]
 """All ways in which a text may go on; a way without characters stands for the end."""
@@ -49,7 +49,7 @@ class GridLanguage:
     Args:
         form: The written form of grids.
         before: The text before a grid's rows, its head included.
-        behind: The text behind a grid's rows, its tail included.
+        behind: The text after a grid's rows, its tail included.
     """
 
     def __init__(self, form: GridText, before: str = "", behind: str = "") -> None:
@@ -87,7 +87,7 @@ class GridLanguage:
                 yield from self._ways(after)
 
     def _units(self, at: _Place) -> Iterator[_Way]:
-        """Yield the units that may come next, with the place behind each."""
+        """Yield the units that may come next, with the place after each."""
         form = self._form
         if at.step == "before":
             yield self._before, _Place("height" if form.frame == "shape" else "row")

@@ -25,8 +25,8 @@ def read_ranked(
 ) -> list[dict[str, list[Candidate]]]:
     """Return the answers of each file, all with values of re-scoring or all without.
 
-    Values of some files say nothing of the answers of the others: these would come last for no
-    reason. If some files lack them, votes rank all, and a line says so.
+    If only some files have values, the answers of the others would rank last for no reason: then
+    votes rank all answers, and a line says so.
 
     Args:
         paths: The files.
