@@ -44,9 +44,9 @@ class PassN(Callback):
     """Evaluates the task batches of ``validate``, ``test`` and ``predict``.
 
     Each task is answered over ``answer.views`` augmented views; the views are undone and the
-    answers vote. With test-time fine-tuning on (``test_time.steps`` > 0) a task is answered
-    with its own adapter, and with the model as it was trained beside it where ``compare`` is
-    true. The submission comes from the tuned answers.
+    answers vote, or are ranked by ``rescore``. With test-time fine-tuning on
+    (``test_time.steps`` > 0) a task is answered with its own adapter, and with the model as it was
+    trained beside it where ``compare`` is true. The submission comes from the tuned answers.
 
     Finished tasks are journaled in the run's folder: killed at any moment, the same command
     goes on with the others, and the result is that of a run that was never killed. Several
@@ -72,7 +72,7 @@ class PassN(Callback):
             answers are merged, and the table shows each source alone and all together.
         trees: answer by decision trees over cells too, likewise.
         solver_seconds: longest time that search and trees together take for one task.
-        rescore: how each distinct answer is scored again, under other views, and ranked by it.
+        rescore: how each distinct answer is scored again under other views, to rank the answers.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ class DryRunCLI(ArcflowCLI):
         trainer["min_steps"] = trainer["min_epochs"] = None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """A trainer that shows no bar and saves nothing."""
+        """Return a trainer that shows no bar and saves nothing."""
         trainer = super().instantiate_trainer(**kwargs)
         if self.limit != 0:
             setattr(trainer, _LIMITS[self.subcommand], 1)

@@ -134,7 +134,7 @@ class GridRequests:
 
     @property
     def sampling(self) -> SamplingParams:
-        """How the requests are to be completed."""
+        """The parameters with which an engine completes the requests."""
         return self._config.sampling(self._encoder)
 
     def ask(
@@ -247,8 +247,13 @@ def check_context(
 
 
 def answer_tokens(encoder: Encoder, task: Task, margin: float) -> int:
-    """Return the tokens of the largest answer that is waited for: of the task's longest side
-    times ``margin``."""
+    """Return the tokens of the largest answer that a model may write.
+
+    Args:
+        encoder: Writes answers as tokens.
+        task: The task, whose longest side bounds the answer's sides.
+        margin: The bound as a multiple of that side; it is at least one cell more, at most 30.
+    """
     longest = max(max(grid.shape) for grid in task.grids())
     side = min(MAX_SIDE, max(longest + 1, round(longest * margin)))
     return encoder.max_answer_tokens(side, side)
@@ -259,6 +264,15 @@ def answer_loss(module: Any, encoder: Encoder, task: Task, max_tokens: int) -> t
 
     It is the loss that the module trains with: the cross entropy in nats, unless it has its own.
     Answers that do not fit ``max_tokens`` are left out. This measures; nothing learns from it.
+
+    Args:
+        module: The LightningModule with the model.
+        encoder: Writes prompts and answers as tokens.
+        task: The task with its answers.
+        max_tokens: The longest prompt and answer together, in tokens.
+
+    Returns:
+        The sum over all scored tokens, and their number.
     """
     model: PreTrainedModel = module.model
     compute_loss = getattr(module, "compute_loss", partial(causal_loss, model))

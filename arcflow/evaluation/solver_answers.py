@@ -85,6 +85,11 @@ class SolverAnswers:
 def choose_solvers(search: bool, trees: bool, seconds: float) -> tuple[str, ...]:
     """Return the names of the solvers that two options choose.
 
+    Args:
+        search: ``pass_n.search``.
+        trees: ``pass_n.trees``.
+        seconds: ``pass_n.solver_seconds``, which is checked.
+
     Raises:
         ConfigError: their time is below zero or not finite.
     """

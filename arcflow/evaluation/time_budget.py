@@ -142,7 +142,14 @@ class TimeBudget:
         return BatchPlan(int(steps * scale), asked, tune_until, until, rescore_until=end)
 
     def more_views(self, plan: BatchPlan, done: int, views: int, seconds: float) -> int:
-        """Return how many further views fit ``plan`` after ``done`` of them took ``seconds``."""
+        """Return how many further views fit the time of a plan.
+
+        Args:
+            plan: The plan of the task batch.
+            done: The number of views that are answered.
+            views: The number of views that are wanted in all.
+            seconds: The time that the answered ones took, in seconds.
+        """
         if plan.until is None:
             return views - done
         left = _MARGIN * (plan.until - self.clock())

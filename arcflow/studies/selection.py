@@ -235,7 +235,7 @@ def _measure(
 
 
 def csv_text(rows: Rows) -> str:
-    """Return the rows as CSV; shares 0 to 1, each with the ends of its interval."""
+    """Return the rows as CSV: shares from 0 to 1, each followed by the ends of its interval."""
     head = ["journal", "rule", *(f"{c}{end}" for c in COLUMNS for end in ("", "_low", "_high"))]
     lines = [",".join(head)]
     for label, chosen in rows:
@@ -250,7 +250,13 @@ def csv_text(rows: Rows) -> str:
 
 
 def markdown(rows: Rows, title: str, notes: Sequence[str]) -> str:
-    """Return the rows as a table for documents."""
+    """Return the rows as a table for documents.
+
+    Args:
+        rows: The scores of every rule on every journal.
+        title: The line above the table.
+        notes: Lines below it.
+    """
     lines = [f"{title}; per cent, with 95 % intervals over the tasks.", ""]
     lines += [f"| journal | rule | {' | '.join(_HEADS)} |", "|---|---|" + "---:|" * len(_HEADS)]
     for label, chosen in rows:
