@@ -70,7 +70,7 @@ check: setup-dev
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not slow"
 
-# It sets nothing up: a lent machine has a torch of its own, and may have no network.
+# It sets nothing up: a machine with a GPU often has its own torch, and may have no network.
 gpu-check:
 	$$(test -x $(BIN)/python && echo $(BIN)/python || echo python3) benchmarks/gpu_check.py
 

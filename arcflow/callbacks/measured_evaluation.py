@@ -54,13 +54,13 @@ class EvaluationTimes:
     Attributes:
         tasks: All tasks.
         left: Those that no journal holds yet.
-        workload: Of the tasks that are left.
+        workload: The work of the tasks that are left.
         measured: The tasks of the task batch that was measured.
-        seconds: Its wall time.
-        steps: Its optimizer steps, over all tasks, which took ``tuning`` seconds.
-        tuning: Seconds.
-        answering: Seconds of its answers.
-        estimate: Seconds of all tasks that are left, for one process.
+        seconds: Its wall time in seconds.
+        steps: The number of its optimizer steps, over all tasks.
+        tuning: The seconds that these steps took.
+        answering: The seconds that its answers took.
+        estimate: The estimated seconds of all tasks that are left, for one process.
         began: When the task batch began, in seconds since 1970.
         loss_batches: The number of batches of the loss.
         loss_seconds: Seconds of each batch of the loss that was measured.

@@ -8,6 +8,9 @@ from typing import Any, Literal, Protocol
 
 from arcflow.core.errors import ConfigError
 
+OUT_OF_TIME = "the time limit was reached"
+"""The error of a completion for which there was no time."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdapterRef:

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from arcflow.engines.base import Completion, SearchParams
+from arcflow.engines.base import OUT_OF_TIME, Completion, SearchParams
 
 NOT_PROBABLE = "no completion is as probable as min_probability"
 OUT_OF_FORWARDS = "no completion was found within max_forwards"
-OUT_OF_TIME = "the time limit was reached"
 
 Scored = tuple[int, float]
 """A token id and its log-probability in nats."""

@@ -18,6 +18,7 @@ from transformers import (
 
 from arcflow.core.errors import ConfigError
 from arcflow.engines.base import (
+    OUT_OF_TIME,
     AdapterRef,
     Answers,
     Completion,
@@ -29,7 +30,7 @@ from arcflow.engines.base import (
     check_scoring,
 )
 from arcflow.engines.batch_search import search_batch
-from arcflow.engines.depth_first import OUT_OF_TIME, DepthFirst
+from arcflow.engines.depth_first import DepthFirst
 from arcflow.engines.prefix import PromptGroup, group_prompts, plan_batches
 from arcflow.engines.prompt_cache import PromptCache
 from arcflow.engines.row_cache import RowCache

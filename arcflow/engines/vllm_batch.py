@@ -8,6 +8,7 @@ from typing import Any
 
 from arcflow.core.seeds import derive
 from arcflow.engines.base import (
+    OUT_OF_TIME,
     AdapterRef,
     Answers,
     Completion,
@@ -15,8 +16,6 @@ from arcflow.engines.base import (
     SamplingParams,
     ScoreRequest,
 )
-
-LATE = "the time limit was reached"
 
 
 @dataclass(eq=False)
@@ -37,7 +36,7 @@ class SubmittedBatch:
     stop_at: float | None
     under_way: bool = False
     answers: dict[tuple[int, int], Completion] = field(default_factory=dict)
-    reason: str = LATE
+    reason: str = OUT_OF_TIME
 
     @property
     def seconds(self) -> float | None:

@@ -18,10 +18,10 @@ from types import TracebackType
 from typing import Any
 
 from arcflow.engines import vllm_cpu_lora
+from arcflow.engines.base import OUT_OF_TIME
 from arcflow.engines.channel import Channel
 
 _PR_SET_PDEATHSIG = 1
-LATE = "the time limit was reached"
 
 
 def main(fd: int, parent: int) -> None:
@@ -132,7 +132,7 @@ class _Server:
                     else:
                         self._send(row["row"], output.outputs[0])
         for late in waiting.values():
-            self._send(late["row"], error=LATE)
+            self._send(late["row"], error=OUT_OF_TIME)
 
     def _send_score(self, row: dict[str, Any], output: Any) -> None:
         """Send the log-probability of a given completion: of its tokens in the prompt, whose

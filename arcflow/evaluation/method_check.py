@@ -14,7 +14,7 @@ def check_method(name: EngineName, answer: AnswerConfig, programs: bool) -> None
         programs: whether answers are programs.
 
     Raises:
-        ConfigError: what it is and what to change.
+        ConfigError: answers are programs, or the engine cannot search.
     """
     if not answer.searches:
         return

@@ -14,15 +14,17 @@ class Outcome:
 
     Attributes:
         candidates: all of its answers.
-        loss: of the true answers: its sum, and tokens; None where they are hidden.
-        steps: optimizer steps that its adapter took.
-        views: views that were asked for.
+        loss: the sum of the true answers' losses in nats, and their tokens; None where they are
+            hidden.
+        steps: the number of optimizer steps of its adapter.
+        views: the number of views that were asked about.
         code: where programs were asked for, numbers of them, see
             :func:`~arcflow.evaluation.program_candidates.code_counts`.
         diverged: whether its tuning diverged, so that the model as it was trained answered.
-        rescoring: where answers were scored again, how many.
-        of_solvers: what that gave for the answers of solvers, as the journal holds it.
-        losses: of its tuning, at a few steps.
+        rescoring: the numbers of answers that were scored again, see
+            :meth:`~arcflow.evaluation.rescoring.Rescored.counts`; None if none were.
+        of_solvers: the values of re-scoring of solvers' answers, as the journal holds them.
+        losses: the losses of its tuning, at a few steps.
     """
 
     candidates: list[Candidate]
@@ -37,4 +39,4 @@ class Outcome:
 
 
 Outcomes = dict[tuple[str, str], Outcome]
-"""By task id and variant."""
+"""Outcomes by task id and variant."""

@@ -19,14 +19,15 @@ class PendingBatch:
     Attributes:
         tasks: with their answers, where these are known.
         refs: each task's adapter; None for those that are not tuned.
-        plan: what of the work fits the time.
+        plan: the part of the work that fits the time.
         work: tokens of all views, by which answers are timed.
-        outcomes: by (task id, variant).
-        requests: what was asked last; with ``views``, their number.
-        answers: waits for its answers.
-        began: clock at that moment.
-        programs: programs so far, by (task id, variant).
-        ahead: of these, (task id, variant) of those that were written before tuning.
+        outcomes: the results so far, by (task id, variant).
+        requests: the requests that were submitted last.
+        views: the number of views that these ask about.
+        answers: waits for their answers and returns them.
+        began: when they were submitted, in seconds of the budget's clock.
+        programs: the programs so far, by (task id, variant).
+        ahead: the (task id, variant) whose programs were written before tuning.
     """
 
     tasks: Sequence[Task]

@@ -27,9 +27,9 @@ def recorded_options(
     """Return the options that the answers depend on, by their names on the command line.
 
     Args:
-        chosen: the options.
+        chosen: the options of the evaluation.
         precision: ``trainer.precision``.
-        programs: of programs that are asked for; None where grids are.
+        programs: how programs are asked for and run; None where answers are grids.
     """
     options = {
         "trainer.precision": precision,

@@ -43,14 +43,13 @@ class RescoreJob:
 
 @dataclass
 class Rescored:
-    """What re-scoring found out about one task.
+    """The values of re-scoring of one task.
 
     Attributes:
         values: The mean log-probability in nats and the number of views, by test index and answer.
         answers: The number of distinct answers.
         left_out: The number of them beyond ``max_candidates``.
-        too_long: The number of them that no answer of this task may be as long as, or whose text
-            does not fit.
+        too_long: The number of them that are longer than any answer that the model may write.
     """
 
     values: dict[tuple[int, GridKey], tuple[float, int]] = field(default_factory=dict)
@@ -108,14 +107,14 @@ class _InputScores:
 
 
 class Rescoring:
-    """The re-scoring of a task batch: one call of the engine, or one for each view in a hurry.
+    """The re-scoring of a task batch: one call of the engine, or one a view under a time limit.
 
     Args:
         encoder: Writes prompts and answers.
         answer: How the answers were made: their views come first, the next ones are scored.
         config: How they are scored.
-        max_tokens: The longest prompt and answer together.
-        seed: Views are functions of it.
+        max_tokens: The longest prompt and answer together, in tokens.
+        seed: The seed of the views.
     """
 
     def __init__(

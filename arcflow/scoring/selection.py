@@ -112,7 +112,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class RuleScore:
     """What one rule scored on one evaluation.
 
     Attributes:
@@ -190,7 +190,9 @@ def _place(rule: Rule, candidates: Sequence[Candidate], right: GridKey) -> float
     return sorted(groups, key=lambda key: rule.key(groups[key])).index(right)
 
 
-def measure(rule: Rule, solved: Solved, oracle: Solved, reference: Solved, seed: int = 0) -> Chosen:
+def measure(
+    rule: Rule, solved: Solved, oracle: Solved, reference: Solved, seed: int = 0
+) -> RuleScore:
     """Return what a rule scored, with bootstrap intervals over the tasks.
 
     Every rule of every evaluation of the same tasks is measured with the same resamples, so that a
@@ -213,7 +215,7 @@ def measure(rule: Rule, solved: Solved, oracle: Solved, reference: Solved, seed:
     generator = rng(seed, "bootstrap")
     counts = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
     once = np.ones(n)
-    return Chosen(
+    return RuleScore(
         rule,
         _interval(first, once, counts),
         _interval(second, once, counts),

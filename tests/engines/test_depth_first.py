@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from arcflow.core.errors import ConfigError
-from arcflow.engines.base import AdapterRef, Completion, Request, SamplingParams, SearchParams
-from arcflow.engines.depth_first import NOT_PROBABLE, OUT_OF_FORWARDS, OUT_OF_TIME
+from arcflow.engines.base import (
+    OUT_OF_TIME,
+    AdapterRef,
+    Completion,
+    Request,
+    SamplingParams,
+    SearchParams,
+)
+from arcflow.engines.depth_first import NOT_PROBABLE, OUT_OF_FORWARDS
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.modules.attention import register
 

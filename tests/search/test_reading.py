@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arcflow.search.programs import write_program
-from arcflow.search.reading import read_program
+from arcflow.search.reading import parse_program
 from arcflow.search.registry import STEPS
 from arcflow.search.variations import colors_in, siblings, vary
 
@@ -33,7 +33,7 @@ PROGRAM = write_program(
 
 @given(LAYERS, SIZES, ROLES)
 def test_what_is_written_is_read_back(layers, size, roles):
-    written = read_program(write_program(layers, size, roles))
+    written = parse_program(write_program(layers, size, roles))
     assert written is not None
     assert (written.layers, written.size, written.roles) == (layers, size, roles)
 
@@ -58,14 +58,14 @@ def test_what_is_written_is_read_back(layers, size, roles):
     ],
 )
 def test_other_texts_are_refused(old, new):
-    assert read_program(PROGRAM) is not None
+    assert parse_program(PROGRAM) is not None
     assert old in PROGRAM
-    assert read_program(PROGRAM.replace(old, new, 1)) is None
+    assert parse_program(PROGRAM.replace(old, new, 1)) is None
 
 
 @given(st.text())
 def test_any_text_is_answered(text):
-    assert read_program(text) is None
+    assert parse_program(text) is None
 
 
 @given(LAYERS, SIZES, ROLES, st.integers(0, 1000))

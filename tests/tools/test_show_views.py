@@ -116,11 +116,11 @@ def test_a_runs_folder_is_a_config_too(tmp_path: Path, capsys: pytest.CaptureFix
 def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.yaml").write_text("data: {text: {gridd: 3}}\n")
     for words, message in (
-        (["--prompt"], "which tokenizer?"),
+        (["--prompt"], "the tokenizer is not given"),
         (["--prompt", *QUICK, "--view", "99999"], "--view is out of range"),
         (["--prompt", *QUICK, "--view", "-1"], "--view is out of range"),
         (["--prompt", *QUICK, "--test", "3"], "--test is out of range"),
-        (["--views", "0"], "--views is out of range"),
+        (["--views", "0"], "--views is out of range: got 0. Expected 1 or more"),
         (["--prompt", "-c", "nothing"], "no such config"),
         (["--prompt", "-c", str(tmp_path)], "options of the text cannot be read"),
         (["--prompt", "--tokenizer", str(tmp_path)], "tokenizer"),

@@ -8,8 +8,7 @@ from typing import Any
 from arcflow.core.errors import ConfigError
 from arcflow.modules.gguf.header import GGUFError, GGUFHeader, read_header
 from arcflow.modules.gguf.rope import FACTORS, rope_parameters
-
-OPTION = "model.backbone.model"
+from arcflow.text.model_name import OPTION
 
 _SPELLED_OTHERWISE = {
     "gpt-oss": "gpt_oss",

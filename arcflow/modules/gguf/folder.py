@@ -15,11 +15,11 @@ from pathlib import Path
 
 from arcflow.core.errors import CheckpointError, ConfigError
 from arcflow.core.file_lock import FileLock
-from arcflow.modules.gguf.checks import OPTION, checked_header
+from arcflow.modules.gguf.checks import checked_header
 from arcflow.modules.gguf.header import GGUFHeader
 from arcflow.modules.gguf.tokenizer import unknown_splitting
 from arcflow.modules.whole_folder import whole_folder
-from arcflow.text.model_name import gguf_file, package_folder
+from arcflow.text.model_name import OPTION, gguf_file, package_folder
 
 _log = logging.getLogger(__name__)
 
