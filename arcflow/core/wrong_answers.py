@@ -15,7 +15,7 @@ MOST_CELLS = 5
 
 WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
-        "cells": 8.0,
+        "cells": 10.0,
         "unfinished": 6.0,
         "colors": 2.0,
         "shift": 2.0,
