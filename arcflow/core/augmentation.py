@@ -98,5 +98,9 @@ def map_grids(
         )
 
     return Task(
-        task.id, tuple(map(changed, task.train)), tuple(map(changed, task.test)), task.source
+        task.id,
+        tuple(map(changed, task.train)),
+        tuple(map(changed, task.test)),
+        task.source,
+        proposals=tuple(map(changed, task.proposals)),
     )

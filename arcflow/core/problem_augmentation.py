@@ -190,7 +190,7 @@ class Composition:
         """
         change, inputs = self.change, self.on == "inputs"
         if isinstance(change, GridChange):
-            for pair in (*task.train, *task.test):
+            for pair in (*task.train, *task.test, *task.proposals):
                 grid = pair.input if inputs else pair.output
                 if grid is not None and max(change.shape(*grid.shape)) > MAX_SIDE:
                     return None

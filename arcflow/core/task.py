@@ -57,6 +57,8 @@ class Task:
         code: The text of a program that solves the task, if one is known; it defines
             ``task(grid)``.
         attempt: A program that fails the task, if the task is to correct one.
+        proposals: Outputs that are proposed for a test input, each with that input, if the task is
+            to judge them.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Task:
     source: str = ""
     code: str | None = None
     attempt: FailedProgram | None = None
+    proposals: tuple[Pair, ...] = ()
 
     @property
     def family(self) -> str:
@@ -79,12 +82,14 @@ class Task:
                 yield pair.output
 
     def without_answers(self) -> "Task":
-        """Return the same task without test outputs and without programs that would make them.
+        """Return the same task without test outputs and without what would tell them.
+
+        That is, without its programs and without outputs that are proposed.
 
         Whatever makes prompts, views or adapters gets a task without answers.
         """
         test = tuple(Pair(pair.input, None) for pair in self.test)
-        return replace(self, test=test, code=None, attempt=None)
+        return replace(self, test=test, code=None, attempt=None, proposals=())
 
     def to_json(self) -> dict[str, Any]:
         """Return ``{"train": [{"input", "output"}], "test": [...]}`` without the hidden outputs."""

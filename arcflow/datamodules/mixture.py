@@ -12,6 +12,7 @@ from arcflow.core.task import Task
 from arcflow.datamodules.selected import EVALUATION, SelectedDataModule
 from arcflow.datamodules.streams.failed_program_stream import FEEDBACK, FailedProgramStream
 from arcflow.datamodules.streams.mixture_stream import MixtureStream
+from arcflow.datamodules.streams.proposal_stream import ProposalStream
 from arcflow.datamodules.streams.resumable_loader import Stream
 from arcflow.datamodules.streams.task_stream import TaskStream
 from arcflow.sources.base import Source
@@ -19,7 +20,7 @@ from arcflow.sources.load_source import load_source
 from arcflow.sources.mixture import check_temperature, sized_weights
 from arcflow.sources.select import TaskSelection
 from arcflow.text.encode import Encoder
-from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, get_kind, needs_program
+from arcflow.text.kinds import OUTPUT_FROM_EXAMPLES, JudgeKind, get_kind, needs_program
 from arcflow.text.tokenizer import load_tokenizer
 
 _log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class MixtureComponent:
             JsonLines, Mixed (several sources as one), GeneratedInputs or a class of your own.
         weight: of the part, 0 or more; only ratios count.
         kinds: task kind to weight: output-from-examples, input-from-inputs, output-from-outputs;
+            verify-output and select-output, which judge the right output and generated wrong ones;
             if tasks have programs, as OmniARC's have, also code-from-examples,
             code-from-examples-and-test, code-from-inputs, code-from-feedback, output-from-code,
             input-from-code.
@@ -110,8 +112,7 @@ class MixtureDataModule(SelectedDataModule):
                     continue
                 key = f"{name}, {kind}"
                 augment = self.augment if part.augment is None else part.augment
-                makes_attempts = kind == FEEDBACK and bool(source.own_words)
-                streams[key] = (FailedProgramStream if makes_attempts else TaskStream)(
+                streams[key] = _stream_class(kind, source)(
                     source,
                     self._encoder_for(kind, part.template),
                     order_alone(augment) if needs_program(kind) else augment,
@@ -166,6 +167,13 @@ class MixtureDataModule(SelectedDataModule):
                 self.max_tokens,
                 _PROBES,
             )
+
+
+def _stream_class(kind: str, source: Source) -> type[TaskStream]:
+    """Return the class of the stream that gives tasks what a kind asks about."""
+    if isinstance(get_kind(kind), JudgeKind):
+        return ProposalStream
+    return FailedProgramStream if kind == FEEDBACK and source.own_words else TaskStream
 
 
 def _check(name: str, part: MixtureComponent) -> None:

@@ -23,7 +23,7 @@ KINDS = {
     "input-from-inputs": 0.5,
     "output-from-outputs": 0.5,
 }
-"""The default weight of every task kind."""
+"""The default weight of every task kind that writes a grid or a program."""
 
 PART = "omni-arc"
 
@@ -40,8 +40,9 @@ class OmniARCDataModule(MixtureDataModule):
     Args:
         omniarc: the source's options; null takes the defaults. With class_path
             arcflow.search.source.SearchPrograms the programs are those that `arcflow solve` found.
-        kinds: task kind to weight, 0 or more; only ratios count. null takes all nine, half of
-            the weight on programs from examples and their correction.
+        kinds: task kind to weight, 0 or more; only ratios count. null takes the nine that
+            write grids or programs, half of the weight on programs from examples and their
+            correction.
         parts: other parts to train on too, as MixtureDataModule's; each has its own weight.
         weight: of the tasks with programs, beside other parts.
         val: what ``fit`` measures the loss on and ``validate`` answers.

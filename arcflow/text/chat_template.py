@@ -52,7 +52,7 @@ class Marks:
         end: The marker behind every output, also that of the answer; it holds the end-of-text
             token.
         code: The marker before a program.
-        feedback: The marker between a program and what is wrong with it.
+        feedback: The marker before what is said about a program or a proposed output.
         stop: The marker ``end`` behind a text, which has a newline at its end already.
     """
 

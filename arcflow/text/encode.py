@@ -25,7 +25,7 @@ from arcflow.text.option_checks import check_options
 from arcflow.text.program_text import SafeTexts
 from arcflow.text.prompt_layout import IGNORED_LABEL, PromptLayout, make_layout, tokenise
 from arcflow.text.reference_encoder import ReferenceEncoder
-from arcflow.text.spelling import check_grids, check_program
+from arcflow.text.spelling import check_spelling
 from arcflow.text.template import PromptTemplate, placeholder
 
 __all__ = ["IGNORED_LABEL", "Encoder", "Example", "FastPathWarning", "TextConfig"]
@@ -94,6 +94,8 @@ class Encoder(Generic[T]):
         config: The text configuration.
         kind: The kind of task.
         stop_ids: The token ids that end an answer.
+        word_ids: The token ids of each word that may be the answer, stop token included; empty
+            where answers are grids or programs.
 
     Raises:
         ConfigError: If the tokenizer, the template or an option cannot work.
@@ -123,12 +125,16 @@ class Encoder(Generic[T]):
         self._fingerprint: dict[str, str] = {}
         sizes = probe_grids.sizes(kind)
         texts = kind.texts(sizes[0])
-        self._has_texts, self._writes_text = bool(texts), sizes[0] in texts
+        self._has_programs = bool(texts) and not kind.words
+        self._writes_text = sizes[0] in texts
         self.stop_ids = self._find_stop_ids(sizes[0])
         tokenise_prompt = prompt_tokenizer(tokenizer, self.config.grid, self.config.cells)
         self._single_cells = tokenise_prompt.single
         self._whole = ReferenceEncoder(tokenise_prompt, self._layout, kind, sizes[0])
-        self._check_spelling(sizes[0])
+        self.word_ids = self._whole.word_ids()
+        check_spelling(
+            tokenizer.name_or_path, self._whole, self.decode, kind, c.grid, self._safe, sizes[0]
+        )
         self._lookup: TableEncoder | None = None
         if self.config.fast:
             form = self.config.grid
@@ -219,7 +225,8 @@ class Encoder(Generic[T]):
         """Return the largest number of tokens of an answer of a size, stop token included.
 
         On the slow path this is an estimate: the longest of some sample answers and a quarter more.
-        A program has no size; its largest length is an option of the configuration.
+        A program has no size; its largest length is an option of the configuration. A word has as
+        many tokens as the longest that may be the answer.
 
         Args:
             height: The height of the answer in cells.
@@ -228,6 +235,8 @@ class Encoder(Generic[T]):
         Returns:
             The number of tokens.
         """
+        if self.word_ids:
+            return max(map(len, self.word_ids.values()))
         if self._writes_text:
             return self.config.code_tokens
         return (self._lookup or self._whole).answer_tokens(height, width)
@@ -255,8 +264,8 @@ class Encoder(Generic[T]):
 
         Returns:
             The text up to the first stop token, and the answer in it: a grid or, depending on the
-            kind, a program's text. The answer is None if it is not a grid in the expected form, or
-            no text at all.
+            kind, a program's text or a word. The answer is None if it is not a grid in the
+            expected form, not one of the words, or no text at all.
         """
         ids: list[int] = []
         size = len(self._tokenizer)
@@ -275,7 +284,7 @@ class Encoder(Generic[T]):
             The grammar of an answer, without the token that ends it.
 
         Raises:
-            ConfigError: If answers of this kind are programs.
+            ConfigError: If answers of this kind are programs or words.
         """
         if self._writes_text:
             raise ConfigError(
@@ -302,7 +311,7 @@ class Encoder(Generic[T]):
                 "template": self._template.hash,
                 "tokenizer": hashlib.sha256(written.encode()).hexdigest(),
             }
-            if self._has_texts:
+            if self._has_programs:
                 self._fingerprint["primitives"] = " ".join(self.config.primitives)
             if self._single_cells:
                 self._fingerprint["cells"] = "single"
@@ -331,7 +340,7 @@ class Encoder(Generic[T]):
                 expected="a test pair with its output",
                 next_step="Use prompt() for tasks without answers.",
             )
-        if not isinstance(target, str):
+        if not isinstance(target, str) or self.kind.words:
             return [*values, target]
         safe = self._safe(target)
         if safe.unknown:
@@ -359,7 +368,7 @@ class Encoder(Generic[T]):
             "bos": tokenizer.bos_token or "",
             "symbols": self.config.grid.symbols,
         }
-        if self._has_texts:
+        if self._has_programs:
             shared["primitives"] = self.config.primitives
         variables = {**shared, **self.kind.variables(slots)}
         system = template.render("system", variables).strip()
@@ -386,12 +395,3 @@ class Encoder(Generic[T]):
             FastPathWarning,
             stacklevel=3,
         )
-
-    def _check_spelling(self, n: int) -> None:
-        """Raise a ConfigError if an answer does not survive being tokenised and read back."""
-        prompt = probe_grids.fillings(n, self.kind.texts(n))[0]
-        name, whole = self._tokenizer.name_or_path, self._whole
-        if self._has_texts:
-            check_program(name, whole, self.decode, prompt, self._safe, written=self._writes_text)
-        if not self._writes_text:
-            check_grids(name, whole, self.decode, prompt, self.config.grid)

@@ -74,7 +74,8 @@ def sizes(kind: TaskKind[Any]) -> list[int]:
     """
     pair, attempt = Pair(striped(2, 2), striped(2, 2)), FailedProgram(PROGRAMS[1], "It fails.\n")
     tasks = [
-        Task("sample", (pair,) * n, (pair,), code=PROGRAMS[0], attempt=attempt) for n in range(1, 7)
+        Task("sample", (pair,) * n, (pair,), "", PROGRAMS[0], attempt, (pair, pair))
+        for n in range(1, 7)
     ]
     return list(dict.fromkeys(len(kind.prompt_values(task, 0)) for task in tasks))
 

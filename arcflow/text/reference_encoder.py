@@ -96,6 +96,16 @@ class ReferenceEncoder:
         """Return the number of ids of :meth:`prompt`."""
         return len(self.prompt(values))
 
+    def word_ids(self) -> dict[str, tuple[int, ...]]:
+        """Return the ids of each word that may be the answer, stop token included."""
+        n = self._smallest
+        prompt = probe_grids.fillings(n, self._kind.texts(n))[0]
+        start = self.prompt_length(prompt)
+        return {
+            word: tuple(self.example([*prompt, word])[0][start:].tolist())
+            for word in self._kind.words
+        }
+
     def answer_tokens(self, height: int, width: int) -> int:
         """Return the largest number of tokens of an answer of one size, stop token included.
 

@@ -39,15 +39,17 @@ def mirrored(*rows: list[int]) -> Pair:
 TRAIN = (mirrored([1, 0, 0], [0, 2, 0]), mirrored([3, 3, 0], [0, 0, 4]))
 FLIPPED = Grids(tuple(make_grid(pair.input[::-1]) for pair in TRAIN))
 """What the attempt gives."""
+ASKED = mirrored([5, 0], [6, 7], [0, 8])
 TASK = Task(
     "mirror",
     TRAIN,
-    (mirrored([5, 0], [6, 7], [0, 8]),),
+    (ASKED,),
     code="def task(grid):\n    return flip_left_right(grid)\n",
     attempt=FailedProgram(
         "def task(grid):\n    return flip_up_down(grid)\n",
         result_feedback(FLIPPED, [pair.output for pair in TRAIN if pair.output is not None]),
     ),
+    proposals=(Pair(ASKED.input, make_grid([[0, 5], [7, 6], [0, 8]])), ASKED),
 )
 
 

@@ -144,7 +144,8 @@ def test_every_kind_has_single_cells_on_both_paths(kind: str, form: str) -> None
     code = "def task(grid):\n    return grid[10:] + 123\n"
     attempt = FailedProgram("def task(grid):\n    return grid[10:]\n", "It fails.\n")
     pairs = (Pair(SMALL, LARGE),) * 2
-    task = Task("t", pairs, (Pair(LARGE, SMALL),), code=code, attempt=attempt)
+    proposals = (Pair(LARGE, SMALL), Pair(LARGE, LARGE))
+    task = Task("t", pairs, (Pair(LARGE, SMALL),), "", code, attempt, proposals)
     grid = GridText(frame="code" if form == "chat" else "none")
     made = [
         Encoder(llama3_like(), TextConfig(grid, form, fast=fast), KINDS[kind])  # type: ignore[arg-type]

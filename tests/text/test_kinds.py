@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcflow.core.grid import make_grid
+from arcflow.core.seeds import rng
 from arcflow.core.task import FailedProgram, Pair, Task
+from arcflow.core.wrong_answers import wrong_answer
 from arcflow.text.context import fit_context
 from arcflow.text.encode import IGNORED_LABEL, Encoder, FastPathWarning, TextConfig
 from arcflow.text.grid_text import GridText
@@ -35,7 +37,18 @@ SMALL = Task(
     attempt=FailedProgram(
         "def task(grid):\n    return grid[::-1]\n", "Pair 1: 2 of 2 cells differ.\n"
     ),
+    proposals=(
+        Pair(make_grid([[5, 6]]), make_grid([[7, 5]])),
+        Pair(make_grid([[5, 6]]), make_grid([[6, 5]])),
+    ),
 )
+
+
+def proposed(task: Task, seed: int = 0) -> Task:
+    """The task with the right and a wrong output of its first test pair, in either order."""
+    asked, draw = task.test[0], rng(seed, "test")
+    pairs = (asked, Pair(asked.input, wrong_answer(task, 0, draw).grid))
+    return replace(task, proposals=pairs[:: 1 if draw.random() < 0.5 else -1])
 
 
 @functools.cache
@@ -48,7 +61,7 @@ def tokenizer(name: str) -> Any:
 
 
 @functools.cache
-def encoder(name: str, form: str, template: str, kind: str, fast: bool = True) -> Encoder:
+def encoder(name: str, form: str, template: str, kind: str, fast: bool = True) -> Encoder[Any]:
     config = TextConfig(GridText(), form, template, "outputs", fast)  # type: ignore[arg-type]
     return Encoder(tokenizer(name), config, get_kind(kind))
 
@@ -128,8 +141,10 @@ def test_versions_say_what_they_should(template: str, kind: str) -> None:
     shown = ["12", "34"] if kind.endswith("from-inputs") else ["21", "43"]
     if kind not in ("output-from-code", "input-from-code"):
         assert all(f"\n{grid}\n" in text for grid in shown)
-    assert "\n65\n" not in text
-    asked = ("output-from-examples", "output-from-code", "code-from-examples-and-test")
+    judged = ("verify-output", "select-output")
+    assert ("\n75\n" in text) == (kind in judged)
+    assert ("\n65\n" in text) == (kind == "select-output")
+    asked = ("output-from-examples", "output-from-code", "code-from-examples-and-test", *judged)
     assert ("\n56\n" in text) == (kind in asked)
     other = {"input-from-inputs": "21", "output-from-outputs": "12", "code-from-inputs": "21"}
     assert f"\n{other.get(kind)}\n" not in text
@@ -148,7 +163,8 @@ def test_versions_grow() -> None:
 
 
 def test_a_hidden_answer_has_a_prompt_for_every_kind() -> None:
-    hidden = replace(SMALL.without_answers(), code=SMALL.code, attempt=SMALL.attempt)
+    shown = {"code": SMALL.code, "attempt": SMALL.attempt, "proposals": SMALL.proposals}
+    hidden = replace(SMALL.without_answers(), **shown)
     for kind in KINDS:
         made = encoder("characters", "compact", "", kind)
         assert np.array_equal(made.prompt(hidden), made.prompt(SMALL))
@@ -159,7 +175,7 @@ def test_a_hidden_answer_has_a_prompt_for_every_kind() -> None:
 @given(task=tasks(largest=8), share=st.floats(0.2, 1.0))
 def test_pairs_are_dropped_until_it_fits(kind: str, task: Task, share: float) -> None:
     made = encoder("characters", "compact", "", kind)
-    task = replace(task, code=SMALL.code, attempt=SMALL.attempt)
+    task = proposed(replace(task, code=SMALL.code, attempt=SMALL.attempt))
     most = int(made.length(task) * share)
     fitted = fit_context(made, task, most)
     if fitted is not None:

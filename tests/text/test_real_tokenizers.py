@@ -37,7 +37,15 @@ def grid(*shape: int) -> Any:
 LARGE = grid(30, 30)
 PAIRS = (Pair(grid(3, 4), grid(1, 1)), Pair(grid(10, 11), grid(2, 30)))
 CODE = "def task(grid):\n    return grid[10:, ::-1] + 1234\n"
-TASK = Task("t", PAIRS, (Pair(grid(5, 5), LARGE),), code=CODE, attempt=FailedProgram("x\n", "y\n"))
+ASKED = Pair(grid(5, 5), LARGE)
+TASK = Task(
+    "t",
+    PAIRS,
+    (ASKED,),
+    code=CODE,
+    attempt=FailedProgram("x\n", "y\n"),
+    proposals=(ASKED, Pair(ASKED.input, ASKED.input)),
+)
 
 
 class Found:

@@ -44,11 +44,12 @@ class FailedProgramStream(TaskStream):
         self._words = self.source.own_words
         self._attempts = FailedPrograms(words=self._words)
 
-    def completed(self, task: Task, index: int) -> Task | None:
+    def completed(self, task: Task, test_index: int, index: int) -> Task | None:
         """Return the task with a program that fails one of the pairs shown.
 
         Args:
             task: The augmented task.
+            test_index: The index of the test pair to train on.
             index: The sample's number.
 
         Returns:

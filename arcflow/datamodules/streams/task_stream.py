@@ -56,17 +56,18 @@ class TaskStream:
         task, test_index = sample_training_view(
             self._augment, self.task(index), rng(self._seed, "train", index)
         )
-        seen = self.completed(task, index)
+        seen = self.completed(task, test_index, index)
         fitted = seen and fit_context(self._encoder, seen, self.max_tokens, test_index)
         return None if fitted is None else (fitted, test_index)
 
-    def completed(self, task: Task, index: int) -> Task | None:
+    def completed(self, task: Task, test_index: int, index: int) -> Task | None:
         """Return the augmented task with whatever else its prompt needs.
 
         A subclass may add to the task here; this method returns it as it is.
 
         Args:
             task: The augmented task.
+            test_index: The index of the test pair to train on.
             index: The sample's number.
 
         Returns:

@@ -16,12 +16,14 @@ from arcflow.text.kinds.code import (
     OutputFromCode,
 )
 from arcflow.text.kinds.grids import InputFromInputs, OutputFromExamples, OutputFromOutputs
+from arcflow.text.kinds.judge import JudgeKind, SelectOutput, VerifyOutput
 
 __all__ = [
     "KINDS",
     "OUTPUT_FROM_EXAMPLES",
     "CodeKind",
     "GridKind",
+    "JudgeKind",
     "T",
     "TaskKind",
     "Value",
@@ -42,6 +44,8 @@ _ALL: tuple[TaskKind[Any], ...] = (
     InputFromCode(),
     CodeFromInputs(),
     CodeFromFeedback(),
+    VerifyOutput(),
+    SelectOutput(),
 )
 
 KINDS: dict[str, TaskKind[Any]] = {kind.name: kind for kind in _ALL}

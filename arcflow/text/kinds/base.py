@@ -12,7 +12,7 @@ from arcflow.core.task import Task
 from arcflow.text.grid_text import GridText, GridTextError
 
 Value = Grid | str
-"""What a prompt shows and an answer is: a grid, or a text such as a program."""
+"""What a prompt shows and an answer is: a grid, or a text such as a program or a word."""
 
 T = TypeVar("T", bound=Value, default=Grid)
 """What the answer is: Grid or str."""
@@ -28,6 +28,7 @@ class TaskKind(ABC, Generic[T]):
     Attributes:
         name: e.g. ``"output-from-examples"``.
         templates: the template for each format.
+        words: the words that an answer is one of; none where it is a grid or a program.
         shows_program: whether the prompt or the answer is the task's program, so that pairs have
             to stay as the program makes them.
 
@@ -37,6 +38,7 @@ class TaskKind(ABC, Generic[T]):
 
     name: ClassVar[str]
     templates: ClassVar[Mapping[str, str]] = {"chat": "chat-v1", "compact": "compact-v1"}
+    words: ClassVar[tuple[str, ...]] = ()
     shows_program: ClassVar[bool] = False
 
     def template_text(self, name: str) -> str | None:
