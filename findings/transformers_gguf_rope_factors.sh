@@ -5,8 +5,8 @@
 # a tensor of divisors, rope_freqs.weight; transformers knows rope_type "llama3", so it either makes
 # the scaling of them again, or says that a tensor of the file was not used.
 # Seen: neither. The config says rope_type "default", the report of the loading has no missing, no
-# unexpected and no mismatched key, and the model computes other logits, from the first tokens on
-# and more at long distances. The same weights saved as safetensors give the same logits.
+# unexpected and no mismatched key, and the model computes other logits. Saved as safetensors it
+# gives the same ones, and so does a GGUF file of a model without scaling.
 #
 # Exits 0 if this behaviour is seen, 1 if it has changed.
 set -euo pipefail
@@ -14,7 +14,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check \
-    torch==2.13.0 transformers==5.19.0 gguf==0.19.0 numpy==2.3.5
+    torch==2.13.0 transformers==5.19.0 accelerate==1.15.0 gguf==0.19.0 numpy==2.3.5
 cd "$work"
 cat > rope.py <<'PY'
 import sys
