@@ -61,17 +61,6 @@ class AnswerConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        if self.views < 1 or self.samples < 1 or (self.samples > 1 and self.temperature <= 0):
-            raise ConfigError(
-                "pass_n.answer: impossible number of answers",
-                value={
-                    "views": self.views,
-                    "samples": self.samples,
-                    "temperature": self.temperature,
-                },
-                expected="views >= 1, samples >= 1, and a temperature above 0 for samples > 1",
-                next_step="Set --pass_n.answer.temperature 0.7, or samples 1.",
-            )
         if self.searches and (self.samples, self.temperature, self.top_p) != (1, 0.0, 1.0):
             raise ConfigError(
                 "pass_n.answer.method: a search does not sample",
@@ -83,6 +72,17 @@ class AnswerConfig:
                 },
                 expected="samples 1, temperature 0 and top_p 1 with dfs",
                 next_step="Leave these options out, or set --pass_n.answer.method sampling.",
+            )
+        if self.views < 1 or self.samples < 1 or (self.samples > 1 and self.temperature <= 0):
+            raise ConfigError(
+                "pass_n.answer: impossible number of answers",
+                value={
+                    "views": self.views,
+                    "samples": self.samples,
+                    "temperature": self.temperature,
+                },
+                expected="views >= 1, samples >= 1, and a temperature above 0 for samples > 1",
+                next_step="Set --pass_n.answer.temperature 0.7, or samples 1.",
             )
 
     @property

