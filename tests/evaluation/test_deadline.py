@@ -140,18 +140,20 @@ def test_a_duration_counts_from_the_start_of_the_run(
     pass_n = PassN(deadline="30s")
     clock = TickingClock()
     pass_n.clock = clock
+    trainer = Trainer(callbacks=[pass_n], logger=False, enable_progress_bar=False)
+    module = LoRAModule(BackboneConfig(config=SIZES))
     for start in (began, began + 7200):
         with run_start.run_begins():
             monkeypatch.setattr(run_start.time, "time", lambda start=start: start + 5)
             clock.now = start + 5
             started = run_start.run_started()
-            pass_n.setup(None, None, "validate")  # type: ignore[arg-type]
+            pass_n.setup(trainer, module, "validate")
         end = pass_n._open_budget(1).end
         assert end is not None
         assert 28 <= end - started <= 30
         monkeypatch.setattr(run_start.time, "time", lambda: began + 7200)
     # Without the command line, a run begins when its trainer sets it up.
-    pass_n.setup(None, None, "validate")  # type: ignore[arg-type]
+    pass_n.setup(trainer, module, "validate")
     assert pass_n._started == began + 7200
 
 

@@ -15,7 +15,6 @@ from arcflow.evaluation.views import evaluation_views
 from arcflow.sources.arc import find_task
 from arcflow.text.encode import Encoder
 from arcflow.text.tokenizer import load_tokenizer
-from tests.helpers.tokenizers import qwen_like
 
 ID = "0d3d703e"
 QUICK = ["-c", "quickstart"]
@@ -56,6 +55,8 @@ def test_a_picture_of_views_has_a_column_each(
 
 @pytest.mark.parametrize("loss", ["outputs", "completion"])
 def test_the_prompt_is_the_models_own_text(loss: str, tmp_path: Path) -> None:
+    from tests.helpers.tokenizers import qwen_like  # it imports transformers
+
     qwen_like().save_pretrained(tmp_path / "tokenizer")
     config = tmp_path / "run.yaml"
     config.write_text(
