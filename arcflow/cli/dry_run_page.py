@@ -66,7 +66,7 @@ def fit_lines(
         batches = len(data._loss_loader("val")) if isinstance(data, ArcflowDataModule) else 1
         if often:
             each = _limited(batches, limit) * _mean(times.validation)
-            parts[f"{often} validations"] = often * each
+            parts[f"{often} validation{'s' * (often > 1)}"] = often * each
     yield "time", _sum(parts)
 
 
