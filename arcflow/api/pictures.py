@@ -15,6 +15,7 @@ from arcflow.core.files import write_whole
 from arcflow.core.grid import Grid, make_grid
 from arcflow.core.task import Task
 from arcflow.scoring.voting import Vote
+from arcflow.viz.picture_file import picture_file
 from arcflow.viz.svg import Row, svg_table
 from arcflow.viz.terminal import Colors, detect_colors, render_grid, render_task
 
@@ -68,29 +69,14 @@ class Picture:
         Raises:
             DataError: the path ends otherwise, or nothing can be written there.
         """
-        path = Path(path)
-        if path.suffix not in (".svg", ".png"):
-            raise DataError(
-                "draw: unknown kind of picture",
-                value=str(path),
-                expected="a path that ends in .svg or .png",
-                next_step="Change the path's ending; print the picture to see it as text.",
-            )
-        try:
-            if path.suffix == ".svg":
-                write_whole(path, self._repr_svg_().encode())
+        with picture_file(path, "; print the picture to see it as text") as file:
+            if file.suffix == ".svg":
+                write_whole(file, self._repr_svg_().encode())
             else:
                 from arcflow.viz.picture import draw_table  # matplotlib takes a second
 
-                draw_table(self.rows, self.heads, path)
-        except OSError as error:
-            raise DataError(
-                f"draw: the picture cannot be written ({error.strerror})",
-                value=str(path),
-                expected="a path to a file in a folder that can be written to",
-                next_step="Choose another path, or make the folder.",
-            ) from error
-        return path
+                draw_table(self.rows, self.heads, file)
+        return file
 
 
 def draw(

@@ -2,16 +2,16 @@
 
 import argparse
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from arcflow.api.pictures import Picture
 from arcflow.core.augment import Augmentation
-from arcflow.core.errors import ConfigError, DataError
+from arcflow.core.errors import ConfigError
 from arcflow.core.printable import printable
 from arcflow.core.task import Task
 from arcflow.evaluation.views import evaluation_views
 from arcflow.viz.marked_text import CLOSE, OPEN, render_marked, save_marked
+from arcflow.viz.picture_file import picture_file
 from arcflow.viz.svg import Row
 from arcflow.viz.terminal import Colors, render_task
 
@@ -165,21 +165,6 @@ def _show_prompt(marked: Any, title: str, options: argparse.Namespace, colors: C
         print(f"{title}\n{facts}{how if marked.scored else ''}\n")
         print(render_marked(marked.pieces, colors))
         return
-    path = Path(options.output)
-    if path.suffix not in (".svg", ".png"):
-        raise DataError(
-            "show: unknown kind of picture",
-            value=str(path),
-            expected="a path that ends in .svg or .png",
-            next_step="Change the path's ending.",
-        )
-    try:
+    with picture_file(options.output) as path:
         save_marked(marked.pieces, f"{title}; {facts}", path)
-    except OSError as error:
-        raise DataError(
-            f"show: the picture cannot be written ({error.strerror})",
-            value=str(path),
-            expected="a path to a file in a folder that can be written to",
-            next_step="Choose another path, or make the folder.",
-        ) from error
     print(f"written: {path}")

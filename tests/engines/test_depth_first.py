@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from arcflow.engines.base import (
 from arcflow.engines.depth_first import NOT_PROBABLE, OUT_OF_FORWARDS
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.modules.attention import register
+from tests.helpers.adapters import swapping_weights
 
 PAD, STOP, END, VOCAB = 0, 1, 2, 6
 MOST = 5
@@ -223,15 +223,6 @@ def test_several_stop_tokens_make_one_completion() -> None:
 def test_each_request_is_searched_with_its_adapter() -> None:
     model = tiny(0)
     others = {n: tiny(n) for n in (11, 12)}
-    own = {name: value.clone() for name, value in model.state_dict().items()}
-
-    @contextmanager
-    def use_adapter(ref: AdapterRef | None) -> Iterator[None]:
-        if ref is not None:
-            model.load_state_dict(ref.state)
-        yield
-        model.load_state_dict(own)
-
     refs = {n: AdapterRef(n, other.state_dict()) for n, other in others.items()}
     pattern = [None, 11, 12, 11, None]
     every = [
@@ -243,7 +234,9 @@ def test_each_request_is_searched_with_its_adapter() -> None:
         Request(prompt, adapter=None if n is None else refs[n])
         for n, prompt in zip(pattern, PROMPTS, strict=True)
     ]
-    answers = TransformersEngine(model, PAD, use_adapter).generate(requests, params(bound))
+    answers = TransformersEngine(model, PAD, swapping_weights(model)).generate(
+        requests, params(bound)
+    )
     for got, known in zip(answers, every, strict=True):
         assert_exactly(got, known, bound)
 

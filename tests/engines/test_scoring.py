@@ -1,8 +1,5 @@
 """Log-probabilities of given completions against forward passes over whole texts."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,6 +12,7 @@ from arcflow.engines.base import AdapterRef, Answers, Engine, ScoreRequest
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.modules.attention import register
 from tests.engines.test_transformers import PAD, VOCAB, prompts_with_shared_parts, tiny_model
+from tests.helpers.adapters import swapping_weights
 
 MODEL = tiny_model().eval()
 
@@ -102,22 +100,13 @@ def test_sliding_windows_score_whole_texts() -> None:
 
 def test_each_request_is_scored_by_its_adapter() -> None:
     model, other = tiny_model(), tiny_model(11).eval()
-    own = {name: value.clone() for name, value in model.state_dict().items()}
-
-    @contextmanager
-    def use_adapter(ref: AdapterRef | None) -> Iterator[None]:
-        if ref is not None:
-            model.load_state_dict(ref.state)
-        yield
-        model.load_state_dict(own)
-
     ref = AdapterRef(11, other.state_dict())
     plain = requests_with_long_prompts()
     requests = [
         ScoreRequest(one.prompt_ids, one.completions, ref if i % 2 else None)
         for i, one in enumerate(plain)
     ]
-    scores = log_probs(TransformersEngine(model, PAD, use_adapter).score(requests))
+    scores = log_probs(TransformersEngine(model, PAD, swapping_weights(model)).score(requests))
     expected = [brute_force(other if i % 2 else model.eval(), one) for i, one in enumerate(plain)]
     assert scores == near(expected)
 

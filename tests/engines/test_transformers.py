@@ -1,8 +1,6 @@
 """The transformers engine against a loop without cache, batching or prefix sharing."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from arcflow.engines.prefix import group_prompts, plan_batches
 from arcflow.engines.sampling import draw_uniforms, sample_tokens
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.modules.attention import register
+from tests.helpers.adapters import swapping_weights
 
 PAD, STOP, VOCAB = 0, 1, 24
 
@@ -215,17 +214,7 @@ def test_leaves_mode_random_state_and_generation_defaults_alone() -> None:
 def test_each_request_is_answered_by_its_adapter() -> None:
     model = tiny_model()
     others = {n: tiny_model(n) for n in (11, 12)}
-    own = {name: value.clone() for name, value in model.state_dict().items()}
     switches: list[int | None] = []
-
-    @contextmanager
-    def use_adapter(ref: AdapterRef | None) -> Iterator[None]:
-        switches.append(ref and ref.id)
-        if ref is not None:
-            model.load_state_dict(ref.state)
-        yield
-        model.load_state_dict(own)
-
     refs = {n: AdapterRef(n, other.state_dict()) for n, other in others.items()}
     prompts = prompts_with_shared_parts()
     pattern = [None, 11, 12, 11, None, 12, 12, 11, None]
@@ -233,7 +222,9 @@ def test_each_request_is_answered_by_its_adapter() -> None:
         Request(p, adapter=None if n is None else refs[n])
         for p, n in zip(prompts, pattern, strict=True)
     ]
-    answers = TransformersEngine(model, PAD, use_adapter).generate(requests, GREEDY)
+    answers = TransformersEngine(model, PAD, swapping_weights(model, switches)).generate(
+        requests, GREEDY
+    )
     assert sorted(switches, key=str) == [11, 12, None], "one switch an adapter"
     for prompt, n, (got,) in zip(prompts, pattern, answers, strict=True):
         expected = model if n is None else others[n]

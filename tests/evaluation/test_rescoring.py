@@ -1,7 +1,6 @@
 """Re-scoring: values against brute force, and what an evaluation journals and ranks by."""
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,13 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Trainer
 
 from arcflow.callbacks.pass_n import PassN
 from arcflow.core.errors import ConfigError
 from arcflow.core.grid import make_grid
 from arcflow.core.task import Pair, Task
-from arcflow.datamodules.arc import ARCDataModule
 from arcflow.engines.base import Answers, Completion, ScoreRequest
 from arcflow.engines.transformers import TransformersEngine
 from arcflow.evaluation.grid_requests import AnswerConfig
@@ -25,14 +22,13 @@ from arcflow.evaluation.rescore_options import RescoreConfig, check_rescoring
 from arcflow.evaluation.rescoring import RescoreJob, Rescoring
 from arcflow.evaluation.views import evaluation_views
 from arcflow.modules.backbone import BackboneConfig, load_backbone
-from arcflow.modules.lora_module import LoRAModule
 from arcflow.scoring.journal import read_journal, write_journal
 from arcflow.scoring.submission import build_submission, read_submission, write_submission
 from arcflow.scoring.voting import Candidate, read_answers
-from arcflow.sources.select import TaskSelection
 from arcflow.text.encode import Encoder
 from arcflow.text.tokenizer import load_tokenizer
 from arcflow.tools import vote
+from tests.helpers.evaluations import validate
 from tests.helpers.scripted import ScriptedEngine, use_engine
 from tests.helpers.tiny import LIGHTNING_WARNINGS, SIZES
 
@@ -179,27 +175,10 @@ def write_some_grid(prompt: str, seed: int, sample: int) -> str:
 
 
 def evaluate(folder: Path, **options: Any) -> PassN:
-    tasks = {f"small{n}": small_task(n, inputs=1 + n % 2).to_json() for n in range(3)}
-    (folder / "tasks.json").write_text(json.dumps(tasks))
     # Plenty of time: answers are equal only where it suffices, on a busy machine too.
     pass_n = PassN(AnswerConfig(views=6), solver_seconds=600, **options)
-    trainer = Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        inference_mode=False,
-        default_root_dir=str(folder),
-        callbacks=[pass_n],
-    )
-    data = ARCDataModule(
-        val=TaskSelection(str(folder / "tasks.json")),
-        max_tokens=512,
-        tokens_per_batch=512,
-        task_batch_size=2,
-    )
-    trainer.validate(LoRAModule(BackboneConfig(config=SIZES)), data, verbose=False)
-    return pass_n
+    tasks = [small_task(n, inputs=1 + n % 2) for n in range(3)]
+    return validate(folder, pass_n, tasks, task_batch_size=2)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -1,30 +1,25 @@
 """Search and trees beside a model: the journal, the table, resume, and the deadline."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from lightning.pytorch import Trainer
 
 from arcflow.callbacks.pass_n import PassN
 from arcflow.core.errors import ConfigError
 from arcflow.core.task import Pair, Task
-from arcflow.datamodules.arc import ARCDataModule
 from arcflow.evaluation import solver_answers
 from arcflow.evaluation.grid_requests import AnswerConfig
 from arcflow.evaluation.solver_answers import choose_solvers, solver_options
-from arcflow.modules.backbone import BackboneConfig
-from arcflow.modules.lora_module import LoRAModule
 from arcflow.scoring.journal import read_journal, write_journal
 from arcflow.scoring.submission import read_submission
 from arcflow.scoring.voting import read_answers
 from arcflow.solving.background import BackgroundSolvers
 from arcflow.solving.solvers import Answers, answer_task, make_solver
-from arcflow.sources.select import TaskSelection
-from tests.helpers.tiny import LIGHTNING_WARNINGS, SIZES
+from tests.helpers.evaluations import validate
+from tests.helpers.tiny import LIGHTNING_WARNINGS
 
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in LIGHTNING_WARNINGS]
 NUMBERS = range(2)
@@ -40,23 +35,9 @@ def small_task(number: int) -> Task:
 
 
 def evaluate(folder: Path, **options: Any) -> PassN:
-    tasks = {task.id: task.to_json() for task in map(small_task, NUMBERS)}
-    (folder / "tasks.json").write_text(json.dumps(tasks))
     # Plenty of time: answers are equal only where it suffices, on a busy machine too.
     pass_n = PassN(AnswerConfig(views=2), solver_seconds=600, **options)
-    trainer = Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        inference_mode=False,
-        default_root_dir=str(folder),
-        callbacks=[pass_n],
-    )
-    selection = TaskSelection(str(folder / "tasks.json"))
-    data = ARCDataModule(val=selection, max_tokens=512, tokens_per_batch=512)
-    trainer.validate(LoRAModule(BackboneConfig(config=SIZES)), data, verbose=False)
-    return pass_n
+    return validate(folder, pass_n, [small_task(number) for number in NUMBERS])
 
 
 class InlineSolvers:

@@ -1,12 +1,14 @@
 """Adapters with numbers that matter, and everything that one could leave a trace in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from arcflow.engines.base import AdapterRef
 from arcflow.modules.backbone import BackboneConfig, load_backbone
 from arcflow.modules.fingerprint import describe_base, make_fingerprint
 from arcflow.modules.lora.adapters import (
@@ -65,3 +67,24 @@ def trained_on(folder: str, config: LoRAConfig, **options: Any) -> tuple[PreTrai
     attach_adapter(model, config)
     shake(model)
     return model.eval(), make_fingerprint(base, config)
+
+
+def swapping_weights(
+    model: nn.Module, switches: list[int | None] | None = None
+) -> Callable[[AdapterRef | None], AbstractContextManager[None]]:
+    """What an engine changes adapters with: the whole weights of the model are swapped.
+
+    The ids of the adapters are noted in ``switches``, in the order of their use.
+    """
+    own = {name: value.clone() for name, value in model.state_dict().items()}
+
+    @contextmanager
+    def use_adapter(ref: AdapterRef | None) -> Iterator[None]:
+        if switches is not None:
+            switches.append(ref and ref.id)
+        if ref is not None:
+            model.load_state_dict(ref.state)
+        yield
+        model.load_state_dict(own)
+
+    return use_adapter
