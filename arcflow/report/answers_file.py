@@ -35,7 +35,7 @@ def read_entries(path: str | Path) -> list[Entry]:
             for number, entry in enumerate(as_ranked(header, entries), start=2)
         ]
     name = Path(path).stem
-    if is_submission(data):
+    if begins_as_submission(data):
         return [
             {
                 "task": task_id,
@@ -75,7 +75,7 @@ def _checked(entry: Entry, where: str) -> Entry:
     return entry
 
 
-def is_submission(data: bytes) -> bool:
+def begins_as_submission(data: bytes) -> bool:
     """Return whether a file that begins with these bytes is a submission."""
     # A file of candidates has one object a line, each with this key.
     return b'"attempt_1"' in data[:100_000]

@@ -12,7 +12,7 @@ from arcflow.core.errors import ConfigError, DataError
 from arcflow.core.overwriting import refuse_overwriting
 from arcflow.core.printable import printable
 from arcflow.core.task import Task
-from arcflow.report.answers_file import is_submission
+from arcflow.report.answers_file import begins_as_submission
 from arcflow.scoring.journal import is_journal
 from arcflow.sources.files.formats import Format
 from arcflow.tools.run import WHERE_HELP, run
@@ -130,7 +130,7 @@ def _holds_answers(name: str) -> bool:
         return False
     with path.open("rb") as file:
         start = file.read(100_000)
-    return is_journal(start) or is_submission(start)
+    return is_journal(start) or begins_as_submission(start)
 
 
 def _all(where: str | None) -> list[Task]:
